@@ -1,0 +1,33 @@
+/* The log: one line an event on stderr, `2026-01-31T12:00:00.123Z level area: message`.
+ *
+ * Thread-safe: a line is written by one write call. Text from outside is made printable. KASMINA_DEBUG=area,area
+ * (or `all`) turns on debug lines by area. */
+#ifndef KAS_BASE_LOG_H
+#define KAS_BASE_LOG_H
+
+#include <stdbool.h>
+
+typedef enum kas_log_level {
+    KAS_LOG_DEBUG = 0,
+    KAS_LOG_INFO,
+    KAS_LOG_WARNING,
+    KAS_LOG_ERROR,
+    KAS_LOG_CRITICAL,
+} kas_log_level;
+
+void kas_log_set_level(kas_log_level level);              /* default: info */
+bool kas_log_parse_level(const char *text, kas_log_level *out); /* "debug" … "critical" */
+bool kas_log_enabled(kas_log_level level, const char *area);
+void kas_log_write(kas_log_level level, const char *area, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#define kas_log(level, area, ...)                                                                            \
+    do {                                                                                                     \
+        if (kas_log_enabled((level), (area))) kas_log_write((level), (area), __VA_ARGS__);                   \
+    } while (0)
+#define kas_debug(area, ...)   kas_log(KAS_LOG_DEBUG, area, __VA_ARGS__)
+#define kas_info(area, ...)    kas_log(KAS_LOG_INFO, area, __VA_ARGS__)
+#define kas_warning(area, ...) kas_log(KAS_LOG_WARNING, area, __VA_ARGS__)
+#define kas_error(area, ...)   kas_log(KAS_LOG_ERROR, area, __VA_ARGS__)
+
+#endif

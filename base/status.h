@@ -1,0 +1,48 @@
+/* Making and passing on statuses; what one is stands in <kasmina/status.h>.
+ *
+ *     KAS_TRY(kas_file_read(path, &bytes));                     early return of any failure
+ *     return kas_fail(KAS_NOT_FOUND, CALLER, "no layer %s", n); a new failure, with file and line
+ *     return kas_annotate(status, "loading %s", id);            "loading digits: no such file"
+ */
+#ifndef KAS_BASE_STATUS_H
+#define KAS_BASE_STATUS_H
+
+#include <kasmina/status.h>
+#include <stdarg.h>
+
+/* A new failure. The message is cut at 1,000 bytes; bytes below 0x20 and 0x7f in it are shown as '?', so that
+ * text from an artifact or a client cannot move a terminal's cursor or forge a log line. */
+kas_status kas_status_make(kas_code code, kas_blame blame, const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 5, 6))) KAS_MUST_USE;
+
+#define kas_fail(code, blame, ...) kas_status_make((code), KAS_BLAME_##blame, __FILE__, __LINE__, __VA_ARGS__)
+
+/* Puts "…: " before the message. NULL stays NULL. When memory is out the status is returned as it was. */
+kas_status kas_annotate(kas_status status, const char *format, ...)
+    __attribute__((format(printf, 2, 3))) KAS_MUST_USE;
+
+/* Sets the stable reason (a static string, not copied) or the native code; NULL stays NULL. */
+kas_status kas_with_reason(kas_status status, const char *reason) KAS_MUST_USE;
+kas_status kas_with_native(kas_status status, int64_t native) KAS_MUST_USE;
+
+/* Keeps the first failure and appends the second's message in brackets: for a clean-up that fails too. */
+kas_status kas_join(kas_status first, kas_status second) KAS_MUST_USE;
+
+/* An independent copy (NULL for NULL). */
+kas_status kas_status_clone(kas_status status) KAS_MUST_USE;
+
+/* A failed system call: code KAS_IO (KAS_OUT_OF_MEMORY for ENOMEM), native = errno value, "what: strerror". */
+kas_status kas_fail_errno(int error, const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 4, 5))) KAS_MUST_USE;
+#define kas_fail_os(error, ...) kas_fail_errno((error), __FILE__, __LINE__, __VA_ARGS__)
+
+/* The static stand-in: "out of memory", blame engine. Never freed, safe to return anywhere. */
+kas_status kas_out_of_memory(void) KAS_MUST_USE;
+
+#define KAS_TRY(expression)                                                                                  \
+    do {                                                                                                     \
+        kas_status try_status_ = (expression);                                                               \
+        if (__builtin_expect(try_status_ != 0, 0)) return try_status_;                                       \
+    } while (0)
+
+#endif
