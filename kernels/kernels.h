@@ -1,0 +1,35 @@
+/* The device kernels: one operator each, one source for every backend (kernels/<name>.k, in the dialect of
+ * kernels/dialect.h). This table is what host code knows of them; kernels/args.h has their argument structs. */
+#ifndef KAS_KERNELS_H
+#define KAS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/args.h"
+
+enum { KAS_KERNEL_MAX_BUFFERS = 8, KAS_KERNEL_MAX_ARGS = 128 /* bytes: every Vulkan device's push constants */ };
+
+/* X(name, number of buffers, argument struct, work items of a group). Buffer 0 is always the parameter block; the
+ * last buffer is the (first) output; what the others are stands at the head of kernels/<name>.k. */
+#define KAS_KERNELS(X)                                                                                       \
+    X(linear, 5, linear_args, 256)       /* Y = act(X Wᵀ + b) */                                             \
+    X(linear_blend, 7, linear_args, 256) /* Y = c (X Wᵀ + b) + Σ wᵢ Kᵢ, by row */
+
+typedef enum kas_kernel {
+#define KAS_KERNEL_ENUM(name, buffers, args, items) KAS_KERNEL_##name,
+    KAS_KERNELS(KAS_KERNEL_ENUM)
+#undef KAS_KERNEL_ENUM
+        KAS_KERNEL_COUNT
+} kas_kernel;
+
+typedef struct kas_kernel_info {
+    const char *name;
+    uint32_t buffers;
+    uint32_t args_bytes;
+    uint32_t group_items;
+} kas_kernel_info;
+
+const kas_kernel_info *kas_kernel_get_info(kas_kernel kernel);
+
+#endif
