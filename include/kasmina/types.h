@@ -1,0 +1,160 @@
+/* What the engine tells of its layers, seeds, kernels, operations and devices: plain structs, copied out, owned by the
+ * caller, with no pointers to free. Every struct begins with its size, so that it can grow: set `size` to sizeof
+ * before a call that reads or fills one. The words are those of docs/semantics.md.
+ *
+ * Times are nanoseconds since 1970-01-01T00:00:00Z; 0 = never. Texts are UTF-8 and NUL-terminated. */
+#ifndef KASMINA_TYPES_H
+#define KASMINA_TYPES_H
+
+#include <kasmina/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    KAS_NAME_SIZE = 129,        /* names of layers, artifact ids: 128 characters and a NUL */
+    KAS_MAX_SEEDS = 64,         /* of a layer */
+    KAS_DETAIL_SIZE = 256,      /* a sentence for a person, cut to fit */
+    KAS_CHECKSUM_HEX_SIZE = 65, /* SHA-256 in hex */
+};
+
+/* ---- seeds ------------------------------------------------------------------------------------------------- */
+
+typedef enum kas_lifecycle {
+    KAS_SEED_DORMANT = 0,
+    KAS_SEED_LOADING = 1,
+    KAS_SEED_ACTIVE = 2,
+    KAS_SEED_ERROR_RECOVERY = 3,
+    KAS_SEED_FOSSILIZED = 4,
+} kas_lifecycle;
+
+/* The engine's classification of an error. */
+typedef enum kas_error_type {
+    KAS_ERROR_NONE = 0,
+    KAS_ERROR_KERNEL_EXECUTION,
+    KAS_ERROR_KERNEL_LOADING,
+    KAS_ERROR_KERNEL_VALIDATION,
+    KAS_ERROR_MEMORY_OVERFLOW,
+    KAS_ERROR_DEVICE_ERROR,
+    KAS_ERROR_NETWORK_ERROR,
+    KAS_ERROR_CIRCUIT_BREAKER,
+    KAS_ERROR_TIMEOUT,
+    KAS_ERROR_UNKNOWN,
+    KAS_ERROR_TYPE_COUNT
+} kas_error_type;
+
+typedef struct kas_error_info {
+    kas_error_type type; /* KAS_ERROR_NONE: there is none */
+    int64_t at_ns;
+    char detail[KAS_DETAIL_SIZE];
+} kas_error_info;
+
+typedef enum kas_change {
+    KAS_CHANGE_NONE = 0,
+    KAS_CHANGE_LOAD,
+    KAS_CHANGE_UNLOAD,
+    KAS_CHANGE_RESET,
+    KAS_CHANGE_FOSSILIZE,
+    KAS_CHANGE_ALPHA,
+} kas_change;
+
+typedef struct kas_staged_info {
+    kas_change change; /* KAS_CHANGE_NONE: nothing is staged */
+    uint32_t at_epoch;
+    char artifact_id[KAS_NAME_SIZE]; /* a load's; "" otherwise */
+    bool has_alpha;
+    float alpha;
+} kas_staged_info;
+
+typedef struct kas_seed_info {
+    size_t size;
+    char layer[KAS_NAME_SIZE];
+    uint32_t index;
+    kas_lifecycle lifecycle_state;
+    char artifact_id[KAS_NAME_SIZE]; /* "" = none */
+    uint64_t active_kernel_id;       /* 0 = none */
+    float alpha_blend;               /* the half-precision value that is computed with */
+    bool has_alpha_target;           /* a ramp is running */
+    float alpha_target;
+    float health_accumulator;
+    uint32_t last_update_epoch;
+    uint16_t exec_latency_us;
+    uint16_t error_count;
+    bool fallback_active;
+    bool pinned;
+    bool contributing;
+    uint64_t operation; /* that works on this seed; 0 = none */
+    kas_staged_info staged;
+    kas_error_info last_error;
+} kas_seed_info;
+
+/* ---- layers ------------------------------------------------------------------------------------------------ */
+
+typedef enum kas_math { KAS_MATH_INVARIANT = 0, KAS_MATH_FAST } kas_math;
+
+typedef struct kas_layer_info {
+    size_t size;
+    char name[KAS_NAME_SIZE];
+    int64_t layer_id;
+    uint32_t input_size, output_size; /* features of a row */
+    uint32_t num_seeds;
+    bool bias;
+    kas_math math;
+    char device[32];  /* "host:0" */
+    bool serving;     /* false after a repository unload */
+    uint64_t generation;
+    uint32_t epoch;
+    uint32_t active_seeds;
+    bool has_active_seeds;
+    uint32_t fossils;
+    uint64_t revision; /* grows with each controlled change (state, kernel, alpha target, weights): for ETags */
+    char weights_sha256[KAS_CHECKSUM_HEX_SIZE];
+    int64_t created_at_ns;
+} kas_layer_info;
+
+/* ---- operations -------------------------------------------------------------------------------------------- */
+
+typedef enum kas_operation_state {
+    KAS_OPERATION_QUEUED = 0,
+    KAS_OPERATION_RUNNING,
+    KAS_OPERATION_SUCCEEDED,
+    KAS_OPERATION_FAILED,
+    KAS_OPERATION_CANCELLED,
+} kas_operation_state;
+
+typedef enum kas_stage {
+    KAS_STAGE_LOOKUP = 0,
+    KAS_STAGE_FETCH,
+    KAS_STAGE_VERIFY,
+    KAS_STAGE_DECODE,
+    KAS_STAGE_CHECK,
+    KAS_STAGE_COMPILE,
+    KAS_STAGE_PUBLISH,
+    KAS_STAGE_DONE,
+} kas_stage;
+
+typedef enum kas_tier { KAS_TIER_NONE = 0, KAS_TIER_DEVICE, KAS_TIER_HOST, KAS_TIER_DISK, KAS_TIER_REGISTRY } kas_tier;
+
+typedef enum kas_operation_kind { KAS_OPERATION_LOAD = 0, KAS_OPERATION_PRELOAD } kas_operation_kind;
+
+typedef struct kas_operation_info {
+    size_t size;
+    uint64_t id;
+    kas_operation_kind kind;
+    kas_operation_state state;
+    kas_stage stage;
+    kas_tier tier;          /* where the artifact was found */
+    uint64_t bytes_done, bytes_total;
+    char layer[KAS_NAME_SIZE]; /* "" for a preload */
+    int32_t seed;           /* -1 for a preload */
+    char artifact_id[KAS_NAME_SIZE];
+    int64_t created_at_ns, finished_at_ns;
+    int64_t duration_ns;    /* once finished */
+    /* Of a failed one; KAS_OK otherwise. */
+    kas_code error_code;
+    const char *error_reason; /* static storage: a short stable word, "" if none */
+    kas_error_type error_type;
+    char error_detail[KAS_DETAIL_SIZE];
+} kas_operation_info;
+
+#endif
