@@ -14,15 +14,6 @@
 typedef uint64_t kas_resource; /* a layer's weights or a kernel on a device, kept by the carrier of effects; 0 = none */
 typedef uint64_t kas_ticket;   /* whom to answer; 0 = nobody */
 
-typedef enum kas_ramp_unit { KAS_RAMP_NONE = 0, KAS_RAMP_MS, KAS_RAMP_PASSES } kas_ramp_unit;
-typedef enum kas_curve { KAS_CURVE_LINEAR = 0, KAS_CURVE_COSINE } kas_curve;
-
-typedef struct kas_ramp {
-    kas_ramp_unit unit;
-    uint32_t length; /* milliseconds or passes, > 0 */
-    kas_curve curve;
-} kas_ramp;
-
 /* Value of a ramp after the part t of it in [0, 1]: from + (to − from)·t, or (1 − cos πt)/2 in place of t. */
 float kas_ramp_value(float from, float to, float t, kas_curve curve);
 
@@ -46,6 +37,7 @@ typedef enum kas_command_kind {
     KAS_COMMAND_CREATE_LAYER = 0,
     KAS_COMMAND_DELETE_LAYER,
     KAS_COMMAND_SET_WEIGHTS,   /* at once, or staged with at_epoch */
+    KAS_COMMAND_SET_SERVING,   /* a layer is taken out of service or back in; its seeds can still be changed */
     KAS_COMMAND_LOAD,
     KAS_COMMAND_UNLOAD,
     KAS_COMMAND_RESET,
@@ -98,6 +90,7 @@ typedef struct kas_command {
     char layer[KAS_NAME_SIZE]; /* name, where a caller names one */
     uint32_t seed;
     uint32_t at_epoch; /* 0: at once */
+    uint64_t revision; /* that the seed (a seed's command) or layer must have; 0: any. Else KAS_CONFLICT, reason "precondition" */
     char artifact_id[KAS_NAME_SIZE];
     bool has_alpha;
     float alpha;
@@ -114,6 +107,7 @@ typedef struct kas_command {
             kas_sha256 weights_sha256;
         } create;
         struct { bool force; } delete_layer;
+        struct { bool serving; } set_serving;
         struct {
             kas_resource weights;
             kas_sha256 sha256;
@@ -174,25 +168,6 @@ typedef enum kas_effect_kind {
     KAS_EFFECT_ALERT,
     KAS_EFFECT_KIND_COUNT
 } kas_effect_kind;
-
-enum { KAS_EPOCH_LIST_MAX = 64 };
-
-typedef struct kas_reply { /* what a caller learns beside the status */
-    uint64_t operation;    /* LOAD, PRELOAD: its number */
-    bool finished;         /* LOAD: done within this apply (a device hit) */
-    uint64_t generation;   /* of the layer afterwards */
-    uint32_t epoch;
-    uint32_t applied;      /* ADVANCE_EPOCH */
-    uint32_t failed_count; /* ADVANCE_EPOCH: how many are listed below (at most KAS_EPOCH_LIST_MAX) */
-    struct {
-        char layer[KAS_NAME_SIZE];
-        int32_t seed;       /* −1: the layer's weights */
-        uint64_t operation; /* an unready load's */
-        char reason[96];
-    } failed[KAS_EPOCH_LIST_MAX]; /* with code KAS_CONFLICT: the unready ones */
-    const char *state;     /* ILLEGAL_TRANSITION: the seed's state, static storage; else NULL */
-    const char *allowed[6];/* and what that state allows, NULL-terminated, static storage */
-} kas_reply;
 
 typedef struct kas_effect {
     kas_effect_kind kind;

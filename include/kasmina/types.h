@@ -58,6 +58,16 @@ typedef enum kas_change {
     KAS_CHANGE_ALPHA,
 } kas_change;
 
+typedef enum kas_ramp_unit { KAS_RAMP_NONE = 0, KAS_RAMP_MS, KAS_RAMP_PASSES } kas_ramp_unit;
+typedef enum kas_curve { KAS_CURVE_LINEAR = 0, KAS_CURVE_COSINE } kas_curve;
+
+/* How alpha gets from where it is to its target; all zero: at once. */
+typedef struct kas_ramp {
+    kas_ramp_unit unit;
+    uint32_t length; /* milliseconds or passes, > 0 */
+    kas_curve curve; /* cosine: (1 − cos πt)/2 in place of t */
+} kas_ramp;
+
 typedef struct kas_staged_info {
     kas_change change; /* KAS_CHANGE_NONE: nothing is staged */
     uint32_t at_epoch;
@@ -84,6 +94,7 @@ typedef struct kas_seed_info {
     bool pinned;
     bool contributing;
     uint64_t operation; /* that works on this seed; 0 = none */
+    uint64_t revision;  /* grows with each controlled change of this seed: for ETags */
     kas_staged_info staged;
     kas_error_info last_error;
 } kas_seed_info;
@@ -156,5 +167,31 @@ typedef struct kas_operation_info {
     kas_error_type error_type;
     char error_detail[KAS_DETAIL_SIZE];
 } kas_operation_info;
+
+/* ---- replies ----------------------------------------------------------------------------------------------- */
+
+enum { KAS_ALLOWED_MAX = 6 };
+
+/* One change that an epoch boundary did not apply. */
+typedef struct kas_epoch_failure {
+    char layer[KAS_NAME_SIZE];
+    int32_t seed;       /* −1: the layer's weights */
+    uint64_t operation; /* an unready load's; 0 = none */
+    char reason[96];
+} kas_epoch_failure;
+
+/* What a change answers beside its status. */
+typedef struct kas_reply {
+    size_t size;
+    uint64_t operation;  /* of a load or preload: its number; 0 = none */
+    bool finished;       /* of a load: done already (the kernel was on the device) */
+    uint64_t generation; /* of the layer afterwards */
+    uint32_t epoch;      /* of the engine afterwards */
+    uint32_t applied;    /* of an epoch's advance: changes that took effect */
+    kas_epoch_failure *failed; /* and those that did not (with KAS_CONFLICT: the unready ones); owned by the reply */
+    uint32_t failed_count;
+    const char *state;   /* with KAS_ILLEGAL_TRANSITION: the seed's state, static storage; else NULL */
+    const char *allowed[KAS_ALLOWED_MAX]; /* and what that state allows; unused ones NULL; static storage */
+} kas_reply;
 
 #endif
