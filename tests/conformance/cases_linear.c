@@ -1,0 +1,128 @@
+/* linear: shapes with every kind of tail, row strides, several product rows a pass row, every activation. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "tests/conformance/reference.h"
+#include "tests/conformance/runner.h"
+
+enum { PADDING = 3 }; /* floats between rows that must stay as they were */
+
+static void run_linear(conformance_runner *runner, const struct linear_args *args, uint32_t rows, float *x,
+                       float *w, float *bias, float *y)
+{
+    uint32_t params[PARAMS_HEAD] = {rows};
+    size_t k = (size_t)args->k, n = (size_t)args->n, product_rows = rows * (size_t)args->m, packed_bytes;
+    void *packed = runner->pack(runner, w, k, n, &packed_bytes);
+    conformance_launch launch = {
+        .kernel = KAS_KERNEL_linear,
+        .args = args,
+        .rows = rows,
+        .grid_x = {.fixed = (uint32_t)n, .divisor = LINEAR_TILE_COLUMNS},
+        .grid_y = {.per_row = (uint32_t)args->m, .divisor = LINEAR_TILE_ROWS},
+        .buffers = {{params, sizeof params},
+                    {x, ((product_rows - 1) * (size_t)args->ldx + k) * sizeof(float)},
+                    {packed, packed_bytes},
+                    {bias, n * sizeof(float)},
+                    {y, ((product_rows - 1) * (size_t)args->ldy + n) * sizeof(float)}},
+    };
+    runner->run(runner, &launch);
+    kas_free(packed);
+}
+
+static void check_linear(conformance_runner *runner, const struct linear_args *args, size_t rows,
+                         const float *x, const float *w, const float *bias, const float *y)
+{
+    char what[96];
+    snprintf(what, sizeof what, "linear of %zu rows, m %d, k %d, n %d, act %s", rows, args->m, args->k,
+             args->n, reference_act_name(args->act));
+    size_t k = (size_t)args->k, n = (size_t)args->n;
+    for (size_t r = 0; r < rows * (size_t)args->m; ++r)
+        for (size_t j = 0; j < n; ++j) {
+            double sum = args->has_bias ? (double)bias[j] : 0, size = fabs(sum);
+            for (size_t i = 0; i < k; ++i) {
+                double term = (double)x[r * (size_t)args->ldx + i] * w[j * k + i];
+                sum += term;
+                size += fabs(term);
+            }
+            double want = reference_act(sum, args->act, args->act_a, args->act_b);
+            conformance_compare(runner, what, r * n + j, y[r * (size_t)args->ldy + j], want,
+                                1e-6 * (size + fabs(want)) + 1e-7);
+        }
+}
+
+static void check_padding(conformance_runner *runner, const struct linear_args *args, size_t rows,
+                          const float *y)
+{
+    for (size_t r = 0; r + 1 < rows * (size_t)args->m; ++r)
+        for (int j = args->n; j < args->ldy; ++j)
+            conformance_compare(runner, "linear: between rows", r, y[r * (size_t)args->ldy + (size_t)j], -7.0,
+                                0);
+}
+
+static void one_shape(conformance_runner *runner, uint32_t rows, int m, int k, int n, int act, bool has_bias)
+{
+    struct linear_args args = {
+        .k = k, .n = n, .m = m, .ldx = k + PADDING, .ldy = n + PADDING, .act = act, .has_bias = has_bias};
+    size_t product_rows = rows * (size_t)m, xs = product_rows * (size_t)args.ldx,
+           ys = product_rows * (size_t)args.ldy;
+    float *x = conformance_alloc(xs, sizeof *x), *y = conformance_alloc(ys, sizeof *y);
+    float *w = conformance_alloc((size_t)k * (size_t)n, sizeof *w),
+          *bias = conformance_alloc((size_t)n, sizeof *bias);
+    conformance_fill(x, xs, rows + 31u * (unsigned)k);
+    conformance_fill(w, (size_t)k * (size_t)n, (unsigned)n);
+    conformance_fill(bias, (size_t)n, 3);
+    for (size_t i = 0; i < ys; ++i)
+        y[i] = -7.0f;
+    run_linear(runner, &args, rows, x, w, bias, y);
+    check_linear(runner, &args, rows, x, w, bias, y);
+    check_padding(runner, &args, rows, y);
+    kas_free(x);
+    kas_free(y);
+    kas_free(w);
+    kas_free(bias);
+}
+
+/* Arguments straight from x (k = 1, w = 1), so that nothing but the function is compared. */
+static void every_activation(conformance_runner *runner)
+{
+    enum { COUNT = 259 };
+    float x[COUNT], w[1] = {1.0f}, bias[1] = {0}, y[COUNT];
+    for (int i = 0; i < COUNT - 3; ++i)
+        x[i] = (float)(i - 128) / 16.0f;
+    x[COUNT - 3] = 60.0f;
+    x[COUNT - 2] = -60.0f;
+    x[COUNT - 1] = NAN;
+    for (int act = 0; act < REFERENCE_ACTS; ++act) {
+        float a = act == 16 ? -1.5f : 0.75f; /* clip: low */
+        struct linear_args args = {
+            .k = 1, .n = 1, .m = 1, .ldx = 1, .ldy = 1, .act = act, .act_a = a, .act_b = 1.25f};
+        run_linear(runner, &args, COUNT, x, w, bias, y);
+        for (size_t i = 0; i < COUNT; ++i) {
+            double want = reference_act(x[i], act, a, 1.25);
+            double least = act == 2 || act == 3 ? 1e-9 : 1e-30; /* GELU's vanishing tail */
+            conformance_compare(runner, reference_act_name(act), i, y[i], want, 4e-6 * fabs(want) + least);
+        }
+    }
+}
+
+void cases_linear(conformance_runner *runner)
+{
+    static const int small[][5] = {/* rows, m, k, n, act */
+                                   {1, 1, 1, 1, 0},   {1, 1, 17, 70, 1},  {3, 1, 16, 64, 5}, {5, 3, 33, 7, 0},
+                                   {66, 1, 40, 3, 2}, {2, 2, 48, 130, 4}, {7, 1, 100, 33, 0}};
+    static const int large[][5] = {{1, 1, 512, 256, 0},   {1, 1, 513, 259, 2},  {2, 1, 1025, 64, 0},
+                                   {3, 1, 31, 97, 3},     {4, 1, 64, 32, 0},    {6, 1, 127, 129, 1},
+                                   {12, 1, 64, 48, 0},    {13, 1, 600, 31, 6},  {32, 1, 512, 256, 0},
+                                   {61, 1, 37, 41, 13},   {128, 1, 96, 10, 5},  {9, 7, 65, 200, 0},
+                                   {257, 1, 130, 131, 1}, {100, 1, 1200, 72, 0}};
+    for (size_t i = 0; i < sizeof small / sizeof *small; ++i)
+        one_shape(runner, (uint32_t)small[i][0], small[i][1], small[i][2], small[i][3], small[i][4],
+                  i % 3 != 1);
+    every_activation(runner);
+    if (runner->slow) return;
+    for (size_t i = 0; i < sizeof large / sizeof *large; ++i)
+        one_shape(runner, (uint32_t)large[i][0], large[i][1], large[i][2], large[i][3], large[i][4],
+                  i % 3 != 1);
+}
