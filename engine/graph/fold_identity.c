@@ -1,4 +1,5 @@
-/* Nodes that give their input back. */
+/* Nodes that give their input back. Sums with 0 and products with 1 are functions of one by then
+ * (fold_scalar.c). */
 #include "engine/graph/rules.h"
 #include "engine/graph/shape.h"
 
@@ -6,26 +7,6 @@ static bool is_plain_unary(const kas_node *node)
 {
     if (node->act == KAS_ACT_NONE) return true;
     return node->act == KAS_ACT_AFFINE && node->act_a == 1 && node->act_b == 0;
-}
-
-/* Those that remain when a factor of each channel, or a condition, happens to do nothing. */
-static bool is_neutral(const kas_tensor *tensor, kas_binary function, bool right)
-{
-    float neutral = function == KAS_MUL || function == KAS_DIV || function == KAS_POW ? 1 : 0;
-    bool fits = function == KAS_ADD || function == KAS_MUL ||
-                (right && (function == KAS_SUB || function == KAS_DIV || function == KAS_POW));
-    if (!tensor->constant || !fits) return false;
-    for (size_t i = 0; i < tensor->elements; ++i)
-        if (tensor->constant[i] != neutral) return false;
-    return true;
-}
-
-static int neutral_binary(const kas_rewrite *rewrite, const kas_node *node)
-{
-    if (node->act != KAS_ACT_NONE) return -1;
-    if (is_neutral(kas_rewrite_tensor(rewrite, node->inputs[1]), node->binary, true)) return node->inputs[0];
-    if (is_neutral(kas_rewrite_tensor(rewrite, node->inputs[0]), node->binary, false)) return node->inputs[1];
-    return -1;
 }
 
 static int decided_select(const kas_rewrite *rewrite, const kas_node *node)
@@ -63,8 +44,6 @@ static int given_back(const kas_rewrite *rewrite, const kas_node *node)
 {
     bool plain = false;
     switch (node->op) {
-    case KAS_OP_BINARY:
-        return neutral_binary(rewrite, node);
     case KAS_OP_SELECT:
         return decided_select(rewrite, node);
     case KAS_OP_UNARY:

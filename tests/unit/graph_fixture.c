@@ -2,10 +2,29 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "engine/graph/shape.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CHECK_LEAKS 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define CHECK_LEAKS 1
+#endif
+#ifdef CHECK_LEAKS
+#include <sanitizer/lsan_interface.h>
+#endif
+
+void expect_no_leaks(void)
+{
+#ifdef CHECK_LEAKS
+    if (__lsan_do_recoverable_leak_check()) abort(); /* a failed assertion does not count at this point */
+#endif
+}
 
 static uint64_t random_state = 1;
 

@@ -5,6 +5,8 @@
 #include "base/alloc.h"
 #include "tests/unit/graph_fixture.h"
 
+TestSuite(graph_build, .fini = expect_no_leaks);
+
 Test(graph_build, shapes)
 {
     size_t elements = 7;

@@ -5,6 +5,8 @@
 #include "base/alloc.h"
 #include "tests/unit/graph_fixture.h"
 
+TestSuite(graph_check, .fini = expect_no_leaks);
+
 static void expect_check(kas_graph *g, int output, const char *reason, const char *part)
 {
     g->output = output;

@@ -8,6 +8,8 @@
 #include "engine/graph/shape.h"
 #include "tests/unit/graph_fixture.h"
 
+TestSuite(graph_fold, .fini = expect_no_leaks);
+
 /* Simplifies and expects this many nodes; the graph is the caller's. */
 static void expect_nodes(kas_graph *g, int output, size_t nodes)
 {
@@ -125,6 +127,12 @@ Test(graph_fold, a_product_read_twice_is_not_changed)
     int y = linear(g, g->input, weight(g, 4, 4), -1);
     int z = binary(g, KAS_MUL, y, constant_random(g, SHAPE(4), 2));
     expect_nodes(g, binary(g, KAS_MAX, z, y), 3);
+    cr_expect_eq(g->nodes[1].op, KAS_OP_BINARY);
+    kas_graph_destroy(g);
+    g = graph_new(SHAPE(4));
+    y = linear(g, g->input, weight(g, 4, 4), -1);
+    expect_nodes(g, binary(g, KAS_MAX, unary(g, KAS_ACT_TANH, 0, 0, y), y), 3);
+    cr_expect_eq(g->nodes[1].op, KAS_OP_UNARY);
     kas_graph_destroy(g);
 }
 

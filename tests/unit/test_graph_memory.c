@@ -6,6 +6,8 @@
 #include "base/alloc.h"
 #include "tests/unit/graph_fixture.h"
 
+TestSuite(graph_memory, .fini = expect_no_leaks);
+
 /* A bit of everything that simplifying allocates for. */
 static kas_graph *sample(void)
 {

@@ -4,6 +4,8 @@
 
 #include "tests/unit/graph_fixture.h"
 
+TestSuite(graph_patterns, .fini = expect_no_leaks);
+
 static int plus(kas_graph *g, int x, float c)
 {
     return binary(g, KAS_ADD, x, scalar(g, c));
@@ -93,6 +95,20 @@ Test(graph_patterns, a_gate_with_other_constants_is_no_gelu)
     simplify_keeping_function(g);
     for (size_t i = 0; i < g->node_count; ++i)
         cr_expect_neq(g->nodes[i].act, KAS_ACT_GELU);
+    kas_graph_destroy(g);
+}
+
+Test(graph_patterns, a_gate_of_higher_degree_is_no_gelu)
+{
+    kas_graph *g = graph_new(SHAPE(5));
+    int square = binary(g, KAS_MUL, g->input, g->input);
+    int cube = binary(g, KAS_MUL, square, g->input);
+    int inner = binary(g, KAS_ADD, g->input, times(g, cube, 0.044715f));
+    inner = binary(g, KAS_ADD, inner, binary(g, KAS_MUL, square, square));
+    finish(g, times(g, binary(g, KAS_MUL, g->input, tanh_gate(g, inner)), 0.5f));
+    simplify_keeping_function(g);
+    for (size_t i = 0; i < g->node_count; ++i)
+        cr_expect_neq(g->nodes[i].act, KAS_ACT_GELU_TANH);
     kas_graph_destroy(g);
 }
 
@@ -224,6 +240,15 @@ Test(graph_patterns, bounds)
     expect_act(g, binary(g, KAS_MIN, unary(g, KAS_ACT_RELU, 0, 0, g->input), scalar(g, 3)), KAS_ACT_CLIP);
 }
 
+Test(graph_patterns, bounds_that_cross_stay)
+{
+    kas_graph *g = graph_new(SHAPE(5));
+    finish(g, unary(g, KAS_ACT_CLIP, 2, -1, unary(g, KAS_ACT_RELU, 0, 0, g->input)));
+    simplify_keeping_function(g);
+    cr_expect_eq(g->node_count, 2);
+    kas_graph_destroy(g);
+}
+
 Test(graph_patterns, powers)
 {
     static const struct {
@@ -308,6 +333,30 @@ Test(graph_patterns, rms_norm_of_dynamo)
     int root = unary(g, KAS_ACT_SQRT, 0, 0, plus(g, mean, 1e-5f));
     int normed = binary(g, KAS_MUL, g->input, unary(g, KAS_ACT_RECIPROCAL, 0, 0, root));
     expect_norm(g, binary(g, KAS_MUL, normed, constant_random(g, SHAPE(7), 2)), false, 1, 1);
+}
+
+Test(graph_patterns, a_scaled_variance_is_no_norm)
+{
+    kas_graph *g = graph_new(SHAPE(7));
+    int mean = times(g, reduce(g, KAS_REDUCE_MEAN, unary(g, KAS_ACT_SQUARE, 0, 0, g->input), 0), 2);
+    finish(g, binary(g, KAS_DIV, g->input, unary(g, KAS_ACT_SQRT, 0, 0, plus(g, mean, 1e-5f))));
+    simplify_keeping_function(g);
+    cr_expect_eq(g->nodes[g->node_count - 1].op, KAS_OP_BINARY);
+    kas_graph_destroy(g);
+}
+
+Test(graph_patterns, a_mean_over_other_dimensions_does_not_centre)
+{
+    kas_graph *g = graph_new(SHAPE(3, 7));
+    int d = binary(g, KAS_SUB, g->input, mean_over(g, g->input, 2));
+    int variance = mean_over(g, binary(g, KAS_MUL, d, d), 1);
+    int inverse = unary(g, KAS_ACT_RSQRT, 0, 0, plus(g, variance, 1e-5f));
+    finish(g, binary(g, KAS_MUL, d, inverse));
+    simplify_keeping_function(g);
+    const kas_node *last = &g->nodes[g->node_count - 1];
+    cr_expect_eq(last->op, KAS_OP_NORM);
+    cr_expect_not(last->centred);
+    kas_graph_destroy(g);
 }
 
 Test(graph_patterns, a_mean_over_the_first_dimension_is_no_norm)

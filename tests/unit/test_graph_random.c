@@ -5,6 +5,8 @@
 #include "engine/graph/shape.h"
 #include "tests/unit/graph_fixture.h"
 
+TestSuite(graph_random, .fini = expect_no_leaks);
+
 enum { GRAPHS = 3000, NODES_MAX = 14, LIVE_MAX = 64 };
 
 /* What may be read: the input, constants, outputs of nodes. */

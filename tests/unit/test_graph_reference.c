@@ -5,6 +5,8 @@
 #include "base/alloc.h"
 #include "tests/unit/graph_fixture.h"
 
+TestSuite(graph_reference, .fini = expect_no_leaks);
+
 /* Evaluates one row and compares; frees the graph. */
 static void expect_row(kas_graph *g, int output, const float *x, const double *expected)
 {
