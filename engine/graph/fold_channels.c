@@ -106,38 +106,61 @@ static kas_status channels_of(const kas_rewrite *rewrite, const kas_node *node, 
     return NULL;
 }
 
-/* The constants of a node being changed: room is made first, so that a failure leaves the graph as it was. */
+/* The constants that a node being changed gets; those that stay are NULL. */
 typedef struct parameters {
     float *weight; /* or the norm's scale */
     float *bias;   /* or its shift */
 } parameters;
 
-static bool all_finite(const float *values, size_t count)
+static void free_parameters(const parameters *values)
 {
+    kas_free(values->weight);
+    kas_free(values->bias);
+}
+
+static bool make_room(parameters *values, size_t weights, size_t biases)
+{
+    values->weight = weights ? kas_alloc_array(weights, sizeof *values->weight) : NULL;
+    values->bias = kas_alloc_array(biases, sizeof *values->bias);
+    if (values->bias && (values->weight || !weights)) return true;
+    free_parameters(values);
+    return false;
+}
+
+static bool all_finite(const float *values, const kas_shape *shape)
+{
+    size_t count;
+    if (!kas_shape_elements(shape, &count)) return false;
     for (size_t i = 0; i < count; ++i)
         if (!isfinite(values[i])) return false;
     return true;
 }
 
+static const char *name_of(const kas_rewrite *rewrite, int tensor)
+{
+    return tensor >= 0 ? kas_rewrite_tensor(rewrite, tensor)->name : NULL;
+}
+
 /* Takes the values over. Where some are not finite nothing is changed. */
 static kas_status put_parameters(kas_rewrite *rewrite, int index, kas_node node, parameters values,
-                                 const kas_shape *weight_shape, const kas_shape *bias_shape, const char *name)
+                                 const kas_shape *weight_shape, const kas_shape *bias_shape)
 {
-    size_t weights, biases;
-    bool fits = kas_shape_elements(weight_shape, &weights) && kas_shape_elements(bias_shape, &biases) &&
-                all_finite(values.weight, weights) && all_finite(values.bias, biases);
-    if (!fits) {
-        kas_free(values.weight);
-        kas_free(values.bias);
+    if ((values.weight && !all_finite(values.weight, weight_shape)) || !all_finite(values.bias, bias_shape)) {
+        free_parameters(&values);
         return NULL;
     }
-    node.input_count = 3;
-    kas_status status = kas_rewrite_add_constant(rewrite, name, weight_shape, values.weight, &node.inputs[1]);
-    if (status) {
-        kas_free(values.bias);
-        return status;
+    for (; node.input_count < 3; ++node.input_count)
+        node.inputs[node.input_count] = -1;
+    if (values.weight) {
+        kas_status status =
+            kas_graph_add_constant(rewrite->graph, "", weight_shape, values.weight, &node.inputs[1]);
+        if (status) {
+            kas_free(values.bias);
+            return status;
+        }
     }
-    KAS_TRY(kas_rewrite_add_constant(rewrite, "", bias_shape, values.bias, &node.inputs[2]));
+    KAS_TRY(kas_graph_add_constant(rewrite->graph, name_of(rewrite, node.inputs[2]), bias_shape, values.bias,
+                                   &node.inputs[2]));
     kas_rewrite_replace(rewrite, index, &node);
     return NULL;
 }
@@ -148,49 +171,47 @@ static const float *constant_or_null(const kas_rewrite *rewrite, const kas_node 
     return kas_rewrite_tensor(rewrite, node->inputs[input])->constant;
 }
 
-static bool make_room(parameters *values, size_t weights, size_t biases)
+/* With no factor but 1 the weight stays as it is; a new one must be affordable. */
+static bool is_shift(const channels *map)
 {
-    values->weight = kas_alloc_array(weights, sizeof *values->weight);
-    values->bias = kas_alloc_array(biases, sizeof *values->bias);
-    if (values->weight && values->bias) return true;
-    kas_free(values->weight);
-    kas_free(values->bias);
-    return false;
+    for (size_t i = 0; i < map->count; ++i)
+        if (map->scale[i] != 1) return false;
+    return true;
 }
 
 static kas_status scale_product(kas_rewrite *rewrite, int index, kas_node product, const channels *map)
 {
     kas_tensor w = *kas_rewrite_tensor(rewrite, product.inputs[1]);
     const float *bias = constant_or_null(rewrite, &product, 2);
-    size_t outputs = map->count, per_output = w.elements / outputs;
+    size_t outputs = map->count, weights = is_shift(map) ? 0 : w.elements, per_output = w.elements / outputs;
+    if (weights && !kas_rewrite_spend_on(rewrite, product.inputs[1])) return NULL;
     parameters values;
-    if (!make_room(&values, w.elements, outputs)) return kas_out_of_memory();
-    for (size_t o = 0; o < outputs; ++o) {
-        for (size_t i = 0; i < per_output; ++i)
-            values.weight[o * per_output + i] =
-                (float)(map->scale[o] * (double)w.constant[o * per_output + i]);
+    if (!make_room(&values, weights, outputs)) return kas_out_of_memory();
+    for (size_t i = 0; i < weights; ++i)
+        values.weight[i] = (float)(map->scale[i / per_output] * (double)w.constant[i]);
+    for (size_t o = 0; o < outputs; ++o)
         values.bias[o] = (float)(map->scale[o] * (bias ? (double)bias[o] : 0) + map->shift[o]);
-    }
     kas_shape bias_shape = {.rank = 1, .dims = {(int64_t)outputs}};
-    return put_parameters(rewrite, index, product, values, &w.shape, &bias_shape, w.name);
+    return put_parameters(rewrite, index, product, values, &w.shape, &bias_shape);
 }
 
 static kas_status scale_norm(kas_rewrite *rewrite, int index, kas_node norm, const channels *map)
 {
     for (int i = 1; i < norm.input_count; ++i)
         if (norm.inputs[i] >= 0 && !kas_rewrite_tensor(rewrite, norm.inputs[i])->constant) return NULL;
+    if (!kas_rewrite_spend(rewrite, 1, map->count)) return NULL;
     const float *scale = constant_or_null(rewrite, &norm, 1), *shift = constant_or_null(rewrite, &norm, 2);
     const kas_shape *x = &kas_rewrite_tensor(rewrite, norm.inputs[0])->shape;
     kas_shape shape = {.rank = norm.axis};
     for (int d = 0; d < norm.axis; ++d)
         shape.dims[d] = x->dims[x->rank - norm.axis + d];
     parameters values;
-    if (!make_room(&values, map->count, map->count)) return kas_out_of_memory();
-    for (size_t i = 0; i < map->count; ++i) {
+    if (!make_room(&values, is_shift(map) ? 0 : map->count, map->count)) return kas_out_of_memory();
+    for (size_t i = 0; values.weight && i < map->count; ++i)
         values.weight[i] = (float)(map->scale[i] * (scale ? (double)scale[i] : 1));
+    for (size_t i = 0; i < map->count; ++i)
         values.bias[i] = (float)(map->scale[i] * (shift ? (double)shift[i] : 0) + map->shift[i]);
-    }
-    return put_parameters(rewrite, index, norm, values, &shape, &shape, "");
+    return put_parameters(rewrite, index, norm, values, &shape, &shape);
 }
 
 /* A product or norm without activation, and the dimensions of its output that its parameters vary along. */
@@ -237,27 +258,23 @@ static size_t input_channel(const kas_node *product, const kas_tensor *w, size_t
     return output / ((size_t)w->shape.dims[0] / groups) * (size_t)w->shape.dims[1] + i;
 }
 
-/* W·s and b + W·t into `values`; false where a summand is too large to be folded. */
-static bool fold_into_inputs(const kas_node *product, const kas_tensor *w, const float *bias,
-                             const channels *map, parameters *values)
+/* W·s and b + W·t for one output; false where a summand is too large to be folded. */
+static bool fold_output(const kas_node *product, const kas_tensor *w, const channels *map, size_t o,
+                        const parameters *values)
 {
-    size_t outputs = (size_t)w->shape.dims[0], inputs = (size_t)w->shape.dims[1];
-    size_t window = w->elements / (outputs * inputs);
-    for (size_t o = 0; o < outputs; ++o) {
-        double sum = 0, square = 0;
-        for (size_t i = 0; i < inputs; ++i) {
-            size_t channel = input_channel(product, w, o, i);
-            for (size_t k = (o * inputs + i) * window; k < (o * inputs + i + 1) * window; ++k) {
-                double summand = (double)w->constant[k] * map->shift[channel];
-                values->weight[k] = (float)((double)w->constant[k] * map->scale[channel]);
-                sum += summand;
-                square += summand * summand;
-            }
+    size_t inputs = (size_t)w->shape.dims[1], window = w->elements / ((size_t)w->shape.dims[0] * inputs);
+    double sum = 0, square = 0;
+    for (size_t i = 0; i < inputs; ++i) {
+        size_t channel = input_channel(product, w, o, i);
+        for (size_t k = (o * inputs + i) * window; k < (o * inputs + i + 1) * window; ++k) {
+            double summand = (double)w->constant[k] * map->shift[channel];
+            if (values->weight) values->weight[k] = (float)((double)w->constant[k] * map->scale[channel]);
+            sum += summand;
+            square += summand * summand;
         }
-        if (!(square <= KAS_FOLD_SUMMAND_MAX * KAS_FOLD_SUMMAND_MAX)) return false;
-        values->bias[o] = (float)(sum + (bias ? (double)bias[o] : 0));
     }
-    return true;
+    values->bias[o] = (float)((double)values->bias[o] + sum);
+    return square <= KAS_FOLD_SUMMAND_MAX * KAS_FOLD_SUMMAND_MAX;
 }
 
 /* Padding is not shifted: with it, a summand cannot move behind the convolution. */
@@ -276,17 +293,23 @@ static kas_status fold_before(kas_rewrite *rewrite, int index, const channels *m
 {
     kas_node product = *kas_rewrite_node(rewrite, index);
     kas_tensor w = *kas_rewrite_tensor(rewrite, product.inputs[1]);
-    if (!may_shift(&product, map)) return NULL;
-    parameters values;
-    if (!make_room(&values, w.elements, (size_t)w.shape.dims[0])) return kas_out_of_memory();
-    if (!fold_into_inputs(&product, &w, constant_or_null(rewrite, &product, 2), map, &values)) {
-        kas_free(values.weight);
-        kas_free(values.bias);
+    const float *bias = constant_or_null(rewrite, &product, 2);
+    size_t outputs = (size_t)w.shape.dims[0], weights = is_shift(map) ? 0 : w.elements;
+    if (!may_shift(&product, map) || (weights && !kas_rewrite_spend_on(rewrite, product.inputs[1])) ||
+        !kas_rewrite_spend(rewrite, 1, w.elements))
         return NULL;
+    parameters values;
+    if (!make_room(&values, weights, outputs)) return kas_out_of_memory();
+    for (size_t o = 0; o < outputs; ++o) {
+        values.bias[o] = bias ? bias[o] : 0;
+        if (!fold_output(&product, &w, map, o, &values)) {
+            free_parameters(&values);
+            return NULL;
+        }
     }
     product.inputs[0] = map->x;
-    kas_shape bias_shape = {.rank = 1, .dims = {w.shape.dims[0]}};
-    return put_parameters(rewrite, index, product, values, &w.shape, &bias_shape, w.name);
+    kas_shape bias_shape = {.rank = 1, .dims = {(int64_t)outputs}};
+    return put_parameters(rewrite, index, product, values, &w.shape, &bias_shape);
 }
 
 kas_status kas_fold_channels_before(kas_rewrite *rewrite, int index)

@@ -104,6 +104,19 @@ static kas_status compute(const kas_rewrite *rewrite, const kas_node *node, size
     return status;
 }
 
+/* A result in the place of what only this node reads takes no more memory; another counts as a copy. */
+static bool may_be_stored(kas_rewrite *rewrite, const kas_node *node, size_t made)
+{
+    size_t freed = 0;
+    for (int i = 0; i < node->input_count; ++i)
+        if (node->inputs[i] >= 0 && rewrite->reads[node->inputs[i]] == 1)
+            freed += kas_rewrite_tensor(rewrite, node->inputs[i])->elements;
+    if (made <= freed) return true;
+    if (made - freed > rewrite->copy_budget) return false;
+    rewrite->copy_budget -= made - freed;
+    return true;
+}
+
 kas_status kas_fold_constant(kas_rewrite *rewrite, int index)
 {
     const kas_node *node = kas_rewrite_node(rewrite, index);
@@ -114,8 +127,8 @@ kas_status kas_fold_constant(kas_rewrite *rewrite, int index)
         ((moves && kas_node_is_reshape(rewrite->graph, node)) || !kas_rewrite_has_room(rewrite, 1)))
         return NULL;
     uint64_t work = moves ? 1 : work_of_element(rewrite, node, read, made);
-    if (work > rewrite->fold_budget / made || (!moves && read + made > DOUBLE_ELEMENTS_MAX)) return NULL;
-    rewrite->fold_budget -= work * made;
+    if ((!moves && read + made > DOUBLE_ELEMENTS_MAX) || !kas_rewrite_spend(rewrite, work, made)) return NULL;
+    if (!may_be_stored(rewrite, node, made)) return NULL;
     float *values = NULL;
     if (moves) {
         values = copy_strided(rewrite, node);

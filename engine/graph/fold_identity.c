@@ -13,7 +13,7 @@ static int decided_select(const kas_rewrite *rewrite, const kas_node *node)
 {
     const kas_tensor *condition = kas_rewrite_tensor(rewrite, node->inputs[0]);
     if (node->inputs[1] == node->inputs[2]) return node->inputs[1];
-    if (!condition->constant) return -1;
+    if (!condition->constant || condition->elements > KAS_FOLD_UNIFORM_MAX) return -1;
     bool first = condition->constant[0] != 0;
     for (size_t i = 1; i < condition->elements; ++i)
         if ((condition->constant[i] != 0) != first) return -1;

@@ -13,6 +13,7 @@ kas_status kas_fold_matmul(kas_rewrite *rewrite, int index)
     size_t k = (size_t)b->shape.dims[b->shape.rank - 2], n = (size_t)b->shape.dims[b->shape.rank - 1];
     if (!b->constant || b->elements != k * n) return NULL;
     if (kas_rewrite_tensor(rewrite, node->inputs[0])->shape.rank < b->shape.rank) return NULL;
+    if (!kas_rewrite_spend_on(rewrite, node->inputs[1])) return NULL;
     float *transposed = kas_alloc_array(b->elements, sizeof *transposed);
     if (!transposed) return kas_out_of_memory();
     for (size_t i = 0; i < n; ++i)
@@ -20,7 +21,7 @@ kas_status kas_fold_matmul(kas_rewrite *rewrite, int index)
             transposed[i * k + j] = b->constant[j * n + i];
     kas_shape shape = {.rank = 2, .dims = {(int64_t)n, (int64_t)k}};
     kas_node linear = {.op = KAS_OP_LINEAR, .inputs = {node->inputs[0]}, .input_count = 2};
-    KAS_TRY(kas_rewrite_add_constant(rewrite, b->name, &shape, transposed, &linear.inputs[1]));
+    KAS_TRY(kas_graph_add_constant(rewrite->graph, b->name, &shape, transposed, &linear.inputs[1]));
     kas_rewrite_replace(rewrite, index, &linear);
     return NULL;
 }

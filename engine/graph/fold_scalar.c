@@ -8,7 +8,7 @@
 
 static bool is_uniform(const kas_tensor *tensor, double *value)
 {
-    if (!tensor->constant) return false;
+    if (!tensor->constant || tensor->elements > KAS_FOLD_UNIFORM_MAX) return false;
     for (size_t i = 1; i < tensor->elements; ++i)
         if (tensor->constant[i] != tensor->constant[0]) return false;
     *value = (double)tensor->constant[0];

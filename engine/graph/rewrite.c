@@ -4,8 +4,11 @@
 #include "base/alloc.h"
 #include "engine/graph/shape.h"
 
-/* About a tenth of a second, so that an artifact cannot make decoding slow by what it lets us fold. */
-#define FOLD_BUDGET (1ull << 24)
+/* What may be spent on constants: some milliseconds, and as much again as handling each of them a few times
+ * takes. A weight that several nodes share may be stored again for some of them: 16 MiB in all. */
+#define WORK_BUDGET     (1ull << 22)
+#define WORK_OF_ELEMENT 8
+#define COPY_BUDGET     (1ull << 22)
 
 static void kill(kas_rewrite *rewrite, int node);
 
@@ -62,7 +65,8 @@ kas_status kas_rewrite_begin(kas_rewrite *rewrite, kas_graph *graph)
         .reads = kas_calloc(KAS_GRAPH_MAX_TENSORS, sizeof *rewrite->reads),
         .forward = kas_alloc_array(KAS_GRAPH_MAX_TENSORS, sizeof *rewrite->forward),
         .dead = kas_calloc(graph->node_count, sizeof *rewrite->dead),
-        .fold_budget = FOLD_BUDGET,
+        .work_budget = WORK_BUDGET,
+        .copy_budget = COPY_BUDGET,
     };
     if (!rewrite->producer || !rewrite->reads || !rewrite->forward || !rewrite->dead) {
         free_arrays(rewrite);
@@ -73,6 +77,8 @@ kas_status kas_rewrite_begin(kas_rewrite *rewrite, kas_graph *graph)
         rewrite->forward[i] = i;
     }
     count_reads(rewrite);
+    for (size_t i = 0; i < graph->tensor_count; ++i)
+        if (graph->tensors[i].constant) rewrite->work_budget += WORK_OF_ELEMENT * graph->tensors[i].elements;
     return NULL;
 }
 
@@ -156,7 +162,7 @@ kas_status kas_rewrite_make_constant(kas_rewrite *rewrite, int node, float *valu
     if (output == rewrite->graph->output) {
         kas_tensor made = *kas_rewrite_tensor(rewrite, output);
         int copied;
-        KAS_TRY(kas_rewrite_add_constant(rewrite, made.name, &made.shape, values, &copied));
+        KAS_TRY(kas_graph_add_constant(rewrite->graph, made.name, &made.shape, values, &copied));
         replace_by_copy(rewrite, node, copied);
         return NULL;
     }
@@ -166,15 +172,25 @@ kas_status kas_rewrite_make_constant(kas_rewrite *rewrite, int node, float *valu
     return NULL;
 }
 
-kas_status kas_rewrite_add_constant(kas_rewrite *rewrite, const char *name, const kas_shape *shape,
-                                    float *values, int *out)
-{
-    return kas_graph_add_constant(rewrite->graph, name, shape, values, out);
-}
-
 bool kas_rewrite_has_room(const kas_rewrite *rewrite, size_t tensors)
 {
     return rewrite->graph->tensor_count + tensors <= KAS_GRAPH_MAX_TENSORS;
+}
+
+bool kas_rewrite_spend(kas_rewrite *rewrite, uint64_t each, size_t count)
+{
+    if (each > rewrite->work_budget / count) return false;
+    rewrite->work_budget -= each * count;
+    return true;
+}
+
+bool kas_rewrite_spend_on(kas_rewrite *rewrite, int constant)
+{
+    size_t elements = kas_rewrite_tensor(rewrite, constant)->elements;
+    bool stays = rewrite->reads[constant] > 1;
+    if ((stays && elements > rewrite->copy_budget) || !kas_rewrite_spend(rewrite, 1, elements)) return false;
+    if (stays) rewrite->copy_budget -= elements;
+    return true;
 }
 
 const kas_node *kas_rewrite_producer(const kas_rewrite *rewrite, int tensor, kas_op op)

@@ -15,7 +15,8 @@ typedef struct kas_rewrite {
     int *reads;           /* by tensor: how often live nodes read it, one more for the graph's output */
     int *forward;         /* by tensor: what to read instead; itself where nothing */
     bool *dead;           /* by node */
-    uint64_t fold_budget; /* multiply-adds that may still be spent on folding constants */
+    uint64_t work_budget; /* multiply-adds that may still be spent on constants */
+    uint64_t copy_budget; /* elements of constants that may still be stored a second time */
     bool changed;         /* since the caller last cleared it */
 } kas_rewrite;
 
@@ -41,10 +42,15 @@ void kas_rewrite_alias(kas_rewrite *rewrite, int node, int target);
 /* Makes the node's output a constant (takes over `values`); where it is the graph's output, a copy of one. */
 kas_status kas_rewrite_make_constant(kas_rewrite *rewrite, int node, float *values) KAS_MUST_USE;
 
-/* A new constant (takes over `values`, also when it fails). The caller has asked kas_rewrite_has_room. */
-kas_status kas_rewrite_add_constant(kas_rewrite *rewrite, const char *name, const kas_shape *shape,
-                                    float *values, int *out) KAS_MUST_USE;
+/* Whether so many constants may still be added. */
 bool kas_rewrite_has_room(const kas_rewrite *rewrite, size_t tensors);
+
+/* Ask before computing new constants, so that an artifact cannot make simplifying slow or large: `each`
+ * multiply-adds for each of `count` elements; or one for each element of a constant that is about to be
+ * replaced for one of its readers, and stays if it has others. False, and nothing spent, where it would be
+ * too much. */
+bool kas_rewrite_spend(kas_rewrite *rewrite, uint64_t each, size_t count);
+bool kas_rewrite_spend_on(kas_rewrite *rewrite, int constant);
 
 /* The live node that makes a tensor, if it is of that operator; else NULL. */
 const kas_node *kas_rewrite_producer(const kas_rewrite *rewrite, int tensor, kas_op op);

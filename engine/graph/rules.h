@@ -8,6 +8,10 @@
  * needs the two apart: rounding a summand of 16 costs about 1e-6, a tenth of what results may be off by. */
 #define KAS_FOLD_SUMMAND_MAX 16.0
 
+/* Larger constants are not searched for being the same everywhere, so that thousands of nodes that share one
+ * do not search it thousands of times. */
+enum { KAS_FOLD_UNIFORM_MAX = 4096 };
+
 kas_status kas_fold_constant(kas_rewrite *rewrite, int node) KAS_MUST_USE; /* fold_constant.c */
 
 /* fold_scalar.c: x + 3 and the like to a function of one */
