@@ -400,6 +400,26 @@ Test(graph_fold, a_flattened_transpose_is_no_view)
     kas_graph_destroy(g);
 }
 
+Test(graph_fold, functions_of_elements_pass_a_reshape)
+{
+    kas_graph *g = graph_new(SHAPE(1, 4)); /* a vector as a matrix of one row */
+    int y = reshape(g, matmul(g, g->input, constant_random(g, SHAPE(4, 6), 1)), SHAPE(6));
+    y = unary(g, KAS_ACT_RELU, 0, 0, binary(g, KAS_ADD, constant_random(g, SHAPE(6), 1), y));
+    expect_nodes(g, y, 2);
+    cr_expect_eq(g->nodes[0].op, KAS_OP_LINEAR);
+    cr_expect_eq(g->nodes[0].act, KAS_ACT_RELU);
+    kas_graph_destroy(g);
+    g = graph_new(SHAPE(2, 3)); /* the constant would meet other elements */
+    y = reshape(g, linear(g, g->input, weight(g, 3, 3), -1), SHAPE(3, 2));
+    expect_nodes(g, binary(g, KAS_MUL, y, constant_random(g, SHAPE(2), 1)), 3);
+    kas_graph_destroy(g);
+    g = graph_new(SHAPE(2, 3)); /* the constant has more dimensions than the product */
+    y = reshape(g, linear(g, g->input, weight(g, 4, 3), -1), SHAPE(2, 2, 2));
+    expect_nodes(g, binary(g, KAS_MUL, y, constant_random(g, SHAPE(2, 1, 1), 1)), 3);
+    cr_expect_eq(g->nodes[0].op, KAS_OP_LINEAR);
+    kas_graph_destroy(g);
+}
+
 static int gather(kas_graph *g, int x, int axis, const int32_t *indices, size_t count)
 {
     kas_node node = {
