@@ -1,0 +1,62 @@
+/* Functions of two numbers, by number: the same as kas_binary of engine/graph/graph.h. Needs kernels/scalar.h. */
+#ifndef KAS_KERNELS_PAIR_H
+#define KAS_KERNELS_PAIR_H
+
+#define PAIR_ADD           0
+#define PAIR_SUB           1
+#define PAIR_MUL           2
+#define PAIR_DIV           3
+#define PAIR_POW           4
+#define PAIR_MIN           5
+#define PAIR_MAX           6
+#define PAIR_EQUAL         7
+#define PAIR_GREATER       8
+#define PAIR_GREATER_EQUAL 9
+#define PAIR_LESS          10
+#define PAIR_LESS_EQUAL    11
+#define PAIR_AND           12
+#define PAIR_OR            13
+#define PAIR_XOR           14
+#define PAIR_COUNT         15
+
+#define IS_NAN(x) ((BITS(x) & 0x7fffffffu) > 0x7f800000u)
+
+/* The greater and the lesser; NaN when either is. */
+FN float greater_(float x, float y)
+{
+    return x > y || IS_NAN(x) ? x : y;
+}
+
+FN float lesser_(float x, float y)
+{
+    return x < y || IS_NAN(x) ? x : y;
+}
+
+/* PAIR_EQUAL … PAIR_XOR: 1 or 0 */
+FN float compare_(float x, float y, int op)
+{
+    bool holds = false;
+    if (op == PAIR_EQUAL) holds = x == y;
+    if (op == PAIR_GREATER) holds = x > y;
+    if (op == PAIR_GREATER_EQUAL) holds = x >= y;
+    if (op == PAIR_LESS) holds = x < y;
+    if (op == PAIR_LESS_EQUAL) holds = x <= y;
+    if (op == PAIR_AND) holds = x != 0.0f && y != 0.0f;
+    if (op == PAIR_OR) holds = x != 0.0f || y != 0.0f;
+    if (op == PAIR_XOR) holds = (x != 0.0f) != (y != 0.0f);
+    return holds ? 1.0f : 0.0f;
+}
+
+FN float pair_(float x, float y, int op)
+{
+    if (op == PAIR_ADD) return x + y;
+    if (op == PAIR_SUB) return x - y;
+    if (op == PAIR_MUL) return x * y;
+    if (op == PAIR_DIV) return x / y;
+    if (op == PAIR_POW) return pow_(x, y);
+    if (op == PAIR_MIN) return lesser_(x, y);
+    if (op == PAIR_MAX) return greater_(x, y);
+    return compare_(x, y, op);
+}
+
+#endif
