@@ -74,8 +74,27 @@ struct unary_args {
 #define LINES_LONG  1
 #define LINES_SHORT 2
 #define LINES_OUTER 5
+
+/* Functions of two numbers, numbered as kas_binary of engine/graph/graph.h. */
+#define PAIR_ADD           0
+#define PAIR_SUB           1
+#define PAIR_MUL           2
+#define PAIR_DIV           3
+#define PAIR_POW           4
+#define PAIR_MIN           5
+#define PAIR_MAX           6
+#define PAIR_EQUAL         7
+#define PAIR_GREATER       8
+#define PAIR_GREATER_EQUAL 9
+#define PAIR_LESS          10
+#define PAIR_LESS_EQUAL    11
+#define PAIR_AND           12
+#define PAIR_OR            13
+#define PAIR_XOR           14
+#define PAIR_COUNT         15
+
 struct binary_args {
-    int op; /* PAIR_… of kernels/pair.h */
+    int op; /* PAIR_… */
     int act;
     float act_a, act_b;
     int form, inner, lines_per_row, lines_per_group;
@@ -117,8 +136,14 @@ struct softmax_args {
     int size, inner; /* elements of a line; from one of them to the next (1: softmax) */
 };
 
+/* What a reduction folds with, numbered as kas_reduce of engine/graph/graph.h. */
+#define FOLD_SUM  0
+#define FOLD_MEAN 1
+#define FOLD_MAX  2
+#define FOLD_MIN  3
+#define FOLD_PROD 4
 struct reduce_args {
-    int op; /* FOLD_… of kernels/fold.h */
+    int op; /* FOLD_… */
     int size, inner;
 };
 

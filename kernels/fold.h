@@ -1,13 +1,7 @@
-/* The functions that reductions fold with, by number: the same as kas_reduce of engine/graph/graph.h. Needs
- * kernels/pair.h and kernels/group_reduce.h. */
+/* The functions that reductions fold with, by their FOLD_… number in kernels/args.h. Needs kernels/pair.h and
+ * kernels/group_reduce.h. */
 #ifndef KAS_KERNELS_FOLD_H
 #define KAS_KERNELS_FOLD_H
-
-#define FOLD_SUM  0
-#define FOLD_MEAN 1
-#define FOLD_MAX  2
-#define FOLD_MIN  3
-#define FOLD_PROD 4
 
 FN float fold_start_(int op)
 {

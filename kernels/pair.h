@@ -1,23 +1,6 @@
-/* Functions of two numbers, by number: the same as kas_binary of engine/graph/graph.h. Needs kernels/scalar.h. */
+/* Functions of two numbers, by their PAIR_… number in kernels/args.h. Needs kernels/scalar.h. */
 #ifndef KAS_KERNELS_PAIR_H
 #define KAS_KERNELS_PAIR_H
-
-#define PAIR_ADD           0
-#define PAIR_SUB           1
-#define PAIR_MUL           2
-#define PAIR_DIV           3
-#define PAIR_POW           4
-#define PAIR_MIN           5
-#define PAIR_MAX           6
-#define PAIR_EQUAL         7
-#define PAIR_GREATER       8
-#define PAIR_GREATER_EQUAL 9
-#define PAIR_LESS          10
-#define PAIR_LESS_EQUAL    11
-#define PAIR_AND           12
-#define PAIR_OR            13
-#define PAIR_XOR           14
-#define PAIR_COUNT         15
 
 #define IS_NAN(x) ((BITS(x) & 0x7fffffffu) > 0x7f800000u)
 
