@@ -5,18 +5,25 @@
  * bytes. This file is valid in all four languages: no #include, no comments but these, no initialisers.
  *
  * Parameter block (buffer 0 of every kernel, read-only words):
- *   P[0] rows of this pass      P[1], P[2] seeds that have failed as a whole (bit i of contribution i, low
- * word first) P[3] rows already done of a split pass (for messages only)      P[4..7] zero P[8 + r * n + i]
- * alpha of contribution i for row r, the bits of a float32 (n contributions)
  *
- * Result block (words), for R rows and n contributions:
- *   R[4 * r + 0], R[4 * r + 1] mask of contributions that failed on row r: those with alpha > 0 there that
- * failed as a whole, or whose row is non-finite while the input row is finite R[4 * r + 2] 1: the input row
- * is non-finite R[4 * r + 3] 1: the base's row is non-finite: nobody is to blame for what the mask says.
- * Raised by blend and linear_blend; stays 0 where c = 0, as the base is then not read then, from word 4 *
- * capacity_rows on, coefficients: [(n + 1) * r] = c, [(n + 1) * r + 1 + i] = s·αᵢ (float bits; 0 if failed)
+ *   P[0]                rows of this pass
+ *   P[1], P[2]          seeds that have failed as a whole: bit i of contribution i, low word first
+ *   P[3]                rows already done of a split pass (for messages only)
+ *   P[4 … 7]            zero
+ *   P[8 + r * n + i]    alpha of contribution i for row r, the bits of a float32 (n contributions)
+ *
+ * Result block (words), for rows r and n contributions:
+ *
+ *   R[4r], R[4r + 1]    contributions that failed on row r: those with alpha > 0 there that failed as a whole, or
+ *                       whose row is non-finite while the input row is finite
+ *   R[4r + 2]           1: the input row is non-finite
+ *   R[4r + 3]           1: the base's row is non-finite, so nobody is to blame for what the mask says; raised by
+ *                       blend and linear_blend; stays 0 where c = 0, as the base is then not read
+ *   C[(n + 1) r]        c, from word C = `coefficients` = 4 * capacity_rows on (float bits)
+ *   C[(n + 1) r + 1 + i]  s·αᵢ; 0 where alpha is 0 or the contribution failed
  *
  * Contributions' outputs: Kᵢ starts at i * k_stride floats and has rows of n floats, one after the other. */
+/* clang-format off: columns of comments */
 #ifndef KAS_KERNELS_ARGS_H
 #define KAS_KERNELS_ARGS_H
 

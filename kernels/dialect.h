@@ -137,10 +137,12 @@ typedef unsigned int uint;          /* NVRTC has none */
 /* What a PRIVATE array holds was written by the same items in an earlier phase; gcc does not see that. */
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
-#ifndef KERNEL_SYMBOL /* what the function of kernel `name` is called: the build names one per instruction   \
-                         set */
-#define KERNEL_SYMBOL(name) name
+#ifndef KERNEL_PREFIX /* of the functions' names: the build has one for each instruction set */
+#define KERNEL_PREFIX kas_portable_
 #endif
+#define KERNEL_PASTE(prefix, name)  prefix##name
+#define KERNEL_EXPAND(prefix, name) KERNEL_PASTE(prefix, name)
+#define KERNEL_SYMBOL(name)         KERNEL_EXPAND(KERNEL_PREFIX, name)
 /* The function's parameters: which group, the buffers, the argument struct. */
 #define KERNEL_PARAMETERS (int gx_, int gy_, void *const *buffers_, const void *args_)
 #define OUT(i, T, n)      T *RESTRICT n = (T *)buffers_[i];

@@ -118,6 +118,7 @@ struct kas_list {
     const kas_program *const *programs; /* of each launch */
     uint32_t slots;                     /* bit of each kas_slot_index that a launch names */
     size_t slot_bytes[KAS_SLOT_COUNT];  /* what is bound there must be larger than this */
+    uint32_t rows_max;                  /* rows that keep every grid within 2³¹ − 1 groups */
     char label[KAS_LABEL_SIZE];
     atomic_uint references; /* core's */
 };
@@ -162,8 +163,9 @@ struct kas_queue_ops {
     /* Enqueues one submission for `rows` rows. `submission` itself does not outlive the call; what it names
      * does. */
     kas_status (*submit)(kas_queue *queue, const kas_submission *submission, uint32_t rows);
-    /* As kas_queue_wait; *progress is zeroed and never NULL. After success, and after any failure but
-     * KAS_DEADLINE where limits.immediate is not set, nothing is in flight any more. */
+    /* As kas_queue_wait; progress is never NULL, its `completed` is 0; elapsed_ns of what completes is to be
+     * set. After success, and after any failure but KAS_DEADLINE where limits.immediate is not set, nothing
+     * is in flight any more. */
     kas_status (*wait)(kas_queue *queue, int64_t deadline_ns, kas_progress *progress);
     /* Optional: whether nothing is in flight. Default: true (immediate devices). */
     bool (*idle)(kas_queue *queue);
