@@ -186,6 +186,7 @@ typedef struct kas_reply {
     uint64_t operation;  /* of a load or preload: its number; 0 = none */
     bool finished;       /* of a load: done already (the kernel was on the device) */
     uint64_t generation; /* of the layer afterwards */
+    bool created;        /* of a put kernel: the id was new (the same bytes again: false) */
     uint32_t epoch;      /* of the engine afterwards */
     uint32_t applied;    /* of an epoch's advance: changes that took effect */
     kas_epoch_failure *failed; /* and those that did not (with KAS_CONFLICT: the unready ones); owned by the reply */
