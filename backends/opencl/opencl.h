@@ -3,9 +3,9 @@
 #define KAS_OPENCL_H
 
 #include "backends/core/backend.h"
+#include "backends/opencl/driver.h"
 #include "backends/opencl/symbols.h"
 
-extern const kas_driver kas_opencl_driver;
 extern const kas_device_ops kas_opencl_device_ops;
 extern const kas_buffer_ops kas_opencl_buffer_ops;
 extern const kas_program_ops kas_opencl_program_ops;
