@@ -144,7 +144,7 @@ static kas_status enqueue(opencl_queue *queue, const kas_list *list, size_t inde
 {
     const kas_launch *launch = &list->launches[index];
     const size_t items = kas_kernel_get_info(launch->kernel)->group_items;
-    cl_kernel kernel = NULL;
+    cl_kernel kernel;
     KAS_TRY(kernel_of(queue, list->programs[index], &kernel));
     KAS_TRY(set_arguments(queue, kernel, launch, submission));
     const size_t global[2] = {kas_grid_groups(&launch->grid_x, rows) * items,
