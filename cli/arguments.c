@@ -11,7 +11,8 @@
 
 const cli_option cli_remote_options[] = {
     {"url", "URL", "KASMINA_URL", "the server (http://127.0.0.1:8080)"},
-    {"token", "TOKEN", "KASMINA_TOKEN", "bearer token; better given by the environment, which other users cannot see"},
+    {"token", "TOKEN", "KASMINA_TOKEN",
+     "bearer token; better given by the environment, which other users cannot see"},
     {"json", NULL, NULL, "print what the server answered, for programs"},
 };
 const size_t cli_remote_option_count = sizeof cli_remote_options / sizeof *cli_remote_options;
@@ -46,7 +47,8 @@ int cli_usage_error(const cli_command *command, const char *format, ...)
 static const cli_option *find_option(const cli_arguments *arguments, const char *name, size_t *index)
 {
     for (*index = 0; *index < arguments->command->option_count; ++*index)
-        if (strcmp(arguments->command->options[*index].name, name) == 0) return &arguments->command->options[*index];
+        if (strcmp(arguments->command->options[*index].name, name) == 0)
+            return &arguments->command->options[*index];
     return NULL;
 }
 
@@ -65,7 +67,8 @@ bool cli_switch(const cli_arguments *arguments, const char *name)
     return cli_value(arguments, name) != NULL;
 }
 
-bool cli_integer(const cli_arguments *arguments, const char *name, long long min, long long max, long long *out)
+bool cli_integer(const cli_arguments *arguments, const char *name, long long min, long long max,
+                 long long *out)
 {
     const char *text = cli_value(arguments, name);
     if (!text) return true;
@@ -73,7 +76,8 @@ bool cli_integer(const cli_arguments *arguments, const char *name, long long min
     errno = 0;
     long long value = strtoll(text, &end, 10);
     if (errno || end == text || *end || value < min || value > max) {
-        cli_usage_error(arguments->command, "--%s '%s': a whole number from %lld to %lld is wanted", name, text, min, max);
+        cli_usage_error(arguments->command, "--%s '%s': a whole number from %lld to %lld is wanted", name,
+                        text, min, max);
         return false;
     }
     *out = value;
@@ -100,8 +104,9 @@ static size_t describe(const cli_command *command, struct option *out)
 {
     size_t count = 0;
     for (size_t i = 0; i < command->option_count; ++i)
-        out[count++] = (struct option){command->options[i].name, command->options[i].value ? required_argument : no_argument,
-                                       NULL, (int)i};
+        out[count++] =
+            (struct option){command->options[i].name,
+                            command->options[i].value ? required_argument : no_argument, NULL, (int)i};
     for (size_t i = 0; command->remote && i < cli_remote_option_count; ++i)
         out[count++] = (struct option){cli_remote_options[i].name,
                                        cli_remote_options[i].value ? required_argument : no_argument, NULL,
@@ -134,8 +139,8 @@ static int take_operands(cli_arguments *out, int argc, char **argv)
     operand_range(out->command->operands, &min, &max);
     const size_t given = (size_t)(argc - optind);
     if (given < min || given > max)
-        return cli_usage_error(out->command, "%s %s: %zu operand%s given", out->command->name, out->command->operands,
-                               given, given == 1 ? "" : "s");
+        return cli_usage_error(out->command, "%s %s: %zu operand%s given", out->command->name,
+                               out->command->operands, given, given == 1 ? "" : "s");
     for (size_t i = 0; i < given; ++i)
         out->operands[i] = argv[optind + (int)i];
     out->operand_count = given;
@@ -159,11 +164,16 @@ int cli_parse(const cli_command *command, int argc, char **argv, cli_arguments *
     opterr = 0;
     int found;
     while ((found = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        if (found == OPTION_HELP) *help = true;
-        else if (found == '?') return cli_usage_error(command, "no option '%s'", argv[optind - 1]);
-        else if (found == ':') return cli_usage_error(command, "'%s' needs a value", argv[optind - 1]);
-        else if (found >= OPTION_REMOTE) take_remote(out, found - OPTION_REMOTE);
-        else out->values[found] = optarg ? optarg : "";
+        if (found == OPTION_HELP)
+            *help = true;
+        else if (found == '?')
+            return cli_usage_error(command, "no option '%s'", argv[optind - 1]);
+        else if (found == ':')
+            return cli_usage_error(command, "'%s' needs a value", argv[optind - 1]);
+        else if (found >= OPTION_REMOTE)
+            take_remote(out, found - OPTION_REMOTE);
+        else
+            out->values[found] = optarg ? optarg : "";
     }
     if (*help) return CLI_OK;
     if (command->remote) take_environment(out);

@@ -1,5 +1,5 @@
-/* What a subcommand is. One table (cli/commands.c) lists them all; parsing, --help, the man page and shell completion
- * are made from it. */
+/* What a subcommand is. One table (cli/commands.c) lists them all; parsing, --help, the man page and shell
+ * completion are made from it. */
 #ifndef KAS_CLI_COMMAND_H
 #define KAS_CLI_COMMAND_H
 
@@ -48,12 +48,15 @@ extern const size_t cli_remote_option_count;
 const char *cli_value(const cli_arguments *arguments, const char *name);
 bool cli_switch(const cli_arguments *arguments, const char *name);
 
-/* A whole number in [min, max]; false after a message when it is not one. *out is unchanged when the option is absent. */
-bool cli_integer(const cli_arguments *arguments, const char *name, long long min, long long max, long long *out);
+/* A whole number in [min, max]; false after a message when it is not one. *out is unchanged when the option
+ * is absent. */
+bool cli_integer(const cli_arguments *arguments, const char *name, long long min, long long max,
+                 long long *out);
 bool cli_real(const cli_arguments *arguments, const char *name, double *out);
 
 /* "kasmina: …" on stderr; returns CLI_USAGE, and CLI_FAILED. */
-int cli_usage_error(const cli_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int cli_usage_error(const cli_command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 int cli_failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -4,7 +4,8 @@
 
 #include "kasmina/kasmina.h"
 
-static const char exit_codes[] = "Exit codes: 0 done, 1 it failed (the message says why), 2 the command line is wrong.";
+static const char exit_codes[] =
+    "Exit codes: 0 done, 1 it failed (the message says why), 2 the command line is wrong.";
 
 void cli_print_overview(FILE *out)
 {
@@ -40,9 +41,12 @@ static void print_roff(FILE *out, const char *text)
 {
     for (bool line_start = true; *text; line_start = *text++ == '\n') {
         if (line_start && (*text == '.' || *text == '\'')) fputs("\\&", out);
-        if (*text == '-') fputs("\\-", out);
-        else if (*text == '\\') fputs("\\e", out);
-        else fputc(*text, out);
+        if (*text == '-')
+            fputs("\\-", out);
+        else if (*text == '\\')
+            fputs("\\e", out);
+        else
+            fputc(*text, out);
     }
 }
 
@@ -62,7 +66,8 @@ static void print_roff_options(FILE *out, const cli_option *options, size_t coun
 void cli_print_manual(FILE *out)
 {
     fprintf(out,
-            ".TH KASMINA 1 \"\" \"kasmina %s\" \"User Commands\"\n.SH NAME\nkasmina \\- serve layers and graft kernels into "
+            ".TH KASMINA 1 \"\" \"kasmina %s\" \"User Commands\"\n.SH NAME\nkasmina \\- serve layers and "
+            "graft kernels into "
             "them\n.SH SYNOPSIS\n.B kasmina\n.I COMMAND\n.RI [ options ]\n.SH COMMANDS\n",
             kas_version());
     for (size_t i = 0; i < cli_command_count; ++i) {
@@ -104,7 +109,8 @@ void cli_print_completion(FILE *out)
     fputs("    *) COMPREPLY=($(compgen -W \"$(printf '%s\\n'", out);
     for (size_t i = 0; i < cli_command_count; ++i)
         fprintf(out, " '%s'", cli_commands[i]->name);
-    fputs(" | awk -v w=\"$words\" 'w == \"\" {print $1} w != \"\" && $1 == w {print $2}')\" -- \"$current\")) ;;\n"
+    fputs(" | awk -v w=\"$words\" 'w == \"\" {print $1} w != \"\" && $1 == w {print $2}')\" -- "
+          "\"$current\")) ;;\n"
           "    esac\n"
           "}\n"
           "complete -o default -F _kasmina kasmina\n",

@@ -8,8 +8,8 @@
 #include "cli/table.h"
 
 static const cli_column columns[] = {
-    {"ARTIFACT", "artifact_id", false}, {"FORMAT", "format", false}, {"STATE", "state", false},
-    {"TIERS", "tiers", false},          {"PINNED", "pinned", false}, {"BYTES", "size_bytes", true},
+    {"ARTIFACT", "artifact_id", false},  {"FORMAT", "format", false}, {"STATE", "state", false},
+    {"TIERS", "tiers", false},           {"PINNED", "pinned", false}, {"BYTES", "size_bytes", true},
     {"ON DEVICE", "device_bytes", true}, {"HITS", "hits", true},
 };
 enum { COLUMN_COUNT = sizeof columns / sizeof *columns };
@@ -18,9 +18,10 @@ static int list(const cli_arguments *arguments)
 {
     const char *layer = cli_value(arguments, "layer");
     json_t *answer;
-    int result = cli_send_json(arguments, "GET",
-                               layer ? cli_path("/v1/layers/%s/compatible-kernels", layer) : "/v1/kernels?limit=1000", NULL,
-                               &answer);
+    int result =
+        cli_send_json(arguments, "GET",
+                      layer ? cli_path("/v1/layers/%s/compatible-kernels", layer) : "/v1/kernels?limit=1000",
+                      NULL, &answer);
     if (result != CLI_OK) return result;
     if (!arguments->json) result = cli_print_table(json_object_get(answer, "kernels"), columns, COLUMN_COUNT);
     json_decref(answer);
@@ -42,7 +43,8 @@ static int validate_file(const cli_arguments *arguments, const char *layer, cons
     cli_body body = {.bytes = bytes, .size = size, .type = "application/octet-stream"};
     cli_answer got;
     int result = cli_send(arguments, "POST",
-                          layer ? cli_path("/v1/kernels/validate?layer=%s", layer) : "/v1/kernels/validate", &body, &got);
+                          layer ? cli_path("/v1/kernels/validate?layer=%s", layer) : "/v1/kernels/validate",
+                          &body, &got);
     free(bytes);
     if (result != CLI_OK) return result;
     *answer = json_loadb((const char *)got.bytes, got.size, 0, NULL);
@@ -55,7 +57,8 @@ static int validate(const cli_arguments *arguments)
 {
     const char *layer = cli_value(arguments, "layer"), *file = cli_value(arguments, "file");
     const char *artifact = arguments->operands[0];
-    if (!file == !artifact) return cli_usage_error(arguments->command, "either an artifact id or --file FILE");
+    if (!file == !artifact)
+        return cli_usage_error(arguments->command, "either an artifact id or --file FILE");
     json_t *answer;
     int result;
     if (file) {
@@ -65,7 +68,8 @@ static int validate(const cli_arguments *arguments)
         result = cli_send_json(arguments, "POST", "/v1/kernels/validate", request, &answer);
     }
     if (result != CLI_OK) return result;
-    bool valid = json_is_true(json_object_get(answer, "valid")) && !json_is_false(json_object_get(answer, "compatible"));
+    bool valid = json_is_true(json_object_get(answer, "valid")) &&
+                 !json_is_false(json_object_get(answer, "compatible"));
     result = print_answer(arguments, answer);
     return result == CLI_OK && !valid ? CLI_FAILED : result;
 }
@@ -79,7 +83,8 @@ static int put(const cli_arguments *arguments)
     cli_answer got;
     int result = cli_send(arguments, "PUT", cli_path("/v1/kernels/%s", arguments->operands[0]), &body, &got);
     free(bytes);
-    if (result == CLI_OK) printf("%s: %s\n", arguments->operands[0], got.status == 201 ? "kept" : "known already");
+    if (result == CLI_OK)
+        printf("%s: %s\n", arguments->operands[0], got.status == 201 ? "kept" : "known already");
     cli_answer_free(&got);
     return result;
 }
@@ -91,7 +96,8 @@ static int preload(const cli_arguments *arguments)
     int result = cli_send_json(arguments, "POST", "/v1/kernels/preload", request, &answer);
     if (result != CLI_OK) return result;
     json_t *operation = json_array_get(json_object_get(answer, "operations"), 0);
-    result = operation ? cli_follow_operation(arguments, operation) : cli_failure("the server started no operation");
+    result = operation ? cli_follow_operation(arguments, operation)
+                       : cli_failure("the server started no operation");
     json_decref(answer);
     return result;
 }
@@ -122,20 +128,60 @@ static const cli_option validate_options[] = {
     {"file", "FILE", NULL, "a file of this machine instead of an artifact id"},
 };
 
-const cli_command cli_kernel_list = {
-    "kernel list", "", "Lists the kernels that the server knows", "  kasmina kernel list --layer digits\n", true, list_options, 1,
-    list};
+const cli_command cli_kernel_list = {"kernel list",
+                                     "",
+                                     "Lists the kernels that the server knows",
+                                     "  kasmina kernel list --layer digits\n",
+                                     true,
+                                     list_options,
+                                     1,
+                                     list};
 const cli_command cli_kernel_validate = {
-    "kernel validate", "[ARTIFACT]", "Decodes and checks a kernel without keeping it",
-    "  kasmina kernel validate digits-good --layer digits\n  kasmina kernel validate --file good.onnx\n", true, validate_options, 2,
+    "kernel validate",
+    "[ARTIFACT]",
+    "Decodes and checks a kernel without keeping it",
+    "  kasmina kernel validate digits-good --layer digits\n  kasmina kernel validate --file good.onnx\n",
+    true,
+    validate_options,
+    2,
     validate};
-const cli_command cli_kernel_put = {"kernel put", "ARTIFACT FILE", "Uploads a kernel",
-                                    "  kasmina kernel put digits-good good.onnx\n", true, NULL, 0, put};
-const cli_command cli_kernel_preload = {"kernel preload", "ARTIFACT", "Brings a kernel to the device before it is needed",
-                                        "  kasmina kernel preload digits-good\n", true, NULL, 0, preload};
-const cli_command cli_kernel_evict = {"kernel evict", "ARTIFACT", "Removes a kernel from every tier",
-                                      "  kasmina kernel evict digits-good\n", true, NULL, 0, evict};
-const cli_command cli_kernel_pin = {"kernel pin", "ARTIFACT", "Keeps a kernel from being evicted",
-                                    "  kasmina kernel pin digits-good\n", true, NULL, 0, pin};
-const cli_command cli_kernel_unpin = {"kernel unpin", "ARTIFACT", "Lets a kernel be evicted again",
-                                      "  kasmina kernel unpin digits-good\n", true, NULL, 0, unpin};
+const cli_command cli_kernel_put = {"kernel put",
+                                    "ARTIFACT FILE",
+                                    "Uploads a kernel",
+                                    "  kasmina kernel put digits-good good.onnx\n",
+                                    true,
+                                    NULL,
+                                    0,
+                                    put};
+const cli_command cli_kernel_preload = {"kernel preload",
+                                        "ARTIFACT",
+                                        "Brings a kernel to the device before it is needed",
+                                        "  kasmina kernel preload digits-good\n",
+                                        true,
+                                        NULL,
+                                        0,
+                                        preload};
+const cli_command cli_kernel_evict = {"kernel evict",
+                                      "ARTIFACT",
+                                      "Removes a kernel from every tier",
+                                      "  kasmina kernel evict digits-good\n",
+                                      true,
+                                      NULL,
+                                      0,
+                                      evict};
+const cli_command cli_kernel_pin = {"kernel pin",
+                                    "ARTIFACT",
+                                    "Keeps a kernel from being evicted",
+                                    "  kasmina kernel pin digits-good\n",
+                                    true,
+                                    NULL,
+                                    0,
+                                    pin};
+const cli_command cli_kernel_unpin = {"kernel unpin",
+                                      "ARTIFACT",
+                                      "Lets a kernel be evicted again",
+                                      "  kasmina kernel unpin digits-good\n",
+                                      true,
+                                      NULL,
+                                      0,
+                                      unpin};

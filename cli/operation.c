@@ -21,7 +21,8 @@ static void draw(json_t *operation)
     json_int_t total = json_integer_value(json_object_get(operation, "bytes_total"));
     int filled = total > 0 ? (int)(WIDTH * done / total) : 0;
     fprintf(stderr, "\r%-10s [%.*s%*s] %lld of %lld kB\033[K", text_of(operation, "stage"), filled,
-            "##############################", WIDTH - filled, "", (long long)done / 1024, (long long)total / 1024);
+            "##############################", WIDTH - filled, "", (long long)done / 1024,
+            (long long)total / 1024);
 }
 
 static bool has_ended(json_t *operation)

@@ -30,7 +30,8 @@ static bool add_header(struct curl_slist **headers, const char *format, const ch
 {
     char line[4096];
     int length = snprintf(line, sizeof line, format, value);
-    struct curl_slist *grown = length > 0 && (size_t)length < sizeof line ? curl_slist_append(*headers, line) : NULL;
+    struct curl_slist *grown =
+        length > 0 && (size_t)length < sizeof line ? curl_slist_append(*headers, line) : NULL;
     if (!grown) return false;
     *headers = grown;
     return true;
@@ -61,8 +62,10 @@ static int tell_problem(const cli_answer *answer)
     json_t *problem = json_loadb((const char *)answer->bytes, answer->size, 0, NULL);
     const char *detail = json_string_value(json_object_get(problem, "detail"));
     if (!detail) detail = json_string_value(json_object_get(problem, "error"));
-    if (detail) cli_failure("%s (HTTP %ld)", detail, answer->status);
-    else cli_failure("the server answered HTTP %ld", answer->status);
+    if (detail)
+        cli_failure("%s (HTTP %ld)", detail, answer->status);
+    else
+        cli_failure("the server answered HTTP %ld", answer->status);
     json_decref(problem);
     return CLI_FAILED;
 }
@@ -71,12 +74,14 @@ static int perform(const cli_arguments *arguments, CURL *curl, cli_answer *out)
 {
     CURLcode code = curl_easy_perform(curl);
     if (code != CURLE_OK)
-        return cli_failure("%s: %s; is 'kasmina serve' running there?", arguments->url, curl_easy_strerror(code));
+        return cli_failure("%s: %s; is 'kasmina serve' running there?", arguments->url,
+                           curl_easy_strerror(code));
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &out->status);
     return out->status < 400 ? CLI_OK : tell_problem(out);
 }
 
-int cli_send(const cli_arguments *arguments, const char *method, const char *path, const cli_body *body, cli_answer *out)
+int cli_send(const cli_arguments *arguments, const char *method, const char *path, const cli_body *body,
+             cli_answer *out)
 {
     *out = (cli_answer){0};
     struct curl_slist *headers = NULL;
@@ -108,16 +113,20 @@ static int take_json(const cli_arguments *arguments, const cli_answer *got, json
         json_dumpf(value, stdout, JSON_INDENT(2));
         fputc('\n', stdout);
     }
-    if (answer) *answer = value;
-    else json_decref(value);
+    if (answer)
+        *answer = value;
+    else
+        json_decref(value);
     return CLI_OK;
 }
 
-int cli_send_json(const cli_arguments *arguments, const char *method, const char *path, json_t *request, json_t **answer)
+int cli_send_json(const cli_arguments *arguments, const char *method, const char *path, json_t *request,
+                  json_t **answer)
 {
     char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
     json_decref(request);
-    cli_body body = {.bytes = text, .size = text ? strlen(text) : 0, .type = text ? "application/json" : NULL};
+    cli_body body = {
+        .bytes = text, .size = text ? strlen(text) : 0, .type = text ? "application/json" : NULL};
     cli_answer got;
     int result = cli_send(arguments, method, path, &body, &got);
     free(text);
@@ -141,8 +150,8 @@ static size_t pass_on(char *bytes, size_t one, size_t size, void *user)
     return to->ended ? 0 : size;
 }
 
-int cli_stream(const cli_arguments *arguments, const char *path, bool (*take)(void *user, const char *bytes, size_t size),
-               void *user)
+int cli_stream(const cli_arguments *arguments, const char *path,
+               bool (*take)(void *user, const char *bytes, size_t size), void *user)
 {
     struct curl_slist *headers = NULL;
     CURL *curl = open_request(arguments, path, &headers);

@@ -1,7 +1,8 @@
 #include "cli/table.h"
 
-#include <libsmartcols.h>
+#include <libsmartcols/libsmartcols.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/command.h"
@@ -21,15 +22,20 @@ static json_t *reach(json_t *object, const char *member)
 /* A value as a cell; "-" where there is nothing to say. */
 static void cell_text(json_t *value, char *out, size_t size)
 {
-    if (json_is_string(value)) snprintf(out, size, "%s", json_string_value(value));
-    else if (json_is_integer(value)) snprintf(out, size, "%lld", (long long)json_integer_value(value));
-    else if (json_is_real(value)) snprintf(out, size, "%.4g", json_real_value(value));
-    else if (json_is_boolean(value)) snprintf(out, size, "%s", json_is_true(value) ? "yes" : "no");
+    if (json_is_string(value))
+        snprintf(out, size, "%s", json_string_value(value));
+    else if (json_is_integer(value))
+        snprintf(out, size, "%lld", (long long)json_integer_value(value));
+    else if (json_is_real(value))
+        snprintf(out, size, "%.4g", json_real_value(value));
+    else if (json_is_boolean(value))
+        snprintf(out, size, "%s", json_is_true(value) ? "yes" : "no");
     else if (json_is_array(value) || json_is_object(value)) {
         char *text = json_dumps(value, JSON_COMPACT);
         snprintf(out, size, "%s", text ? text : "?");
         free(text);
-    } else snprintf(out, size, "-");
+    } else
+        snprintf(out, size, "-");
 }
 
 static struct libscols_table *new_table(const cli_column *columns, size_t count)
@@ -37,7 +43,8 @@ static struct libscols_table *new_table(const cli_column *columns, size_t count)
     scols_init_debug(0);
     struct libscols_table *table = scols_new_table();
     for (size_t i = 0; table && i < count; ++i) {
-        if (scols_table_new_column(table, columns[i].title, 0.1, columns[i].right ? SCOLS_FL_RIGHT : 0)) continue;
+        if (scols_table_new_column(table, columns[i].title, 0.1, columns[i].right ? SCOLS_FL_RIGHT : 0))
+            continue;
         scols_unref_table(table);
         return NULL;
     }
@@ -74,7 +81,8 @@ int cli_print_object(json_t *object)
     json_t *rows = json_array();
     const char *name;
     json_t *value;
-    json_object_foreach(object, name, value) json_array_append_new(rows, json_pack("{s:s, s:O}", "name", name, "value", value));
+    json_object_foreach(object, name, value)
+        json_array_append_new(rows, json_pack("{s:s, s:O}", "name", name, "value", value));
     int result = cli_print_table(rows, columns, 2);
     json_decref(rows);
     return result;

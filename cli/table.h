@@ -3,6 +3,7 @@
 #define KAS_CLI_TABLE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 typedef struct cli_column {
     const char *title;
