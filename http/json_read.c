@@ -9,6 +9,8 @@
 kas_status kas_json_parse(const void *bytes, size_t size_bytes, json_t **out)
 {
     json_error_t error;
+    if (size_bytes == 0)
+        return kas_fail(KAS_MALFORMED, CALLER, "the body is empty; a JSON object is expected");
     json_t *root = json_loadb(bytes, size_bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (!root) {
         if (json_error_code(&error) == json_error_out_of_memory) return kas_out_of_memory();

@@ -120,8 +120,7 @@ kas_status kas_json_scan_number(kas_json_scan *scan, double *out)
 
 /* ---- strings ------------------------------------------------------------------------------------------ */
 
-/* Bytes of the UTF-8 sequence at `at`; 0: it is none (overlong, a surrogate, beyond U+10FFFF, cut). */
-static size_t sequence_length(const unsigned char *at, size_t left)
+size_t kas_utf8_length(const unsigned char *at, size_t left)
 {
     size_t length = at[0] < 0x80   ? 1
                     : at[0] < 0xc2 ? 0
@@ -157,7 +156,7 @@ kas_status kas_json_scan_string(kas_json_scan *scan, const char **text, size_t *
         size_t left = (size_t)(scan->end - scan->at), step;
         if ((unsigned char)*scan->at < 0x20) return kas_json_malformed(scan, "no control character");
         step = *scan->at == '\\' ? escape_length(scan->at, left)
-                                 : sequence_length((const unsigned char *)scan->at, left);
+                                 : kas_utf8_length((const unsigned char *)scan->at, left);
         if (step == 0) return kas_json_malformed(scan, "UTF-8 and a known escape");
         scan->at += step;
     }

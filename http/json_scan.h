@@ -23,4 +23,8 @@ kas_status kas_json_scan_string(kas_json_scan *scan, const char **text, size_t *
 /* Any value, checked and passed over. */
 kas_status kas_json_skip(kas_json_scan *scan) KAS_MUST_USE;
 
+/* Bytes of the UTF-8 sequence at `at`; 0: it is none (overlong, a surrogate, beyond U+10FFFF, cut). left > 0.
+ */
+size_t kas_utf8_length(const unsigned char *at, size_t left);
+
 #endif

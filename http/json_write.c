@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "http/json_scan.h"
 
 enum { TEXT_MAX = 1 << 30, FIRST_CAPACITY = 1024, NUMBER_SIZE = 40 };
 
@@ -126,24 +127,33 @@ void kas_json_float(kas_json *json, const char *name, float value)
     put_real(json, name, text, sizeof text);
 }
 
-static bool needs_escape(unsigned char byte)
+static const char *escape_of(unsigned char byte, char out[8])
 {
-    return byte < 0x20 || byte == '"' || byte == '\\' || byte == 0x7f;
+    if (byte == '"' || byte == '\\')
+        snprintf(out, 8, "\\%c", byte);
+    else
+        snprintf(out, 8, "\\u%04x", byte);
+    return out;
 }
 
+/* What came in as bytes (a path, a header) may not be UTF-8: such bytes are shown as the replacement
+ * character. */
 static void put_escaped(kas_json *json, const char *value)
 {
-    const char *plain = value;
-    for (; *value; ++value) {
+    const char *plain = value, *end = value + strlen(value);
+    char escape[8];
+    while (value < end) {
         unsigned char byte = (unsigned char)*value;
-        if (!needs_escape(byte)) continue;
-        char escape[8];
+        size_t length = kas_utf8_length((const unsigned char *)value, (size_t)(end - value));
+        if (length && byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7f) {
+            value += length;
+            continue;
+        }
         kas_text_append(&json->text, plain, (size_t)(value - plain));
-        snprintf(escape, sizeof escape, byte == '"' || byte == '\\' ? "\\%c" : "\\u%04x", byte);
-        put(json, escape);
-        plain = value + 1;
+        put(json, length ? escape_of(byte, escape) : "\xef\xbf\xbd");
+        plain = ++value;
     }
-    kas_text_append(&json->text, plain, (size_t)(value - plain));
+    kas_text_append(&json->text, plain, (size_t)(end - plain));
 }
 
 void kas_json_text(kas_json *json, const char *name, const char *value)

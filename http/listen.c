@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "http/server.h"
+
 typedef union socket_address {
     struct sockaddr any;
     struct sockaddr_in v4;
@@ -68,6 +70,12 @@ static kas_status parse(const char *text, socket_address *out)
         "%s can be reached by others, and this server asks nobody for credentials; listen on 127.0.0.1 or "
         "[::1], and put a proxy that does before it",
         text);
+}
+
+kas_status kas_http_check_address(const char *listen_address)
+{
+    socket_address address;
+    return listen_address ? parse(listen_address, &address) : NULL;
 }
 
 static socklen_t size_of(const socket_address *address)

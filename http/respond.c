@@ -36,7 +36,8 @@ static void add_headers(const kas_http_request *request, struct MHD_Response *re
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     while (at < end) {
         const char *value = at + strlen(at) + 1;
-        MHD_add_response_header(response, at, value);
+        /* libmicrohttpd refuses an empty value; white space around one is not part of it (RFC 9110, 5.5). */
+        MHD_add_response_header(response, at, *value ? value : " ");
         at = value + strlen(value) + 1;
     }
 }

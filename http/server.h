@@ -26,8 +26,10 @@ typedef struct kas_http_options { /* zero: the default */
     size_t artifact_bytes;     /* 256 MiB: of an uploaded artifact */
 } kas_http_options;
 
-/* KAS_INVALID_ARGUMENT: the address is not one, or not a loopback address. KAS_IO: it cannot be listened on.
- */
+/* KAS_INVALID_ARGUMENT: not an address, or one that others can reach. Binds nothing. NULL: the default. */
+kas_status kas_http_check_address(const char *listen) KAS_MUST_USE;
+
+/* KAS_INVALID_ARGUMENT as above. KAS_IO: the address cannot be listened on. */
 kas_status kas_http_start(const kas_http_options *options, kas_http_server **out) KAS_MUST_USE;
 const char *
 kas_http_url(const kas_http_server *server); /* "http://127.0.0.1:8080"; lives as long as the server */
