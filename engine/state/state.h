@@ -49,6 +49,7 @@ size_t kas_state_layer_count(const kas_state *state);
 
 /* KAS_NOT_FOUND names the thing. */
 kas_status kas_state_layer_info(const kas_state *state, const char *name, kas_layer_info *out) KAS_MUST_USE;
+bool kas_state_layer_uid(const kas_state *state, const char *name, uint64_t *uid); /* false: no such layer */
 kas_status kas_state_seed_info(const kas_state *state, const char *name, uint32_t seed, kas_seed_info *out) KAS_MUST_USE;
 kas_status kas_state_operation_info(const kas_state *state, uint64_t operation, kas_operation_info *out) KAS_MUST_USE;
 
