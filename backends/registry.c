@@ -2,8 +2,9 @@
  * backends. */
 #include "backends/core/backend.h"
 #include "backends/host/driver.h"
+#include "backends/opencl/driver.h"
 
 const kas_driver *const kas_drivers[] = {
-    &kas_host_driver, /* always there, so last */
+    &kas_opencl_driver, &kas_host_driver, /* always there, so last */
 };
 const size_t kas_driver_total = sizeof kas_drivers / sizeof *kas_drivers;

@@ -62,4 +62,139 @@ struct blend_args {
     int coefficients;  /* word of the result block where they start */
 };
 
+/* The graph's operators. An activation's rows are dense and follow one another; a NAME_row of 0 stands for a constant,
+ * the same for every row. For every buffer, rows times elements stay below 2^30: indices are ints. */
+
+/* unary: x: elements per row over LINES_TILE. */
+#define LINES_TILE  1024 /* elements that a group of an elementwise kernel takes */
+#define LINES_GROUP 256
+struct unary_args {
+    int elements; /* of a row */
+    int act;
+    float act_a, act_b;
+};
+
+/* binary, where, strided: see kernels/lines.h. x, for LINES_FLAT: inner per row over LINES_TILE; for LINES_LONG:
+ * lines_per_row (times the tiles of a line, where it is longer than one) over lines_per_group; for LINES_SHORT:
+ * elements per row over LINES_TILE. */
+#define LINES_FLAT  0
+#define LINES_LONG  1
+#define LINES_SHORT 2
+#define LINES_OUTER 5
+
+/* Functions of two numbers, numbered as kas_binary of engine/graph/graph.h. */
+#define PAIR_ADD           0
+#define PAIR_SUB           1
+#define PAIR_MUL           2
+#define PAIR_DIV           3
+#define PAIR_POW           4
+#define PAIR_MIN           5
+#define PAIR_MAX           6
+#define PAIR_EQUAL         7
+#define PAIR_GREATER       8
+#define PAIR_GREATER_EQUAL 9
+#define PAIR_LESS          10
+#define PAIR_LESS_EQUAL    11
+#define PAIR_AND           12
+#define PAIR_OR            13
+#define PAIR_XOR           14
+#define PAIR_COUNT         15
+
+struct binary_args {
+    int op; /* PAIR_… */
+    int act;
+    float act_a, act_b;
+    int form, inner, lines_per_row, lines_per_group;
+    int rank, size[LINES_OUTER]; /* of the dimensions outside of the lines */
+    int a_row, a_inner, a_stride[LINES_OUTER];
+    int b_row, b_inner, b_stride[LINES_OUTER];
+};
+
+struct where_args {
+    int form, inner, lines_per_row, lines_per_group;
+    int rank, size[LINES_OUTER];
+    int c_row, c_inner, c_stride[LINES_OUTER];
+    int a_row, a_inner, a_stride[LINES_OUTER];
+    int b_row, b_inner, b_stride[LINES_OUTER];
+};
+
+struct strided_args {
+    int form, inner, lines_per_row, lines_per_group;
+    int rank, size[LINES_OUTER];
+    int x_offset, x_row, x_inner, x_stride[LINES_OUTER];
+    int y_offset, y_row, y_inner, y_stride[LINES_OUTER];
+};
+
+/* matmul: x: matrices per row times bands of MATMUL_ROWS times strips of MATMUL_COLUMNS. */
+#define MATMUL_ROWS    4
+#define MATMUL_COLUMNS 64
+#define MATMUL_OUTER   4
+struct matmul_args {
+    int m, k, n;
+    int rank, size[MATMUL_OUTER]; /* of the matrices of a row */
+    int a_row, a_stride[MATMUL_OUTER];
+    int b_row, b_stride[MATMUL_OUTER];
+};
+
+/* softmax, reduce: x: lines per row. softmax_across, reduce_across: x: blocks of lines per row times strips of
+ * ACROSS_GROUP lines. */
+#define ACROSS_GROUP 64
+struct softmax_args {
+    int size, inner; /* elements of a line; from one of them to the next (1: softmax) */
+};
+
+/* What a reduction folds with, numbered as kas_reduce of engine/graph/graph.h. */
+#define FOLD_SUM  0
+#define FOLD_MEAN 1
+#define FOLD_MAX  2
+#define FOLD_MIN  3
+#define FOLD_PROD 4
+struct reduce_args {
+    int op; /* FOLD_… */
+    int size, inner;
+};
+
+/* layernorm: x: lines per row. */
+struct layernorm_args {
+    int size, lines_per_row;
+    int centred;
+    float epsilon;
+    int has_scale, has_shift; /* 0: the buffer is not read, but something must be bound */
+    int scale_row, shift_row; /* floats from one row's parameters to the next's */
+};
+
+/* conv: x: strips of CONV_GROUP positions, times blocks of CONV_CHANNELS output channels of each group, per row. */
+#define CONV_CHANNELS 8
+#define CONV_GROUP    64
+struct conv_args {
+    int groups, group_inputs, group_outputs; /* channels */
+    int height, width, out_height, out_width;
+    int kernel_height, kernel_width, stride_height, stride_width;
+    int dilation_height, dilation_width, before_height, before_width;
+    int act;
+    float act_a, act_b;
+    int has_bias; /* 0: the bias buffer is not read, but something must be bound */
+};
+
+/* pool, gather, pad: x: output elements per row over SCATTER_GROUP. */
+#define SCATTER_GROUP 256
+struct pool_args {
+    int channels, height, width, out_height, out_width;
+    int kernel_height, kernel_width, stride_height, stride_width;
+    int dilation_height, dilation_width, before_height, before_width;
+    int average, count_padding;
+};
+
+struct gather_args {
+    int outer, size, inner; /* of a row of X: the gathered dimension and what stands around it */
+    int count;              /* of the list */
+};
+
+#define PAD_RANK 6
+struct pad_args {
+    int elements; /* of a row of Y */
+    float value;
+    int rank, size[PAD_RANK], x_size[PAD_RANK], before[PAD_RANK];
+};
+
 #endif

@@ -9,6 +9,9 @@
  *       SYNC;                           group barrier between phases
  *   } END
  *
+ * ITEMS_BELOW(n) { ... } is a phase of the group's first n items; on the host a loop of that length, which compilers
+ * vectorise where they give up on a condition within.
+ *
  * A kernel takes its buffers first, then ONE struct of 4-byte scalars, `args` (kernels/args.h). Groups are
  * one-dimensional; the grid is GROUP_X by GROUP_Y groups.
  *
@@ -130,6 +133,10 @@ typedef unsigned int uint;          /* NVRTC has none */
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
+#if !defined(__clang__)
+/* What a PRIVATE array holds was written by the same items in an earlier phase; gcc does not see that. */
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #ifndef KERNEL_PREFIX /* of the functions' names: the build has one for each instruction set */
 #define KERNEL_PREFIX kas_portable_
 #endif
@@ -139,7 +146,9 @@ typedef unsigned int uint;          /* NVRTC has none */
 /* The function's parameters: which group, the buffers, the argument struct. */
 #define KERNEL_PARAMETERS (int gx_, int gy_, void *const *buffers_, const void *args_)
 #define OUT(i, T, n)      T *RESTRICT n = (T *)buffers_[i];
-#define IN(i, T, n)       const T *RESTRICT n = (const T *)buffers_[i];
+#define IN(i, T, n)                                                                                          \
+    const T *RESTRICT n = (const T *)buffers_[i];                                                            \
+    (void)n; /* not every kernel looks at the parameters */
 #define ARGS(S)                                                                                              \
     struct S args;                                                                                           \
     memcpy(&args, args_, sizeof args);                                                                       \
@@ -201,6 +210,7 @@ int kas_race_item(void);
     {
 #define SHARED(T, n, len)  T n[len];
 #define ITEMS              for (int lid_ = 0; lid_ < WG; ++lid_)
+#define ITEMS_BELOW(n)     for (int lid_ = 0, below_ = (n) < WG ? (n) : WG; lid_ < below_; ++lid_)
 #define SYNC               ((void)0)
 #define PRIVATE(T, n, len) T n[WG][len]
 #define MY(n)              n[lid_]
@@ -213,6 +223,9 @@ int kas_race_item(void);
 #endif
 #endif
 
+#ifndef ITEMS_BELOW
+#define ITEMS_BELOW(n) if (LID < (n))
+#endif
 #define INOUT(i, T, n) OUT(i, T, n)
 #define INFINITY_      FROM_BITS(0x7f800000u)
 #define NAN_           FROM_BITS(0x7fc00000u)

@@ -1,0 +1,10 @@
+/* OpenCL devices. The ICD loader (libOpenCL.so.1) is opened at run time, when a device is listed or opened.
+ */
+#ifndef KAS_OPENCL_DRIVER_H
+#define KAS_OPENCL_DRIVER_H
+
+#include "backends/core/device.h"
+
+extern const kas_driver kas_opencl_driver;
+
+#endif

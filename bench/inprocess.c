@@ -1,0 +1,230 @@
+/* Measures an engine in its own process; one JSON line a figure on stdout. tools/bench runs it.
+ *
+ *   kas_bench forward ARTIFACTS THREADS SEEDS ROWS IN OUT MILLISECONDS   median µs of one forward pass
+ *   kas_bench load ARTIFACTS COUNT                                       a cached kernel: to published, to
+ * acknowledged kas_bench swap ARTIFACTS MILLISECONDS 0|1                            p50 and p99 of passes,
+ * without and with a client that loads, unloads and changes alpha in a loop
+ *
+ * ARTIFACTS holds adapter-IN-OUT-K.onnx, K from 0 to 3 (tools/bench makes them). */
+#include <kasmina/kasmina.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static int64_t now_ns(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * 1000000000ll + time.tv_nsec;
+}
+
+static void must(kas_status status, const char *what)
+{
+    if (!status) return;
+    fprintf(stderr, "kas_bench: %s: %s\n", what, kas_status_message(status));
+    exit(1);
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double quantile(double *sorted, size_t count, double part)
+{
+    size_t at = (size_t)(part * (double)count);
+    return sorted[at < count ? at : count - 1];
+}
+
+static kas_engine *open_engine(const char *artifacts, unsigned threads)
+{
+    kas_engine *engine;
+    kas_engine_options options = {
+        .size = sizeof options, .artifact_dir = artifacts, .device = "host:0", .threads = threads};
+    must(kas_engine_create(&options, &engine), "create engine");
+    return engine;
+}
+
+static void create_layer(kas_engine *engine, unsigned inputs, unsigned outputs)
+{
+    kas_request request = {
+        .size = sizeof request,
+        .kind = KAS_REQUEST_CREATE_LAYER,
+        .layer = "bench",
+        .create_layer = {
+            .layer_id = -1, .input_size = inputs, .output_size = outputs, .num_seeds = 4, .bias = true}};
+    must(kas_engine_call(engine, &request, NULL), "create layer");
+}
+
+static void load(kas_engine *engine, unsigned seed, const char *artifact, float alpha)
+{
+    kas_request request = {.size = sizeof request,
+                           .kind = KAS_REQUEST_LOAD,
+                           .layer = "bench",
+                           .seed = seed,
+                           .artifact_id = artifact,
+                           .has_alpha = true,
+                           .alpha = alpha};
+    kas_reply reply = {.size = sizeof reply};
+    must(kas_engine_call(engine, &request, &reply), "load");
+    must(kas_engine_wait_operation(engine, reply.operation, INT64_MAX), "load");
+    kas_reply_finish(&reply);
+}
+
+static void change(kas_engine *engine, kas_request_kind kind, unsigned seed, float alpha)
+{
+    kas_request request = {.size = sizeof request,
+                           .kind = kind,
+                           .layer = "bench",
+                           .seed = seed,
+                           .has_alpha = kind == KAS_REQUEST_SET_ALPHA,
+                           .alpha = alpha};
+    must(kas_engine_call(engine, &request, NULL), "change");
+}
+
+typedef struct traffic {
+    kas_forward_request request;
+    kas_forward_result result;
+} traffic;
+
+static traffic make_traffic(unsigned rows, unsigned inputs, unsigned outputs)
+{
+    float *x = aligned_alloc(64, ((size_t)rows * inputs * sizeof *x + 63) & ~(size_t)63);
+    float *y = aligned_alloc(64, ((size_t)rows * outputs * sizeof *y + 63) & ~(size_t)63);
+    if (!x || !y) exit(1);
+    for (size_t i = 0; i < (size_t)rows * inputs; ++i)
+        x[i] = (float)((int)(i * 2654435761u >> 16 & 0xffff) - 32768) / 32768.0f;
+    return (traffic){
+        .request = {.size = sizeof(kas_forward_request),
+                    .layer = "bench",
+                    .input = {.data = x, .rank = 2, .shape = {rows, inputs}},
+                    .output = {.data = y, .rank = 2, .shape = {rows, outputs}}},
+        .result = {.size = sizeof(kas_forward_result)},
+    };
+}
+
+/* Runs passes for a while and fills *times with µs of each (or of groups, for the shortest); gives their
+ * number. */
+static size_t run_passes(kas_engine *engine, traffic *to, int64_t duration_ns, double *times, size_t capacity)
+{
+    const int64_t end = now_ns() + duration_ns;
+    size_t count = 0;
+    for (int64_t start = now_ns(); start < end && count < capacity;) {
+        must(kas_forward(engine, &to->request, &to->result), "forward");
+        int64_t stop = now_ns();
+        times[count++] = (double)(stop - start) * 1e-3;
+        start = stop;
+    }
+    return count;
+}
+
+enum { TIMES_MAX = 1 << 20 };
+static double times[TIMES_MAX];
+
+static int bench_forward(char **argv)
+{
+    const unsigned threads = (unsigned)atoi(argv[3]), seeds = (unsigned)atoi(argv[4]),
+                   rows = (unsigned)atoi(argv[5]), inputs = (unsigned)atoi(argv[6]),
+                   outputs = (unsigned)atoi(argv[7]);
+    kas_engine *engine = open_engine(argv[2], threads);
+    create_layer(engine, inputs, outputs);
+    for (unsigned seed = 0; seed < seeds; ++seed) {
+        char artifact[64];
+        snprintf(artifact, sizeof artifact, "adapter-%u-%u-%u", inputs, outputs, seed);
+        load(engine, seed, artifact, 0.2f);
+    }
+    traffic to = make_traffic(rows, inputs, outputs);
+    run_passes(engine, &to, 50000000, times, TIMES_MAX);
+    size_t count = run_passes(engine, &to, atoll(argv[8]) * 1000000, times, TIMES_MAX);
+    qsort(times, count, sizeof *times, compare);
+    printf("{\"us\": %.3f, \"passes\": %zu}\n", quantile(times, count, 0.5), count);
+    kas_engine_destroy(engine);
+    return 0;
+}
+
+static int bench_load(char **argv)
+{
+    const size_t loads = (size_t)atoi(argv[3]);
+    kas_engine *engine = open_engine(argv[2], 1);
+    create_layer(engine, 512, 256);
+    load(engine, 0, "adapter-512-256-0", 0.2f); /* brings it to the device */
+    change(engine, KAS_REQUEST_UNLOAD, 0, 0);
+    double *published = calloc(loads, sizeof *published), *acknowledged = calloc(loads, sizeof *acknowledged);
+    if (!published || !acknowledged) return 1;
+    traffic to = make_traffic(1, 512, 256);
+    for (size_t i = 0; i < loads; ++i) {
+        int64_t start = now_ns();
+        load(engine, 0, "adapter-512-256-0", 0.2f);
+        acknowledged[i] = (double)(now_ns() - start) * 1e-3;
+        kas_operation_info last = {.size = sizeof last}, found;
+        uint64_t after = 0;
+        while (kas_engine_list_operations(engine, after, &found, 1))
+            last = found, after = found.id;
+        published[i] = (double)last.duration_ns * 1e-3;
+        must(kas_forward(engine, &to.request, &to.result), "forward");
+        change(engine, KAS_REQUEST_UNLOAD, 0, 0);
+    }
+    qsort(published, loads, sizeof *published, compare);
+    qsort(acknowledged, loads, sizeof *acknowledged, compare);
+    printf("{\"published_us\": %.2f, \"acknowledged_us\": %.2f, \"acknowledged_p99_us\": %.2f}\n",
+           quantile(published, loads, 0.5), quantile(acknowledged, loads, 0.5),
+           quantile(acknowledged, loads, 0.99));
+    kas_engine_destroy(engine);
+    return 0;
+}
+
+typedef struct swapper {
+    kas_engine *engine;
+    atomic_bool stop;
+    unsigned long swaps;
+} swapper;
+
+static void *swap_in_a_loop(void *user)
+{
+    swapper *self = user;
+    for (unsigned i = 0; !atomic_load(&self->stop); ++i) {
+        char artifact[64];
+        snprintf(artifact, sizeof artifact, "adapter-512-256-%u", i % 4);
+        load(self->engine, 1, artifact, 0.1f);
+        change(self->engine, KAS_REQUEST_SET_ALPHA, 1, 0.3f);
+        change(self->engine, KAS_REQUEST_UNLOAD, 1, 0);
+        ++self->swaps;
+        nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+    }
+    return NULL;
+}
+
+static int bench_swap(char **argv)
+{
+    kas_engine *engine = open_engine(argv[2], 1);
+    create_layer(engine, 512, 256);
+    load(engine, 0, "adapter-512-256-0", 0.2f);
+    traffic to = make_traffic(32, 512, 256);
+    swapper client = {.engine = engine};
+    pthread_t thread;
+    const bool with = atoi(argv[4]) != 0;
+    if (with && pthread_create(&thread, NULL, swap_in_a_loop, &client)) return 1;
+    run_passes(engine, &to, 100000000, times, TIMES_MAX);
+    size_t count = run_passes(engine, &to, atoll(argv[3]) * 1000000, times, TIMES_MAX);
+    atomic_store(&client.stop, true);
+    if (with) pthread_join(thread, NULL);
+    qsort(times, count, sizeof *times, compare);
+    printf("{\"p50_us\": %.2f, \"p99_us\": %.2f, \"passes\": %zu, \"swaps\": %lu}\n",
+           quantile(times, count, 0.5), quantile(times, count, 0.99), count, client.swaps);
+    kas_engine_destroy(engine);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 9 && !strcmp(argv[1], "forward")) return bench_forward(argv);
+    if (argc == 4 && !strcmp(argv[1], "load")) return bench_load(argv);
+    if (argc == 5 && !strcmp(argv[1], "swap")) return bench_swap(argv);
+    fprintf(stderr, "usage: see the head of bench/inprocess.c\n");
+    return 2;
+}

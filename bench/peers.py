@@ -1,0 +1,105 @@
+"""What other runtimes need for the same passes. Reads lines `THREADS SEEDS ROWS IN OUT MILLISECONDS`, answers each with a JSON object of
+median microseconds by runtime. Runs in the virtual environment that `./dev bench --peers` makes."""
+import json
+import os
+import statistics
+import sys
+import time
+
+import numpy
+import onnxruntime
+import torch
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
+import onnx_file  # noqa: E402
+
+HIDDEN, ALPHA = 64, 0.2
+
+
+def whole_model(inputs, outputs, seeds):
+    """(1 − Σα)·(x Wᵀ + b) + Σ α·K(x) as one ONNX graph."""
+    rng = numpy.random.default_rng(0)
+
+    def weights(name, *shape):
+        scale = shape[-1] ** -0.5
+        return onnx_file.tensor(name, shape, rng.uniform(-scale, scale, shape).astype("f4").ravel().tolist())
+
+    nodes = [onnx_file.node("Gemm", ("x", "w", "b"), ("base" if seeds else "y",), transB=1)]
+    tensors = [weights("w", outputs, inputs), weights("b", outputs)]
+    if seeds:
+        tensors += [onnx_file.tensor("c", (1,), [1 - ALPHA * seeds]), onnx_file.tensor("a", (1,), [ALPHA])]
+        nodes.append(onnx_file.node("Mul", ("base", "c"), ("sum0",)))
+    for i in range(seeds):
+        tensors += [weights(f"w1{i}", HIDDEN, inputs), weights(f"b1{i}", HIDDEN), weights(f"w2{i}", outputs, HIDDEN), weights(f"b2{i}", outputs)]
+        nodes += [onnx_file.node("Gemm", ("x", f"w1{i}", f"b1{i}"), (f"h{i}",), transB=1), onnx_file.node("Gelu", (f"h{i}",), (f"g{i}",)),
+                  onnx_file.node("Gemm", (f"g{i}", f"w2{i}", f"b2{i}"), (f"k{i}",), transB=1), onnx_file.node("Mul", (f"k{i}", "a"), (f"s{i}",)),
+                  onnx_file.node("Add", (f"sum{i}", f"s{i}"), ("y" if i == seeds - 1 else f"sum{i + 1}",))]
+    return onnx_file.model(nodes, tensors, inputs, outputs)
+
+
+class Blend(torch.nn.Module):
+    def __init__(self, inputs, outputs, seeds):
+        super().__init__()
+        self.base = torch.nn.Linear(inputs, outputs)
+        self.kernels = torch.nn.ModuleList(
+            torch.nn.Sequential(torch.nn.Linear(inputs, HIDDEN), torch.nn.GELU(), torch.nn.Linear(HIDDEN, outputs)) for _ in range(seeds))
+
+    def forward(self, x):
+        y = self.base(x)
+        if len(self.kernels):
+            y = y * (1 - ALPHA * len(self.kernels))
+        for kernel in self.kernels:
+            y = y + ALPHA * kernel(x)
+        return y
+
+
+def median_us(call, milliseconds):
+    for _ in range(3):
+        call()
+    times, end = [], time.perf_counter() + milliseconds / 1e3
+    while time.perf_counter() < end or len(times) < 5:
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times) * 1e6
+
+
+class Peers:
+    """Sessions and modules by shape; made once."""
+
+    def __init__(self):
+        self.made = {}
+
+    def make(self, threads, seeds, rows, inputs, outputs):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        session = onnxruntime.InferenceSession(whole_model(inputs, outputs, seeds), options, providers=["CPUExecutionProvider"])
+        x = numpy.random.default_rng(1).standard_normal((rows, inputs)).astype("f4")
+        y = numpy.empty((rows, outputs), "f4")
+        binding = session.io_binding()
+        binding.bind_input("x", "cpu", 0, numpy.float32, x.shape, x.ctypes.data)
+        binding.bind_output("y", "cpu", 0, numpy.float32, y.shape, y.ctypes.data)
+        module, tensor = Blend(inputs, outputs, seeds).eval(), torch.from_numpy(x)
+        compiled = torch.compile(module, dynamic=False)
+        keep = (x, y, session)
+        return {"onnxruntime": lambda: session.run_with_iobinding(binding), "pytorch": lambda: module(tensor),
+                "torch.compile": lambda: compiled(tensor), "_keep": keep}
+
+    def measure(self, threads, seeds, rows, inputs, outputs, milliseconds):
+        torch.set_num_threads(threads)
+        key = (threads, seeds, rows, inputs, outputs)
+        if key not in self.made:
+            self.made = {key: self.make(*key)}
+        with torch.inference_mode():
+            return {name: median_us(call, milliseconds) for name, call in self.made[key].items() if not name.startswith("_")}
+
+
+def main():
+    peers = Peers()
+    print(json.dumps({"pytorch": torch.__version__, "onnxruntime": onnxruntime.__version__}), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(peers.measure(*map(int, line.split()))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

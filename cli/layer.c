@@ -1,0 +1,171 @@
+/* kasmina layer … */
+#include "cli/layer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/remote.h"
+#include "cli/table.h"
+
+static const cli_column columns[] = {
+    {"NAME", "name", false},      {"IN", "input_size", true},         {"OUT", "output_size", true},
+    {"SEEDS", "num_seeds", true}, {"ACTIVE", "active_seeds", true},   {"DEVICE", "device", false},
+    {"STATE", "state", false},    {"GENERATION", "generation", true},
+};
+enum { COLUMN_COUNT = sizeof columns / sizeof *columns };
+
+static int print_layer(const cli_arguments *arguments, json_t *layer)
+{
+    if (arguments->json) return CLI_OK;
+    json_t *rows = json_pack("[O]", layer);
+    int result = cli_print_table(rows, columns, COLUMN_COUNT);
+    json_decref(rows);
+    return result;
+}
+
+static int put_weights(const cli_arguments *arguments, const char *layer, const char *file, const char *epoch)
+{
+    unsigned char *bytes;
+    size_t size;
+    if (!cli_read_file(file, &bytes, &size)) return CLI_FAILED;
+    cli_body body = {.bytes = bytes, .size = size, .type = "application/octet-stream"};
+    cli_answer answer;
+    const char *path = epoch ? cli_path("/v1/layers/%s/weights?at_epoch=%s", layer, epoch)
+                             : cli_path("/v1/layers/%s/weights", layer);
+    int result = cli_send(arguments, "PUT", path, &body, &answer);
+    free(bytes);
+    cli_answer_free(&answer);
+    return result;
+}
+
+static int create(const cli_arguments *arguments)
+{
+    long long input = 0, output = 0, seeds = 4, init_seed = 0;
+    if (!cli_value(arguments, "input") || !cli_value(arguments, "output"))
+        return cli_usage_error(arguments->command, "--input and --output are needed");
+    if (!cli_integer(arguments, "input", 1, 1 << 24, &input) ||
+        !cli_integer(arguments, "output", 1, 1 << 24, &output) ||
+        !cli_integer(arguments, "seeds", 1, 64, &seeds) ||
+        !cli_integer(arguments, "init-seed", 0, 0x7fffffffffffffffll, &init_seed))
+        return CLI_USAGE;
+    const char *device = cli_value(arguments, "device"), *math = cli_value(arguments, "math");
+    json_t *request =
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:b, s:s, s:s}", "name", arguments->operands[0], "input_size",
+                  (json_int_t)input, "output_size", (json_int_t)output, "num_seeds", (json_int_t)seeds,
+                  "init_seed", (json_int_t)init_seed, "bias", !cli_switch(arguments, "no-bias"), "device",
+                  device ? device : "auto", "math", math ? math : "invariant");
+    json_t *layer;
+    int result = cli_send_json(arguments, "POST", "/v1/layers", request, &layer);
+    if (result != CLI_OK) return result;
+    const char *weights = cli_value(arguments, "weights");
+    if (weights) result = put_weights(arguments, arguments->operands[0], weights, NULL);
+    if (result == CLI_OK) result = print_layer(arguments, layer);
+    json_decref(layer);
+    return result;
+}
+
+static int list(const cli_arguments *arguments)
+{
+    json_t *all = json_array();
+    char cursor[1024] = "";
+    int result = CLI_OK;
+    do {
+        json_t *page;
+        result = cli_send_json(arguments, "GET",
+                               *cursor ? cli_path("/v1/layers?limit=500&cursor=%s", cursor)
+                                       : "/v1/layers?limit=500",
+                               NULL, &page);
+        if (result != CLI_OK) break;
+        json_array_extend(all, json_object_get(page, "layers"));
+        const char *next = json_string_value(json_object_get(page, "next_cursor"));
+        snprintf(cursor, sizeof cursor, "%s", next ? next : "");
+        json_decref(page);
+    } while (*cursor);
+    if (result == CLI_OK && !arguments->json) result = cli_print_table(all, columns, COLUMN_COUNT);
+    json_decref(all);
+    return result;
+}
+
+static int show(const cli_arguments *arguments)
+{
+    json_t *layer;
+    int result =
+        cli_send_json(arguments, "GET", cli_path("/v1/layers/%s", arguments->operands[0]), NULL, &layer);
+    if (result != CLI_OK) return result;
+    if (!arguments->json) {
+        json_t *seeds = json_incref(json_object_get(layer, "seeds"));
+        json_object_del(layer, "seeds");
+        result = cli_print_object(layer);
+        if (result == CLI_OK && putchar('\n') < 0) result = CLI_FAILED;
+        if (result == CLI_OK) result = cli_print_table(seeds, cli_seed_columns, cli_seed_column_count);
+        json_decref(seeds);
+    }
+    json_decref(layer);
+    return result;
+}
+
+static int delete_layer(const cli_arguments *arguments)
+{
+    const char *path = cli_switch(arguments, "force")
+                           ? cli_path("/v1/layers/%s?force=true", arguments->operands[0])
+                           : cli_path("/v1/layers/%s", arguments->operands[0]);
+    return cli_send_json(arguments, "DELETE", path, NULL, NULL);
+}
+
+static int weights(const cli_arguments *arguments)
+{
+    const char *put = cli_value(arguments, "put"), *get = cli_value(arguments, "get");
+    if (!put == !get) return cli_usage_error(arguments->command, "either --put FILE or --get FILE");
+    if (put) return put_weights(arguments, arguments->operands[0], put, cli_value(arguments, "at-epoch"));
+    cli_answer answer;
+    int result =
+        cli_send(arguments, "GET", cli_path("/v1/layers/%s/weights", arguments->operands[0]), NULL, &answer);
+    if (result == CLI_OK && !cli_write_file(get, answer.bytes, answer.size)) result = CLI_FAILED;
+    cli_answer_free(&answer);
+    return result;
+}
+
+static const cli_option create_options[] = {
+    {"input", "N", NULL, "features of an input row (needed)"},
+    {"output", "N", NULL, "features of an output row (needed)"},
+    {"seeds", "N", NULL, "slots for kernels (4)"},
+    {"device", "ID", NULL, "host:0, opencl:0 … (auto)"},
+    {"math", "KIND", NULL,
+     "invariant: bits do not depend on the batch; fast: a vendor's library may be used (invariant)"},
+    {"no-bias", NULL, NULL, "without a bias"},
+    {"init-seed", "N", NULL, "of PyTorch's Linear initialisation (0)"},
+    {"weights", "FILE", NULL, "safetensors with 'weight' [out, in] and optional 'bias'"},
+};
+static const cli_option delete_options[] = {{"force", NULL, NULL, "also with fossilized seeds"}};
+static const cli_option weights_options[] = {
+    {"put", "FILE", NULL, "safetensors to upload"},
+    {"get", "FILE", NULL, "where to write the layer's weights; - is standard output"},
+    {"at-epoch", "N", NULL, "stage them for this epoch"},
+};
+
+const cli_command cli_layer_create = {
+    "layer create",
+    "NAME",
+    "Creates a layer",
+    "  kasmina layer create digits --input 64 --output 10 --weights base.safetensors\n",
+    true,
+    create_options,
+    sizeof create_options / sizeof *create_options,
+    create};
+const cli_command cli_layer_list = {
+    "layer list", "", "Lists the layers", "  kasmina layer list\n", true, NULL, 0, list};
+const cli_command cli_layer_show = {
+    "layer show", "NAME", "Shows a layer and its seeds", "  kasmina layer show digits\n", true, NULL, 0,
+    show};
+const cli_command cli_layer_delete = {
+    "layer delete", "NAME", "Deletes a layer", "  kasmina layer delete digits --force\n", true,
+    delete_options, 1,      delete_layer};
+const cli_command cli_layer_weights = {"layer weights",
+                                       "NAME",
+                                       "Uploads or downloads a layer's weights",
+                                       "  kasmina layer weights digits --put base.safetensors\n  kasmina "
+                                       "layer weights digits --get - > copy.safetensors\n",
+                                       true,
+                                       weights_options,
+                                       sizeof weights_options / sizeof *weights_options,
+                                       weights};

@@ -1,0 +1,108 @@
+/* kasmina: finds the subcommand that the first words name, and runs it. */
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "kasmina/kasmina.h"
+
+static size_t word_count(const char *text)
+{
+    size_t count = 1;
+    for (; *text; ++text)
+        count += *text == ' ';
+    return count;
+}
+
+/* Whether argv[1…] begin with the words of a command's name. */
+static bool is_named(const cli_command *command, int argc, char **argv)
+{
+    const char *name = command->name;
+    for (int i = 1; i < argc; ++i) {
+        size_t length = strcspn(name, " ");
+        if (strlen(argv[i]) != length || strncmp(argv[i], name, length) != 0) return false;
+        if (!name[length]) return true;
+        name += length + 1;
+    }
+    return false;
+}
+
+static int run(const cli_command *command, int argc, char **argv)
+{
+    cli_arguments arguments;
+    bool help;
+    int skipped = (int)word_count(command->name);
+    int result = cli_parse(command, argc - skipped, argv + skipped, &arguments, &help);
+    if (result != CLI_OK) return result;
+    if (help) {
+        cli_print_help(stdout, command);
+        return CLI_OK;
+    }
+    return command->run(&arguments);
+}
+
+static int print_completion(const cli_arguments *arguments)
+{
+    (void)arguments;
+    cli_print_completion(stdout);
+    return CLI_OK;
+}
+
+static int print_manual(const cli_arguments *arguments)
+{
+    (void)arguments;
+    cli_print_manual(stdout);
+    return CLI_OK;
+}
+
+static int print_version(const cli_arguments *arguments)
+{
+    (void)arguments;
+    printf("kasmina %s\n", kas_version());
+    return CLI_OK;
+}
+
+const cli_command cli_completion = {
+    "completion",    "", "Prints completion for bash", "  source <(kasmina completion)\n", false, NULL, 0,
+    print_completion};
+const cli_command cli_manual = {
+    "manual", "", "Prints the manual page", "  kasmina manual | man -l -\n", false, NULL, 0, print_manual};
+const cli_command cli_version = {"version", "", "Prints the version", "  kasmina version\n", false,
+                                 NULL,      0,  print_version};
+
+/* The subcommands that begin with a word that is only a group: "kasmina layer". False: there are none. */
+static bool print_group(const char *word)
+{
+    bool found = false;
+    size_t length = strlen(word);
+    for (size_t i = 0; i < cli_command_count; ++i) {
+        const char *name = cli_commands[i]->name;
+        if (strncmp(name, word, length) || name[length] != ' ') continue;
+        if (!found) fprintf(stderr, "kasmina %s: which?\n", word);
+        fprintf(stderr, "  %-18s %s\n", name, cli_commands[i]->summary);
+        found = true;
+    }
+    return found;
+}
+
+int main(int argc, char **argv)
+{
+    setlocale(LC_CTYPE, "");
+    if (argc < 2) {
+        cli_print_overview(stderr);
+        return CLI_USAGE;
+    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+        cli_print_overview(stdout);
+        return CLI_OK;
+    }
+    if (!strcmp(argv[1], "--version")) return print_version(NULL);
+    for (size_t i = 0; i < cli_command_count; ++i)
+        if (is_named(cli_commands[i], argc, argv)) return run(cli_commands[i], argc, argv);
+    if (print_group(argv[1])) return CLI_USAGE;
+    cli_failure("no command '%s'; 'kasmina help' lists them", argv[1]);
+    return CLI_USAGE;
+}

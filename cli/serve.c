@@ -1,0 +1,182 @@
+/* kasmina serve: an engine and its HTTP API in one process. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "cli/commands.h"
+#include "http/server.h"
+
+enum { MB = 1 << 20, GRACE_S = 15 };
+
+static const cli_option options[] = {
+    {"listen", "ADDRESS:PORT", "KASMINA_LISTEN", "where to listen; port 0 takes a free one (127.0.0.1:8080)"},
+    {"data-dir", "DIR", "KASMINA_DATA_DIR", "where uploaded artifacts are kept (./kasmina-data)"},
+    {"artifact-dir", "DIR", "KASMINA_ARTIFACT_DIR",
+     "the embedded registry: artifacts that can be loaded by id (none)"},
+    {"device", "DEVICE", "KASMINA_DEVICE", "what a layer's device 'auto' means (the first there is)"},
+    {"threads", "N", "KASMINA_THREADS", "compute threads of the host device (number of cores)"},
+    {"http-threads", "N", "KASMINA_HTTP_THREADS", "threads that serve HTTP (number of cores)"},
+    {"loaders", "N", "KASMINA_LOADERS", "threads that fetch, decode and upload kernels (2)"},
+    {"cache-mb", "MB", "KASMINA_CACHE_MB", "kernels on devices: MiB (512)"},
+    {"cache-entries", "N", "KASMINA_CACHE_ENTRIES", "kernels on devices: how many (128)"},
+    {"deadline-ms", "MS", "KASMINA_DEADLINE_MS", "how long a kernel may take in a pass (10000)"},
+    {"max-body-mb", "MB", "KASMINA_MAX_BODY_MB", "largest body of a request, in MiB (64)"},
+    {"max-weights-mb", "MB", "KASMINA_MAX_WEIGHTS_MB", "largest weights of a layer, in MiB (1024)"},
+    {"max-artifact-mb", "MB", "KASMINA_MAX_ARTIFACT_MB", "largest artifact, in MiB (256)"},
+    {"max-header-kb", "KB", "KASMINA_MAX_HEADER_KB", "largest head of a request, in KiB (16)"},
+    {"max-connections", "N", "KASMINA_MAX_CONNECTIONS", "open at the same time (10000)"},
+    {"idle-timeout-s", "S", "KASMINA_IDLE_TIMEOUT_S",
+     "a connection without traffic is closed after this (60)"},
+    {"header-timeout-s", "S", "KASMINA_HEADER_TIMEOUT_S",
+     "a request's head must have come in after this (10)"},
+    {"log-level", "LEVEL", "KASMINA_LOG_LEVEL", "debug, info, warning, error or critical (info)"},
+};
+
+typedef struct settings {
+    kas_engine_options engine;
+    kas_http_options http;
+} settings;
+
+/* ---- options ---------------------------------------------------------------------------------------------
+ */
+
+typedef struct number { /* an option that is one: where it goes, in which unit */
+    const char *name;
+    long long max;
+    uint64_t unit;
+    uint64_t *wide; /* one of the two */
+    uint32_t *narrow;
+} number;
+
+static bool read_numbers(const cli_arguments *arguments, settings *out)
+{
+    uint64_t body = 0, weights = 0, header = 0, deadline = 0;
+    const number numbers[] = {
+        {"threads", 1024, 1, NULL, &out->engine.threads},
+        {"http-threads", 1024, 1, NULL, &out->http.threads},
+        {"loaders", 64, 1, NULL, &out->engine.loaders},
+        {"cache-mb", 1 << 24, MB, &out->engine.cache_bytes, NULL},
+        {"cache-entries", 1 << 20, 1, NULL, &out->engine.cache_entries},
+        {"deadline-ms", 3600000, KAS_NS_PER_MS, &deadline, NULL},
+        {"max-body-mb", 1 << 14, MB, &body, NULL},
+        {"max-weights-mb", 1 << 20, MB, &weights, NULL},
+        {"max-artifact-mb", 1 << 20, MB, &out->engine.artifact_bytes, NULL},
+        {"max-header-kb", 1024, 1024, &header, NULL},
+        {"max-connections", 1000000, 1, NULL, &out->http.max_connections},
+        {"idle-timeout-s", 86400, 1, NULL, &out->http.idle_timeout_s},
+        {"header-timeout-s", 3600, 1, NULL, &out->http.header_timeout_s},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; ++i) {
+        long long value = 0;
+        if (!cli_integer(arguments, numbers[i].name, 1, numbers[i].max, &value)) return false;
+        if (numbers[i].narrow) *numbers[i].narrow = (uint32_t)value;
+        if (numbers[i].wide) *numbers[i].wide = (uint64_t)value * numbers[i].unit;
+    }
+    out->engine.deadline_ns = (int64_t)deadline;
+    out->http.body_bytes = body;
+    out->http.weights_bytes = weights;
+    out->http.header_bytes = header;
+    out->http.artifact_bytes = out->engine.artifact_bytes;
+    return true;
+}
+
+static int read_settings(const cli_arguments *arguments, settings *out)
+{
+    const char *level_name = cli_value(arguments, "log-level");
+    kas_log_level level = KAS_LOG_INFO;
+    *out = (settings){.engine.size = sizeof out->engine};
+    if (level_name && !kas_log_parse_level(level_name, &level))
+        return cli_usage_error(arguments->command,
+                               "--log-level '%s': debug, info, warning, error or critical is wanted",
+                               level_name);
+    if (!read_numbers(arguments, out)) return CLI_USAGE;
+    kas_log_set_level(level);
+    out->http.listen = cli_value(arguments, "listen");
+    out->engine.data_dir = cli_value(arguments, "data-dir");
+    if (!out->engine.data_dir) out->engine.data_dir = "kasmina-data";
+    out->engine.artifact_dir = cli_value(arguments, "artifact-dir");
+    out->engine.device = cli_value(arguments, "device");
+    return CLI_OK;
+}
+
+/* ---- running ---------------------------------------------------------------------------------------------
+ */
+
+/* Ends the command with a status' message: an argument that makes no sense is the caller's, all else a
+ * failure. */
+static int complain(kas_status status)
+{
+    int code = kas_status_code(status) == KAS_INVALID_ARGUMENT ? CLI_USAGE : CLI_FAILED;
+    cli_failure("%s", kas_status_message(status));
+    kas_status_free(status);
+    return code;
+}
+
+/* A connection is an open file. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void wait_for_signal(const sigset_t *signals)
+{
+    int signal;
+    if (sigwait(signals, &signal) == 0) kas_info("serve", "%s: stopping", strsignal(signal));
+}
+
+/* Returns when a signal came and everything was answered. */
+static int serve(kas_engine *engine, const settings *settings, const sigset_t *signals)
+{
+    kas_http_server *server;
+    kas_http_options http = settings->http;
+    http.engine = engine;
+    kas_status status = kas_http_start(&http, &server);
+    if (status) return complain(status);
+    printf("kasmina: listening on %s\n", kas_http_url(server));
+    fflush(stdout);
+    wait_for_signal(signals);
+    status = kas_http_stop(server, GRACE_S * KAS_NS_PER_S);
+    if (!status) return CLI_OK;
+    cli_failure("%s", kas_status_message(status));
+    _exit(CLI_FAILED); /* the server's threads still use the engine */
+}
+
+static int run(const cli_arguments *arguments)
+{
+    settings settings;
+    sigset_t signals;
+    kas_engine *engine = NULL;
+    int code = read_settings(arguments, &settings);
+    if (code != CLI_OK) return code;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals,
+                    NULL); /* before any thread is made, so that only sigwait sees them */
+    signal(SIGPIPE, SIG_IGN);
+    raise_file_limit();
+    kas_status status = kas_http_check_address(settings.http.listen);
+    if (!status) status = kas_engine_create(&settings.engine, &engine);
+    if (status) return complain(status);
+    code = serve(engine, &settings, &signals);
+    kas_engine_destroy(engine);
+    return code;
+}
+
+const cli_command cli_serve = {
+    .name = "serve",
+    .operands = "",
+    .summary = "Serves the HTTP API until SIGTERM or SIGINT",
+    .examples = "  kasmina serve --listen 127.0.0.1:8080 --artifact-dir ./artifacts\n",
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .run = run,
+};

@@ -1,0 +1,89 @@
+#include "cli/table.h"
+
+#include <libsmartcols/libsmartcols.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+
+static json_t *reach(json_t *object, const char *member)
+{
+    char name[64];
+    for (;;) {
+        size_t length = strcspn(member, ".");
+        snprintf(name, sizeof name, "%.*s", (int)length, member);
+        object = json_object_get(object, name);
+        if (!member[length]) return object;
+        member += length + 1;
+    }
+}
+
+/* A value as a cell; "-" where there is nothing to say. */
+static void cell_text(json_t *value, char *out, size_t size)
+{
+    if (json_is_string(value))
+        snprintf(out, size, "%s", json_string_value(value));
+    else if (json_is_integer(value))
+        snprintf(out, size, "%lld", (long long)json_integer_value(value));
+    else if (json_is_real(value))
+        snprintf(out, size, "%.4g", json_real_value(value));
+    else if (json_is_boolean(value))
+        snprintf(out, size, "%s", json_is_true(value) ? "yes" : "no");
+    else if (json_is_array(value) || json_is_object(value)) {
+        char *text = json_dumps(value, JSON_COMPACT);
+        snprintf(out, size, "%s", text ? text : "?");
+        free(text);
+    } else
+        snprintf(out, size, "-");
+}
+
+static struct libscols_table *new_table(const cli_column *columns, size_t count)
+{
+    scols_init_debug(0);
+    struct libscols_table *table = scols_new_table();
+    for (size_t i = 0; table && i < count; ++i) {
+        if (scols_table_new_column(table, columns[i].title, 0.1, columns[i].right ? SCOLS_FL_RIGHT : 0))
+            continue;
+        scols_unref_table(table);
+        return NULL;
+    }
+    return table;
+}
+
+static bool add_row(struct libscols_table *table, json_t *row, const cli_column *columns, size_t count)
+{
+    struct libscols_line *line = scols_table_new_line(table, NULL);
+    char text[512];
+    for (size_t i = 0; line && i < count; ++i) {
+        cell_text(reach(row, columns[i].member), text, sizeof text);
+        if (scols_line_set_data(line, i, text)) return false;
+    }
+    return line != NULL;
+}
+
+int cli_print_table(json_t *rows, const cli_column *columns, size_t count)
+{
+    if (json_array_size(rows) == 0) return puts("none") < 0 ? CLI_FAILED : CLI_OK;
+    struct libscols_table *table = new_table(columns, count);
+    bool right = table != NULL;
+    size_t index;
+    json_t *row;
+    json_array_foreach(rows, index, row) right = right && add_row(table, row, columns, count);
+    right = right && scols_print_table(table) == 0;
+    scols_unref_table(table);
+    return right ? CLI_OK : cli_failure("cannot print the table");
+}
+
+int cli_print_object(json_t *object)
+{
+    static const cli_column columns[] = {{"NAME", "name", false}, {"VALUE", "value", false}};
+    json_t *rows = json_array();
+    const char *name;
+    json_t *value;
+    json_object_foreach(object, name, value)
+        json_array_append_new(rows, json_pack("{s:s, s:O}", "name", name, "value", value));
+    int result = cli_print_table(rows, columns, 2);
+    json_decref(rows);
+    return result;
+}

@@ -1,0 +1,139 @@
+/* The catalog: an array sorted by id. */
+#include "engine/cache/catalog.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+struct kas_catalog {
+    pthread_mutex_t lock; /* guards all below */
+    const kas_record **records;
+    size_t count, capacity;
+};
+
+kas_status kas_catalog_create(kas_catalog **out)
+{
+    kas_catalog *catalog = kas_calloc(1, sizeof *catalog);
+    if (!catalog) return kas_out_of_memory();
+    pthread_mutex_init(&catalog->lock, NULL);
+    *out = catalog;
+    return NULL;
+}
+
+void kas_catalog_destroy(kas_catalog *catalog)
+{
+    if (!catalog) return;
+    for (size_t i = 0; i < catalog->count; ++i)
+        kas_record_release(catalog->records[i]);
+    kas_free(catalog->records);
+    pthread_mutex_destroy(&catalog->lock);
+    kas_free(catalog);
+}
+
+/* The first record whose id is not before `id`; lock held. */
+static size_t lower_bound(const kas_catalog *catalog, const char *id)
+{
+    size_t low = 0, high = catalog->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(catalog->records[middle]->artifact_id, id) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool is_at(const kas_catalog *catalog, size_t at, const char *id)
+{
+    return at < catalog->count && !strcmp(catalog->records[at]->artifact_id, id);
+}
+
+static kas_status insert_at(kas_catalog *catalog, size_t at, const kas_record *record)
+{
+    if (catalog->count == KAS_CATALOG_MAX)
+        return kas_fail(KAS_NO_ROOM, CALLER, "%d artifacts are known, which is the limit; evict some",
+                        KAS_CATALOG_MAX);
+    void *grown = catalog->records;
+    if (!kas_grow(&grown, &catalog->capacity, catalog->count + 1, KAS_CATALOG_MAX, sizeof *catalog->records))
+        return kas_out_of_memory();
+    catalog->records = grown;
+    memmove(catalog->records + at + 1, catalog->records + at,
+            (catalog->count - at) * sizeof *catalog->records);
+    catalog->records[at] = kas_record_retain(record);
+    ++catalog->count;
+    return NULL;
+}
+
+kas_status kas_catalog_put(kas_catalog *catalog, const kas_record *record)
+{
+    kas_status status = NULL;
+    const kas_record *old = NULL;
+    pthread_mutex_lock(&catalog->lock);
+    size_t at = lower_bound(catalog, record->artifact_id);
+    if (!is_at(catalog, at, record->artifact_id)) {
+        status = insert_at(catalog, at, record);
+    } else if (record->uploaded || !catalog->records[at]->uploaded) {
+        old = catalog->records[at];
+        catalog->records[at] = kas_record_retain(record);
+    }
+    pthread_mutex_unlock(&catalog->lock);
+    kas_record_release(old);
+    return status;
+}
+
+const kas_record *kas_catalog_find(kas_catalog *catalog, const char *artifact_id)
+{
+    pthread_mutex_lock(&catalog->lock);
+    size_t at = lower_bound(catalog, artifact_id);
+    const kas_record *record =
+        is_at(catalog, at, artifact_id) ? kas_record_retain(catalog->records[at]) : NULL;
+    pthread_mutex_unlock(&catalog->lock);
+    return record;
+}
+
+void kas_catalog_remove(kas_catalog *catalog, const char *artifact_id)
+{
+    const kas_record *record = NULL;
+    pthread_mutex_lock(&catalog->lock);
+    size_t at = lower_bound(catalog, artifact_id);
+    if (is_at(catalog, at, artifact_id)) {
+        record = catalog->records[at];
+        --catalog->count;
+        memmove(catalog->records + at, catalog->records + at + 1,
+                (catalog->count - at) * sizeof *catalog->records);
+    }
+    pthread_mutex_unlock(&catalog->lock);
+    kas_record_release(record);
+}
+
+bool kas_catalog_has_checksum(kas_catalog *catalog, const kas_sha256 *checksum)
+{
+    bool found = false;
+    pthread_mutex_lock(&catalog->lock);
+    for (size_t i = 0; i < catalog->count && !found; ++i)
+        found = kas_sha256_equal(&catalog->records[i]->checksum, checksum);
+    pthread_mutex_unlock(&catalog->lock);
+    return found;
+}
+
+size_t kas_catalog_count(kas_catalog *catalog)
+{
+    pthread_mutex_lock(&catalog->lock);
+    size_t count = catalog->count;
+    pthread_mutex_unlock(&catalog->lock);
+    return count;
+}
+
+size_t kas_catalog_list(kas_catalog *catalog, const char *after, const kas_record **out, size_t capacity)
+{
+    pthread_mutex_lock(&catalog->lock);
+    size_t at = lower_bound(catalog, after);
+    if (is_at(catalog, at, after)) ++at;
+    size_t count = catalog->count - at < capacity ? catalog->count - at : capacity;
+    for (size_t i = 0; i < count; ++i)
+        out[i] = kas_record_retain(catalog->records[at + i]);
+    pthread_mutex_unlock(&catalog->lock);
+    return count;
+}

@@ -1,0 +1,24 @@
+/* The records of all artifacts that the engine knows, by id. Any thread. */
+#ifndef KAS_CACHE_CATALOG_H
+#define KAS_CACHE_CATALOG_H
+
+#include "engine/cache/record.h"
+
+typedef struct kas_catalog kas_catalog;
+
+enum { KAS_CATALOG_MAX = 65536 }; /* records; KAS_NO_ROOM beyond */
+
+kas_status kas_catalog_create(kas_catalog **out) KAS_MUST_USE;
+void kas_catalog_destroy(kas_catalog *catalog); /* accepts NULL */
+
+/* Puts the record in, retained, in place of one of the same id. An uploaded one stays one. */
+kas_status kas_catalog_put(kas_catalog *catalog, const kas_record *record) KAS_MUST_USE;
+const kas_record *kas_catalog_find(kas_catalog *catalog,
+                                   const char *artifact_id); /* retained; NULL: unknown */
+void kas_catalog_remove(kas_catalog *catalog, const char *artifact_id);
+bool kas_catalog_has_checksum(kas_catalog *catalog, const kas_sha256 *checksum); /* some id has these bytes */
+size_t kas_catalog_count(kas_catalog *catalog);
+/* Up to `capacity` records, retained, that come after `after` in order of id; returns how many. */
+size_t kas_catalog_list(kas_catalog *catalog, const char *after, const kas_record **out, size_t capacity);
+
+#endif

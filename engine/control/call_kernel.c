@@ -1,0 +1,140 @@
+/* Calls about artifacts: preload, put, evict. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "engine/control/call.h"
+#include "engine/control/find.h"
+
+/* The end of a preparation that is followed by its command. */
+static bool handle_prepared(kas_message *message)
+{
+    kas_call *call = kas_call_of_message(message);
+    kas_control_ended(call->engine);
+    if (!call->status) return kas_call_apply(call);
+    kas_call_finish(call, call->status, NULL);
+    return true;
+}
+
+/* The end of what is done after the state has agreed. */
+static bool handle_finished(kas_message *message)
+{
+    kas_call *call = kas_call_of_message(message);
+    kas_control_ended(call->engine);
+    kas_call_finish(call, call->status, &call->reply);
+    return true;
+}
+
+/* ---- preload: the device may have to be opened, which is slow ---- */
+
+static kas_status open_device(kas_call *call)
+{
+    kas_device *device;
+    KAS_TRY(kas_devices_open(&call->engine->devices, call->device, &device));
+    memcpy(call->command.preload.device, kas_device_id(device), strlen(kas_device_id(device)) + 1);
+    call->command.preload.device_kind = kas_device_kind_bit(device);
+    return NULL;
+}
+
+static void run_preload(kas_task *task)
+{
+    kas_call *call = kas_call_of_task(task);
+    kas_call_prepared(call, open_device(call));
+}
+
+void kas_call_preload(kas_call *call)
+{
+    kas_call_prepare(call, run_preload, handle_prepared);
+}
+
+/* ---- put: decode and write the bytes, bind the id, write the record ---- */
+
+static kas_status check_unbound(kas_call *call, const kas_sha256 *checksum)
+{
+    kas_sha256 bound;
+    pthread_rwlock_rdlock(&call->engine->state_lock);
+    bool is_bound = kas_state_binding(call->engine->state, call->command.artifact_id, &bound);
+    pthread_rwlock_unlock(&call->engine->state_lock);
+    if (!is_bound || kas_sha256_equal(&bound, checksum)) return NULL;
+    char hex[KAS_SHA256_HEX_SIZE];
+    kas_sha256_hex(&bound, hex);
+    return kas_fail(
+        KAS_CONFLICT, CALLER,
+        "artifact %s is bound to other bytes for good (SHA-256 %s); give the new artifact another id",
+        call->command.artifact_id, hex);
+}
+
+static kas_status decode_put(kas_call *call)
+{
+    kas_engine *engine = call->engine;
+    kas_artifact artifact = {0};
+    KAS_TRY(kas_artifact_decode(call->bytes, call->size_bytes, NULL, &engine->limits, &artifact));
+    kas_status status = kas_decoded_create(&artifact, &call->decoded);
+    if (status) {
+        kas_artifact_finish(&artifact);
+        return status;
+    }
+    const kas_artifact *decoded = kas_decoded_artifact(call->decoded);
+    KAS_TRY(kas_find_derive(engine, call->command.artifact_id, decoded, true, &call->record));
+    KAS_TRY(check_unbound(call, &decoded->checksum));
+    call->command.bind.checksum = decoded->checksum;
+    return engine->disk ? kas_disk_tier_write(engine->disk, &decoded->checksum, call->bytes, call->size_bytes)
+                        : NULL;
+}
+
+static void run_put(kas_task *task)
+{
+    kas_call *call = kas_call_of_task(task);
+    kas_call_prepared(call, decode_put(call));
+}
+
+void kas_call_put_kernel(kas_call *call)
+{
+    kas_call_prepare(call, run_put, handle_prepared);
+}
+
+static kas_status keep_put(kas_call *call)
+{
+    kas_engine *engine = call->engine;
+    if (engine->disk) KAS_TRY(kas_disk_tier_write_record(engine->disk, call->record));
+    KAS_TRY(kas_host_tier_put(engine->host, call->decoded, !engine->disk));
+    return kas_catalog_put(engine->catalog, call->record);
+}
+
+static void run_keep(kas_task *task)
+{
+    kas_call *call = kas_call_of_task(task);
+    kas_call_prepared(call, keep_put(call));
+}
+
+void kas_call_keep_kernel(kas_call *call)
+{
+    kas_call_prepare(call, run_keep, handle_finished);
+}
+
+/* ---- evict: from every tier below the device's, which the state has done ---- */
+
+static kas_status evict(kas_call *call)
+{
+    kas_engine *engine = call->engine;
+    const kas_record *record = kas_catalog_find(engine->catalog, call->command.artifact_id);
+    if (!record) return NULL;
+    kas_catalog_remove(engine->catalog, record->artifact_id);
+    bool last = !kas_catalog_has_checksum(engine->catalog, &record->checksum);
+    if (last) kas_host_tier_remove(engine->host, &record->checksum);
+    kas_status status = NULL;
+    if (engine->disk && record->uploaded) status = kas_disk_tier_remove(engine->disk, record, last);
+    kas_record_release(record);
+    return status;
+}
+
+static void run_evict(kas_task *task)
+{
+    kas_call *call = kas_call_of_task(task);
+    kas_call_prepared(call, evict(call));
+}
+
+void kas_call_evict_kernel(kas_call *call)
+{
+    kas_call_prepare(call, run_evict, handle_finished);
+}

@@ -1,0 +1,247 @@
+/* Reports: statistics, devices, history, health, events. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/control/engine.h"
+
+enum { LAYERS_PAGE = 16 };
+#define ALERT_SHOWN_NS  (300 * KAS_NS_PER_S) /* an alert degrades health for so long */
+#define ERROR_RATE_HIGH 0.05                 /* errors a second, over five minutes */
+
+/* ---- statistics ---- */
+
+static void convert_stats(const kas_exec_stats *from, kas_layer_stats *to)
+{
+    *to = (kas_layer_stats){
+        .size = sizeof *to,
+        .forward_calls = from->forward_calls,
+        .rows = from->rows,
+        .failed_calls = from->failed_calls,
+        .kernel_executions = from->kernel_executions,
+        .kernel_failures = from->kernel_failures,
+        .kernel_ms = (double)from->kernel_ns / (double)KAS_NS_PER_MS,
+        .latency = from->latency,
+    };
+}
+
+kas_status kas_engine_layer_stats(kas_engine *engine, const char *layer, kas_layer_stats *out)
+{
+    uint64_t uid;
+    pthread_rwlock_rdlock(&engine->state_lock);
+    bool known = kas_state_layer_uid(engine->state, layer, &uid);
+    pthread_rwlock_unlock(&engine->state_lock);
+    if (!known) return kas_fail(KAS_NOT_FOUND, CALLER, "there is no layer %.128s", layer);
+    kas_exec_stats stats = {0};
+    (void)kas_exec_layer_stats(engine->exec, uid, &stats); /* not published yet: zeros */
+    convert_stats(&stats, out);
+    return NULL;
+}
+
+void kas_engine_total_stats(kas_engine *engine, kas_layer_stats *out)
+{
+    kas_exec_stats stats = {0};
+    kas_exec_total_stats(engine->exec, &stats);
+    convert_stats(&stats, out);
+}
+
+void kas_engine_cache_stats(kas_engine *engine, kas_cache_report *out)
+{
+    kas_cache_stats stats;
+    pthread_rwlock_rdlock(&engine->state_lock);
+    kas_state_cache_stats(engine->state, &stats);
+    pthread_rwlock_unlock(&engine->state_lock);
+    *out = (kas_cache_report){
+        .size = sizeof *out,
+        .device =
+            {
+                .entries = stats.entries,
+                .max_entries = stats.max_entries,
+                .total_bytes = stats.total_bytes,
+                .max_bytes = stats.max_bytes,
+                .hits = stats.hits,
+                .misses = stats.misses,
+                .evictions = stats.evictions,
+            },
+        .metadata_entries = (uint32_t)kas_catalog_count(engine->catalog),
+        .compatibility_checks = stats.compatibility_checks,
+        .compatibility_failures = stats.compatibility_failures,
+        .total_parameters = stats.total_parameters,
+    };
+    kas_host_tier_stats(engine->host, &out->host);
+    if (engine->disk) kas_disk_tier_stats(engine->disk, &out->disk);
+}
+
+/* ---- devices ---- */
+
+static uint32_t count_layers(kas_engine *engine, const char *device)
+{
+    kas_layer_info page[LAYERS_PAGE];
+    char after[KAS_NAME_SIZE] = "";
+    uint32_t layers = 0;
+    size_t count;
+    do {
+        count = kas_engine_list_layers(engine, after, page, LAYERS_PAGE);
+        for (size_t i = 0; i < count; ++i)
+            layers += !strcmp(page[i].device, device);
+        if (count) memcpy(after, page[count - 1].name, sizeof after);
+    } while (count == LAYERS_PAGE);
+    return layers;
+}
+
+static void report_device(kas_engine *engine, const kas_device_info *listed, kas_device_report *out)
+{
+    static const char *const states[] = {"ready", "lost", "rebuilding"};
+    kas_device *device = kas_devices_find(&engine->devices, listed->id);
+    kas_device_info info = *listed;
+    if (device) kas_device_get_info(device, &info);
+    *out = (kas_device_report){
+        .size = sizeof *out,
+        .opened = device,
+        .memory_total_bytes = info.memory_total_bytes,
+        .memory_used_bytes = info.memory_used_bytes,
+        .memory_free_bytes = info.memory_free_bytes,
+        .layers = count_layers(engine, info.id),
+    };
+    snprintf(out->id, sizeof out->id, "%s", info.id);
+    snprintf(out->kind, sizeof out->kind, "%s", info.kind);
+    snprintf(out->api, sizeof out->api, "%s", info.api);
+    snprintf(out->name, sizeof out->name, "%s", info.name);
+    snprintf(out->state, sizeof out->state, "%s", states[info.state]);
+    if (!device) return;
+    const kas_device_limits *limits = kas_device_get_limits(device);
+    out->max_buffer_bytes = limits->max_buffer_bytes;
+    out->max_shared_bytes = limits->max_shared_bytes;
+    out->max_group_items = limits->max_group_items;
+    out->compute_units = limits->compute_units;
+    out->fp16 = limits->fp16;
+    out->bf16 = limits->bf16;
+    out->subgroups = limits->subgroups;
+    out->host_pointers = limits->host_pointers;
+}
+
+static size_t list_driver(kas_engine *engine, const kas_driver *driver, kas_device_report *out,
+                          size_t capacity)
+{
+    kas_device_info infos[KAS_DEVICES_MAX];
+    size_t count = 0;
+    kas_status status = kas_driver_list(driver, infos, KAS_DEVICES_MAX, &count);
+    if (status) {
+        kas_warning("device", "listing the devices of %s: %s", kas_driver_name(driver),
+                    kas_status_message(status));
+        kas_status_free(status);
+        return 0;
+    }
+    if (count > KAS_DEVICES_MAX) count = KAS_DEVICES_MAX;
+    if (count > capacity) count = capacity;
+    for (size_t i = 0; i < count; ++i)
+        report_device(engine, &infos[i], &out[i]);
+    return count;
+}
+
+size_t kas_engine_list_devices(kas_engine *engine, kas_device_report *out, size_t capacity)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < kas_driver_count(); ++i)
+        count += list_driver(engine, kas_driver_at(i), out + count, capacity - count);
+    return count;
+}
+
+/* ---- history ---- */
+
+size_t kas_engine_list_errors(kas_engine *engine, kas_error_record *out, size_t capacity)
+{
+    return kas_history_list(engine->history, out, capacity);
+}
+
+void kas_engine_recovery_stats(kas_engine *engine, kas_recovery_stats *out)
+{
+    kas_history_stats(engine->history, kas_engine_wall(engine), out);
+}
+
+size_t kas_engine_events(kas_engine *engine, uint64_t after, kas_event *out, size_t capacity,
+                         uint64_t *missed)
+{
+    return kas_events_list(&engine->events, after, out, capacity, missed);
+}
+
+void kas_engine_on_events(kas_engine *engine, void (*wake)(void *user), void *user)
+{
+    kas_events_listen(&engine->events, wake, user);
+}
+
+/* ---- health ---- */
+
+static void degrade(kas_health *health, const char *component, int64_t since_ns, const char *reason)
+{
+    if (health->status == KAS_HEALTH_OK) health->status = KAS_HEALTH_DEGRADED;
+    if (health->degraded_count == sizeof health->degraded / sizeof *health->degraded) return;
+    size_t at = health->degraded_count++;
+    snprintf(health->degraded[at].component, sizeof health->degraded[at].component, "%s", component);
+    snprintf(health->degraded[at].reason, sizeof health->degraded[at].reason, "%s", reason);
+    health->degraded[at].since_ns = since_ns;
+}
+
+static void check_devices(kas_engine *engine, kas_health *health)
+{
+    char id[KAS_DEVICE_ID_SIZE], reason[KAS_DETAIL_SIZE];
+    if (!kas_devices_any_lost(&engine->devices, id)) return;
+    snprintf(reason, sizeof reason, "device %s is lost", id);
+    degrade(health, "device", 0, reason);
+    health->status = KAS_HEALTH_FAILED;
+    health->ready = false;
+}
+
+static void check_disk(kas_engine *engine, kas_health *health)
+{
+    uint32_t damaged = engine->disk ? kas_disk_tier_damaged(engine->disk) : 0;
+    if (!damaged) return;
+    char reason[KAS_DETAIL_SIZE];
+    snprintf(reason, sizeof reason,
+             "%u files of uploaded artifacts are damaged; upload the artifacts again (see the log)", damaged);
+    degrade(health, "disk", 0, reason);
+}
+
+static void check_alerts(kas_engine *engine, kas_health *health, int64_t wall_ns)
+{
+    pthread_mutex_lock(&engine->alert_lock);
+    size_t count = engine->alert_count < KAS_ALERTS_MAX ? (size_t)engine->alert_count : KAS_ALERTS_MAX;
+    for (size_t i = 0; i < count; ++i)
+        if (engine->alerts[i].since_ns >= wall_ns - ALERT_SHOWN_NS)
+            degrade(health, engine->alerts[i].component, engine->alerts[i].since_ns,
+                    engine->alerts[i].reason);
+    pthread_mutex_unlock(&engine->alert_lock);
+}
+
+static void check_errors(kas_engine *engine, kas_health *health, int64_t wall_ns)
+{
+    kas_recovery_stats stats;
+    char reason[KAS_DETAIL_SIZE];
+    kas_history_stats(engine->history, wall_ns, &stats);
+    if (stats.active_recoveries) {
+        snprintf(reason, sizeof reason, "the base stands in for %u seeds in ERROR_RECOVERY",
+                 stats.active_recoveries);
+        degrade(health, "seeds", 0, reason);
+    }
+    if (stats.error_rate_5min > ERROR_RATE_HIGH) {
+        snprintf(reason, sizeof reason, "%.3f errors a second over five minutes; %.2f is the threshold",
+                 stats.error_rate_5min, ERROR_RATE_HIGH);
+        degrade(health, "errors", 0, reason);
+    }
+}
+
+void kas_engine_health(kas_engine *engine, kas_health *out)
+{
+    int64_t wall_ns = kas_engine_wall(engine);
+    *out = (kas_health){
+        .size = sizeof *out,
+        .ready = !atomic_load(&engine->stopping),
+        .uptime_s = (double)(kas_engine_now(engine) - engine->started_ns) / (double)KAS_NS_PER_S,
+    };
+    check_devices(engine, out);
+    check_disk(engine, out);
+    check_alerts(engine, out, wall_ns);
+    check_errors(engine, out, wall_ns);
+    if (!out->ready) out->status = KAS_HEALTH_FAILED;
+}

@@ -1,0 +1,102 @@
+/* Making, taking and freeing execution contexts; see context.h. */
+#include "engine/exec/context.h"
+
+#include <string.h>
+
+/* The context that this thread had last: its queue and memory are warm in this core's cache. Any value will do. */
+static _Thread_local uint32_t last_index;
+
+static kas_status context_init(kas_context_set *set, uint32_t index)
+{
+    kas_context *context = &set->contexts[index];
+    context->index = index;
+    context->set = set;
+    context->counters = kas_alloc_aligned(KAS_CACHE_LINE, sizeof *context->counters);
+    context->submissions = kas_alloc_array(KAS_SUBMISSIONS_MAX, sizeof *context->submissions);
+    context->culprits = kas_alloc_array(KAS_SUBMISSIONS_MAX, sizeof *context->culprits);
+    if (!context->counters || !context->submissions || !context->culprits) return kas_out_of_memory();
+    memset(context->counters, 0, sizeof *context->counters);
+    return kas_queue_create(set->device, "pass", &context->queue);
+}
+
+static void context_finish(kas_context *context)
+{
+    kas_free(context->counters);
+    if (atomic_load(&context->state) == KAS_CONTEXT_HUNG) return; /* the device may still write to what it was given */
+    kas_queue_destroy(context->queue);
+    kas_free(context->submissions);
+    kas_free(context->culprits);
+}
+
+kas_status kas_context_set_create(kas_device *device, uint32_t index, uint32_t count, kas_context_set **out)
+{
+    size_t size_bytes;
+    if (!kas_mul(count, sizeof(kas_context), &size_bytes) || !kas_add(size_bytes, sizeof(kas_context_set), &size_bytes))
+        return kas_out_of_memory();
+    kas_context_set *set = kas_alloc_aligned(KAS_CACHE_LINE, kas_align_up(size_bytes, KAS_CACHE_LINE));
+    if (!set) return kas_out_of_memory();
+    memset(set, 0, size_bytes);
+    set->device = kas_device_retain(device);
+    set->limits = kas_device_get_limits(device);
+    set->index = index;
+    set->count = count;
+    kas_status status = NULL;
+    for (uint32_t i = 0; i < count && !status; ++i)
+        status = context_init(set, i);
+    if (status) {
+        kas_context_set_destroy(set);
+        return kas_annotate(status, "making %u execution contexts on %s", count, kas_device_id(device));
+    }
+    *out = set;
+    return NULL;
+}
+
+void kas_context_set_destroy(kas_context_set *set)
+{
+    if (!set) return;
+    for (uint32_t i = 0; i < set->count; ++i)
+        context_finish(&set->contexts[i]);
+    kas_device_release(set->device);
+    kas_free(set);
+}
+
+/* Sequentially consistent on purpose, here and in kas_context_free: who finds no free context then says that it
+ * waits, and tries again; who frees one then looks whether anybody waits. One of the two sees the other. */
+static bool take(kas_context *context)
+{
+    uint32_t expected = KAS_CONTEXT_FREE;
+    return atomic_load(&context->state) == KAS_CONTEXT_FREE &&
+           atomic_compare_exchange_strong(&context->state, &expected, KAS_CONTEXT_BUSY);
+}
+
+kas_context *kas_context_try(kas_context_set *set)
+{
+    uint32_t index = last_index < set->count ? last_index : 0;
+    for (uint32_t tries = 0; tries < set->count; ++tries) {
+        if (take(&set->contexts[index])) {
+            last_index = index;
+            return &set->contexts[index];
+        }
+        index = index + 1 < set->count ? index + 1 : 0;
+    }
+    return NULL;
+}
+
+void kas_context_free(kas_context *context)
+{
+    atomic_store_explicit(&context->announced, NULL, memory_order_release);
+    atomic_store(&context->state, KAS_CONTEXT_FREE);
+}
+
+void kas_context_abandon(kas_context *context)
+{
+    atomic_store(&context->state, KAS_CONTEXT_HUNG);
+}
+
+bool kas_context_revive(kas_context *context)
+{
+    if (atomic_load(&context->state) != KAS_CONTEXT_HUNG) return false;
+    if (!kas_queue_idle(context->queue)) return true;
+    kas_context_free(context);
+    return false;
+}

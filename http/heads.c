@@ -1,0 +1,140 @@
+#include "http/heads.h"
+
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "http/serving.h"
+
+typedef struct head { /* of one connection */
+    struct head *next, **link;
+    int socket;
+    _Atomic int64_t due_ns; /* monotonic time at which the head must be in; KAS_NEVER: it is */
+} head;
+
+struct kas_http_heads {
+    pthread_mutex_t lock; /* guards all below, and that no listed socket is closed */
+    pthread_cond_t wake;
+    head *first;
+    bool stopping;
+    pthread_t thread;
+};
+
+static void shut_late(kas_http_heads *heads, int64_t now_ns)
+{
+    for (head *item = heads->first; item; item = item->next) {
+        if (atomic_load_explicit(&item->due_ns, memory_order_relaxed) > now_ns) continue;
+        atomic_store_explicit(&item->due_ns, KAS_NEVER, memory_order_relaxed);
+        shutdown(item->socket, SHUT_RDWR);
+    }
+}
+
+static void *watch(void *context)
+{
+    kas_http_heads *heads = context;
+    pthread_mutex_lock(&heads->lock);
+    while (!heads->stopping) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        ++until.tv_sec;
+        pthread_cond_timedwait(&heads->wake, &heads->lock, &until);
+        shut_late(heads, kas_monotonic_ns());
+    }
+    pthread_mutex_unlock(&heads->lock);
+    return NULL;
+}
+
+kas_status kas_http_heads_start(kas_http_server *server)
+{
+    kas_http_heads *heads = kas_calloc(1, sizeof *heads);
+    if (!heads) return kas_out_of_memory();
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&heads->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&heads->lock, NULL);
+    int error = pthread_create(&heads->thread, NULL, watch, heads);
+    if (error) {
+        kas_free(heads);
+        return kas_fail_os(error, "starting a thread of the HTTP server");
+    }
+    server->heads = heads;
+    return NULL;
+}
+
+void kas_http_heads_stop(kas_http_server *server)
+{
+    kas_http_heads *heads = server->heads;
+    if (!heads) return;
+    pthread_mutex_lock(&heads->lock);
+    heads->stopping = true;
+    pthread_cond_signal(&heads->wake);
+    pthread_mutex_unlock(&heads->lock);
+    pthread_join(heads->thread, NULL);
+    pthread_cond_destroy(&heads->wake);
+    pthread_mutex_destroy(&heads->lock);
+    kas_free(heads);
+    server->heads = NULL;
+}
+
+static void add(kas_http_server *server, struct MHD_Connection *connection, void **context)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    head *item = kas_calloc(1, sizeof *item);
+    *context = item;
+    if (!item) return; /* unwatched: the idle time still holds */
+    item->socket = info->connect_fd;
+    atomic_init(&item->due_ns, kas_monotonic_ns() + server->options.header_timeout_s * KAS_NS_PER_S);
+    kas_http_heads *heads = server->heads;
+    pthread_mutex_lock(&heads->lock);
+    item->link = &heads->first;
+    item->next = heads->first;
+    if (item->next) item->next->link = &item->next;
+    heads->first = item;
+    pthread_mutex_unlock(&heads->lock);
+}
+
+static void drop(kas_http_heads *heads, head *item)
+{
+    if (!item) return;
+    pthread_mutex_lock(&heads->lock);
+    *item->link = item->next;
+    if (item->next) item->next->link = item->link;
+    pthread_mutex_unlock(&heads->lock);
+    kas_free(item);
+}
+
+void kas_http_heads_on_connection(void *cls, struct MHD_Connection *connection, void **context,
+                                  enum MHD_ConnectionNotificationCode code)
+{
+    kas_http_server *server = cls;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        atomic_fetch_add_explicit(&server->counts.connections, 1, memory_order_relaxed);
+        add(server, connection, context);
+        return;
+    }
+    atomic_fetch_sub_explicit(&server->counts.connections, 1, memory_order_relaxed);
+    drop(server->heads, *context);
+}
+
+static void set_due(kas_http_request *request, int64_t due_ns)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    head *item = info ? info->socket_context : NULL;
+    if (item) atomic_store_explicit(&item->due_ns, due_ns, memory_order_relaxed);
+}
+
+void kas_http_heads_received(kas_http_request *request)
+{
+    set_due(request, KAS_NEVER);
+}
+
+void kas_http_heads_expect(kas_http_request *request)
+{
+    const kas_http_options *options = &request->server->options;
+    int64_t patience_s = (int64_t)options->idle_timeout_s + options->header_timeout_s;
+    set_due(request, kas_monotonic_ns() + patience_s * KAS_NS_PER_S);
+}

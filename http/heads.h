@@ -1,0 +1,20 @@
+/* Clients that open a connection and send a request's head byte by byte, or never: each would hold a
+ * connection for good, since every byte restarts the idle time. A head must be complete within a time; a
+ * thread looks once a second and shuts the connections that are late. */
+#ifndef KAS_HTTP_HEADS_H
+#define KAS_HTTP_HEADS_H
+
+#include "http/request.h"
+
+typedef struct kas_http_heads kas_http_heads;
+
+kas_status kas_http_heads_start(kas_http_server *server) KAS_MUST_USE;
+void kas_http_heads_stop(kas_http_server *server); /* after the daemon has stopped; accepts none */
+
+/* libmicrohttpd's notification of a connection's beginning and end. */
+void kas_http_heads_on_connection(void *server, struct MHD_Connection *connection, void **context,
+                                  enum MHD_ConnectionNotificationCode code);
+void kas_http_heads_received(kas_http_request *request); /* the head is in */
+void kas_http_heads_expect(kas_http_request *request);   /* the request has ended; another may come */
+
+#endif

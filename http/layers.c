@@ -1,0 +1,156 @@
+/* /v1/layers and /v1/layers/{layer}. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "http/async.h"
+#include "http/handlers.h"
+#include "http/json_read.h"
+#include "http/paging.h"
+#include "http/problems.h"
+#include "http/respond.h"
+#include "http/revisions.h"
+#include "http/shapes.h"
+
+enum { MAX_SIZE = 1 << 20 };
+
+void kas_http_list_layers(kas_http_request *request)
+{
+    kas_http_page page;
+    if (!kas_http_read_page(request, &page)) return;
+    size_t capacity = (size_t)page.limit + 1; /* one more, to see whether there is another page */
+    kas_layer_info *layers = kas_calloc(capacity, sizeof *layers);
+    if (!layers) {
+        kas_http_fail(request, kas_out_of_memory());
+        return;
+    }
+    for (size_t i = 0; i < capacity; ++i)
+        layers[i].size = sizeof *layers;
+    size_t count = kas_engine_list_layers(request->engine, page.after, layers, capacity);
+    size_t shown = count > page.limit ? page.limit : count;
+    kas_json json;
+    kas_json_init(&json);
+    kas_json_open(&json, NULL, '{');
+    kas_json_open(&json, "layers", '[');
+    for (size_t i = 0; i < shown; ++i)
+        kas_http_write_layer(&json, NULL, &layers[i], NULL);
+    kas_json_close(&json, ']');
+    kas_http_write_cursor(&json, count > shown ? layers[shown - 1].name : NULL);
+    kas_json_close(&json, '}');
+    kas_free(layers);
+    kas_http_respond_json(request, 200, &json);
+}
+
+void kas_http_respond_layer(kas_http_request *request, unsigned status, const char *name)
+{
+    char etag[KAS_HTTP_ETAG_SIZE];
+    kas_layer_info layer = {.size = sizeof layer};
+    kas_seed_info *seeds = kas_calloc(KAS_MAX_SEEDS, sizeof *seeds);
+    if (!seeds) {
+        kas_http_fail(request, kas_out_of_memory());
+        return;
+    }
+    for (size_t i = 0; i < KAS_MAX_SEEDS; ++i)
+        seeds[i].size = sizeof *seeds;
+    kas_status failure = kas_engine_layer_seeds(request->engine, name, &layer, seeds, KAS_MAX_SEEDS);
+    if (failure) {
+        kas_free(seeds);
+        kas_http_fail(request, failure);
+        return;
+    }
+    kas_http_layer_etag(&layer, etag);
+    kas_http_add_header(request, "ETag", "%s", etag);
+    kas_json json;
+    kas_json_init(&json);
+    kas_http_write_layer(&json, NULL, &layer, seeds);
+    kas_free(seeds);
+    kas_http_respond_json(request, status, &json);
+}
+
+void kas_http_get_layer(kas_http_request *request)
+{
+    kas_http_respond_layer(request, 200, request->params[0]);
+}
+
+/* ---- creating ----------------------------------------------------------------------------------------- */
+
+static void created(kas_http_request *request)
+{
+    const char *name = request->work;
+    if (kas_http_failed(request)) return;
+    kas_http_add_location(request, "/v1/layers/", name);
+    kas_http_respond_layer(request, 201, name);
+}
+
+void kas_http_create_layer(kas_http_request *request)
+{
+    static const char *const maths[] = {"invariant", "fast", NULL};
+    kas_request change = {.size = sizeof change, .kind = KAS_REQUEST_CREATE_LAYER};
+    uint32_t math = KAS_MATH_INVARIANT;
+    char device[KAS_NAME_SIZE] = "auto";
+    char *name = kas_http_work(request, KAS_NAME_SIZE, NULL);
+    if (!name) return;
+    change.create_layer.layer_id = -1;
+    change.create_layer.num_seeds = 4;
+    change.create_layer.bias = true;
+    const kas_json_member members[] = {
+        {"name", KAS_JSON_NAME, .required = true, .out = name},
+        {"input_size", KAS_JSON_UINT32, .required = true, .out = &change.create_layer.input_size, .min = 1,
+         .max = MAX_SIZE},
+        {"output_size", KAS_JSON_UINT32, .required = true, .out = &change.create_layer.output_size, .min = 1,
+         .max = MAX_SIZE},
+        {"num_seeds", KAS_JSON_UINT32, .out = &change.create_layer.num_seeds, .min = 1, .max = KAS_MAX_SEEDS},
+        {"device", KAS_JSON_TEXT, .out = device},
+        {"bias", KAS_JSON_BOOL, .out = &change.create_layer.bias},
+        {"init_seed", KAS_JSON_UINT64, .out = &change.create_layer.init_seed},
+        {"layer_id", KAS_JSON_INT64, .out = &change.create_layer.layer_id, .min = 0, .max = 0x1p53},
+        {"math", KAS_JSON_WORD, .out = &math, .words = maths},
+    };
+    kas_status status = kas_json_read(request->json, "", members, sizeof members / sizeof *members);
+    if (status) {
+        kas_http_fail(request, status);
+        return;
+    }
+    change.layer = name;
+    change.create_layer.math = (kas_math)math;
+    change.create_layer.device = device;
+    kas_http_submit(request, &change, created);
+}
+
+/* ---- changing and deleting ---------------------------------------------------------------------------- */
+
+/* A layer stays on the device that it was made on: naming that one changes nothing, another is refused. */
+void kas_http_patch_layer(kas_http_request *request)
+{
+    kas_layer_info layer = {.size = sizeof layer};
+    char device[KAS_NAME_SIZE] = "";
+    uint64_t revision;
+    const kas_json_member members[] = {{"device", KAS_JSON_TEXT, .out = device}};
+    if (!kas_http_if_layer_matches(request, &revision)) return;
+    kas_status status = kas_json_read(request->json, "", members, 1);
+    if (!status) status = kas_engine_layer(request->engine, request->params[0], &layer);
+    if (status) {
+        kas_http_fail(request, status);
+        return;
+    }
+    if (*device && strcmp(device, "auto") != 0 && strcmp(device, layer.device) != 0) {
+        kas_http_refuse(request, KAS_PROBLEM_INVALID_VALUE,
+                        "layer %s is on device %s and cannot be moved to %s; create it anew there",
+                        layer.name, layer.device, device);
+        return;
+    }
+    kas_http_respond_layer(request, 200, request->params[0]);
+}
+
+static void deleted(kas_http_request *request)
+{
+    if (!kas_http_failed(request)) kas_http_respond_empty(request, 204);
+}
+
+void kas_http_delete_layer(kas_http_request *request)
+{
+    kas_request change = {
+        .size = sizeof change, .kind = KAS_REQUEST_DELETE_LAYER, .layer = request->params[0]};
+    if (!kas_http_if_layer_matches(request, &change.revision)) return;
+    if (!kas_http_query_bool(request, "force", &change.delete_layer.force)) return;
+    kas_http_submit(request, &change, deleted);
+}

@@ -1,0 +1,232 @@
+#include "http/request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "http/heads.h"
+#include "http/json_read.h"
+#include "http/problems.h"
+#include "http/respond.h"
+#include "http/router.h"
+#include "http/serving.h"
+
+enum { FIRST_BODY_BYTES = 1 << 20 };
+
+/* A body that is not wanted is still received, so that the client reads the answer and not a broken
+ * connection; but not beyond this many bytes. */
+static const unsigned long long discard_max_bytes = 1ull << 30;
+
+const char *kas_http_header(const kas_http_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+/* ---- the beginning ------------------------------------------------------------------------------------ */
+
+static bool is_plain_id(const char *text)
+{
+    size_t length = strlen(text);
+    return length > 0 && length < KAS_HTTP_ID_SIZE &&
+           strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == length;
+}
+
+/* "00-" 32 hex "-" 16 hex "-" 2 hex, and neither id all zero (W3C Trace Context). */
+static bool trace_of(const char *parent, char out[KAS_HTTP_TRACE_SIZE])
+{
+    static const char hex[] = "0123456789abcdef";
+    if (strlen(parent) < 55 || strncmp(parent, "ff", 2) == 0 || strspn(parent, hex) != 2 ||
+        parent[2] != '-' || strspn(parent + 3, hex) != 32 || parent[35] != '-' ||
+        strspn(parent + 36, hex) != 16 || parent[52] != '-' || strspn(parent + 3, "0") == 32 ||
+        strspn(parent + 36, "0") == 16)
+        return false;
+    memcpy(out, parent + 3, KAS_HTTP_TRACE_SIZE - 1);
+    out[KAS_HTTP_TRACE_SIZE - 1] = 0;
+    return true;
+}
+
+static void name_request(kas_http_request *request)
+{
+    const char *given = kas_http_header(request, "X-Request-Id");
+    const char *parent = kas_http_header(request, "traceparent");
+    char own[KAS_HTTP_TRACE_SIZE];
+    snprintf(
+        own, sizeof own, "%s%016llx", request->server->id_prefix,
+        (unsigned long long)atomic_fetch_add_explicit(&request->server->next_id, 1, memory_order_relaxed));
+    if (!parent || !trace_of(parent, request->trace_id)) memcpy(request->trace_id, own, sizeof own);
+    snprintf(request->request_id, sizeof request->request_id, "%s",
+             given && is_plain_id(given) ? given : own);
+}
+
+static kas_http_request *begin(kas_http_server *server, struct MHD_Connection *connection, const char *path,
+                               const char *method)
+{
+    kas_http_request *request = kas_calloc(1, sizeof *request);
+    if (!request) return NULL;
+    request->server = server;
+    request->engine = server->engine;
+    request->connection = connection;
+    request->path = path;
+    request->method = method;
+    request->started_ns = kas_monotonic_ns();
+    request->reply.size = sizeof request->reply;
+    name_request(request);
+    atomic_fetch_add_explicit(&server->counts.requests, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&server->counts.in_progress, 1, memory_order_relaxed);
+    return request;
+}
+
+/* ---- the body ----------------------------------------------------------------------------------------- */
+
+static unsigned long long declared_length(const kas_http_request *request)
+{
+    const char *length = kas_http_header(request, "Content-Length");
+    return length ? strtoull(length, NULL, 10) : 0;
+}
+
+static bool grow_body(kas_http_request *request, size_t needed)
+{
+    kas_http_body *body = &request->body;
+    if (needed <= body->capacity) return true;
+    size_t declared = (size_t)declared_length(request); /* within the limit: the head was judged */
+    size_t capacity = declared && declared < FIRST_BODY_BYTES ? declared : FIRST_BODY_BYTES;
+    if (body->capacity) capacity = 2 * body->capacity;
+    if (declared && capacity > declared) capacity = declared;
+    if (capacity < needed) capacity = needed;
+    unsigned char *bytes = kas_alloc_aligned(KAS_CACHE_LINE, kas_align_up(capacity, KAS_CACHE_LINE));
+    if (!bytes) return false;
+    if (body->size) memcpy(bytes, body->bytes, body->size);
+    kas_free(body->bytes);
+    body->bytes = bytes;
+    body->capacity = capacity;
+    return true;
+}
+
+static void drop_body(kas_http_request *request)
+{
+    kas_free(request->body.bytes);
+    request->body.bytes = NULL;
+    request->body.size = request->body.capacity = 0;
+    request->discard_body = true;
+}
+
+static void receive(kas_http_request *request, const char *bytes, size_t size)
+{
+    kas_http_body *body = &request->body;
+    atomic_fetch_add_explicit(&request->server->counts.received_bytes, size, memory_order_relaxed);
+    if (request->discard_body) return;
+    if (size > body->limit - body->size) {
+        kas_http_refuse(request, KAS_PROBLEM_TOO_LARGE,
+                        "the body has more than the %zu bytes that are the limit here", body->limit);
+        drop_body(request);
+        return;
+    }
+    if (!grow_body(request, body->size + size)) {
+        kas_http_fail(request, kas_out_of_memory());
+        drop_body(request);
+        return;
+    }
+    memcpy(body->bytes + body->size, bytes, size);
+    body->size += size;
+}
+
+static void parse_json(kas_http_request *request)
+{
+    if (!(request->media & KAS_MEDIA_JSON) || request->route->tensor) return;
+    if (request->body.size == 0 && request->route->body_optional) {
+        request->json = json_object();
+        if (!request->json) kas_http_fail(request, kas_out_of_memory());
+        return;
+    }
+    kas_status status = kas_json_parse(request->body.bytes, request->body.size, &request->json);
+    if (status) kas_http_fail(request, status);
+}
+
+/* ---- the steps ---------------------------------------------------------------------------------------- */
+
+static enum MHD_Result run(kas_http_request *request, kas_http_step step)
+{
+    if (!request->fault.problem && step) step(request);
+    if (request->fault.problem && !request->answered) kas_http_respond_problem(request);
+    return request->answered || request->next ? MHD_YES : MHD_NO;
+}
+
+/* The head is in. An answer that is known is given now when the client waits for leave to send the body, or
+ * when the body is beyond all measure; else after the body. */
+static enum MHD_Result on_head(kas_http_request *request)
+{
+    const char *expect = kas_http_header(request, "Expect");
+    kas_http_heads_received(request);
+    kas_http_route_request(request);
+    if (!request->fault.problem) return MHD_YES;
+    request->discard_body = true;
+    if (expect || declared_length(request) > discard_max_bytes) return run(request, NULL);
+    return MHD_YES;
+}
+
+static enum MHD_Result on_complete(kas_http_request *request)
+{
+    request->counted = true;
+    atomic_fetch_add_explicit(&request->server->answering, 1, memory_order_acq_rel);
+    if (!request->fault.problem) parse_json(request);
+    return run(request, request->route ? request->route->handle : NULL);
+}
+
+enum MHD_Result kas_http_on_request(void *server, struct MHD_Connection *connection, const char *path,
+                                    const char *method, const char *version, const char *upload,
+                                    size_t *upload_size, void **state)
+{
+    kas_http_request *request = *state;
+    (void)version;
+    if (!request) {
+        request = *state = begin(server, connection, path, method);
+        return request ? on_head(request) : MHD_NO;
+    }
+    if (*upload_size) {
+        receive(request, upload, *upload_size);
+        *upload_size = 0;
+        return MHD_YES;
+    }
+    if (request->answered) return MHD_YES;
+    if (!request->counted) return on_complete(request);
+    kas_http_step next = request->next;
+    request->next = NULL;
+    return run(request, next);
+}
+
+void kas_http_on_completed(void *cls, struct MHD_Connection *connection, void **state,
+                           enum MHD_RequestTerminationCode how)
+{
+    kas_http_request *request = *state;
+    kas_http_server *server = cls;
+    (void)connection;
+    if (!request) return;
+    *state = NULL;
+    kas_debug("http", "%s %s %u %lld us id=%s trace=%s%s", request->method, request->path,
+              request->http_status, (long long)((kas_monotonic_ns() - request->started_ns) / KAS_NS_PER_US),
+              request->request_id, request->trace_id,
+              how == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : " (connection ended early)");
+    kas_http_heads_expect(request);
+    if (request->work_finish && request->work) request->work_finish(request->work);
+    kas_free(request->work);
+    kas_free(request->body.bytes);
+    kas_free(request->reply.failed);
+    kas_status_free(request->status);
+    json_decref(request->json);
+    atomic_fetch_add_explicit(&server->counts.answers[request->http_status / 100 % 6], 1,
+                              memory_order_relaxed);
+    atomic_fetch_sub_explicit(&server->counts.in_progress, 1, memory_order_relaxed);
+    if (request->counted) atomic_fetch_sub_explicit(&server->answering, 1, memory_order_acq_rel);
+    kas_free(request);
+}
+
+void *kas_http_work(kas_http_request *request, size_t size_bytes, void (*finish)(void *work))
+{
+    request->work = kas_calloc(1, size_bytes);
+    request->work_finish = finish;
+    if (!request->work) kas_http_fail(request, kas_out_of_memory());
+    return request->work;
+}

@@ -1,0 +1,111 @@
+#include "http/respond.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "http/problems.h"
+#include "http/serving.h"
+
+void kas_http_add_header(kas_http_request *request, const char *name, const char *format, ...)
+{
+    size_t room = sizeof request->headers - request->headers_size, name_size = strlen(name) + 1;
+    va_list args;
+    if (name_size >= room) return;
+    char *at = request->headers + request->headers_size;
+    va_start(args, format);
+    int length = vsnprintf(at + name_size, room - name_size, format, args);
+    va_end(args);
+    if (length < 0 || (size_t)length >= room - name_size) {
+        kas_warning("http", "the header %s of %s does not fit and is left out", name, request->path);
+        return;
+    }
+    memcpy(at, name, name_size);
+    request->headers_size += name_size + (size_t)length + 1;
+}
+
+static void add_headers(const kas_http_request *request, struct MHD_Response *response,
+                        const char *media_type)
+{
+    const char *at = request->headers, *end = at + request->headers_size;
+    MHD_add_response_header(response, "X-Request-Id", request->request_id);
+    if (media_type) MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, media_type);
+    if (atomic_load_explicit(&request->server->stopping, memory_order_relaxed))
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    while (at < end) {
+        const char *value = at + strlen(at) + 1;
+        /* libmicrohttpd refuses an empty value; white space around one is not part of it (RFC 9110, 5.5). */
+        MHD_add_response_header(response, at, *value ? value : " ");
+        at = value + strlen(value) + 1;
+    }
+}
+
+/* Without memory for an answer there is none: the connection is closed. */
+static void queue(kas_http_request *request, unsigned status, const char *media_type,
+                  struct MHD_Response *response, size_t size)
+{
+    request->answered = true;
+    request->http_status = status;
+    if (!response) {
+        request->answered = false;
+        return;
+    }
+    add_headers(request, response, media_type);
+    if (MHD_queue_response(request->connection, status, response) != MHD_YES) request->answered = false;
+    MHD_destroy_response(response);
+    atomic_fetch_add_explicit(&request->server->counts.sent_bytes, size, memory_order_relaxed);
+}
+
+void kas_http_respond_bytes(kas_http_request *request, unsigned status, const char *media_type, void *bytes,
+                            size_t size)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback(size, bytes, kas_free);
+    if (!response) kas_free(bytes);
+    queue(request, status, media_type, response, size);
+}
+
+void kas_http_respond_json(kas_http_request *request, unsigned status, kas_json *json)
+{
+    if (json->text.failed) {
+        kas_json_finish(json);
+        kas_http_fail(request, kas_out_of_memory());
+        return;
+    }
+    char *bytes = json->text.bytes;
+    size_t length = json->text.length;
+    json->text.bytes = NULL;
+    kas_json_finish(json);
+    kas_http_respond_bytes(request, status, status < 400 ? "application/json" : "application/problem+json",
+                           bytes, length);
+}
+
+void kas_http_respond_static(kas_http_request *request, unsigned status, const char *media_type,
+                             const char *text)
+{
+    size_t size = strlen(text);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(size, (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
+    queue(request, status, media_type, response, size);
+}
+
+void kas_http_respond_empty(kas_http_request *request, unsigned status)
+{
+    kas_http_respond_static(request, status, NULL, "");
+}
+
+void kas_http_add_location(kas_http_request *request, const char *prefix, const char *id)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-~";
+    char escaped[3 * KAS_NAME_SIZE + 1];
+    size_t used = 0;
+    for (; *id && used + 4 < sizeof escaped; ++id) {
+        if (strchr(plain, *id))
+            escaped[used++] = *id;
+        else
+            used += (size_t)snprintf(escaped + used, 4, "%%%02X", (unsigned char)*id);
+    }
+    escaped[used] = 0;
+    kas_http_add_header(request, "Location", "%s%s", prefix, escaped);
+}

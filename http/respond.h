@@ -1,0 +1,24 @@
+/* Answers: headers, JSON, bytes. Exactly one answer a request. */
+#ifndef KAS_HTTP_RESPOND_H
+#define KAS_HTTP_RESPOND_H
+
+#include "http/json_write.h"
+#include "http/request.h"
+
+/* A header of the answer to come. Names are literals; values must be printable ASCII. */
+void kas_http_add_header(kas_http_request *request, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Takes `bytes` (of kas_alloc; may be NULL when size is 0). */
+void kas_http_respond_bytes(kas_http_request *request, unsigned status, const char *media_type, void *bytes,
+                            size_t size);
+/* Takes the text; when writing it failed, memory was out and the answer says so. */
+void kas_http_respond_json(kas_http_request *request, unsigned status, kas_json *json);
+void kas_http_respond_static(kas_http_request *request, unsigned status, const char *media_type,
+                             const char *text);
+void kas_http_respond_empty(kas_http_request *request, unsigned status);
+
+/* Location: PREFIX followed by the escaped id and suffix. */
+void kas_http_add_location(kas_http_request *request, const char *prefix, const char *id);
+
+#endif

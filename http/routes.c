@@ -1,0 +1,79 @@
+/* The table of routes. Where two patterns match one path, the earlier one goes first. */
+#include "http/handlers.h"
+#include "http/problems.h"
+#include "http/router.h"
+
+enum {
+    GET = KAS_HTTP_GET,
+    POST = KAS_HTTP_POST,
+    PUT = KAS_HTTP_PUT,
+    PATCH = KAS_HTTP_PATCH,
+    DELETE = KAS_HTTP_DELETE,
+
+    LAYER = KAS_RESOURCE_LAYER,
+    SEED = KAS_RESOURCE_SEED,
+    OPERATION = KAS_RESOURCE_OPERATION,
+    KERNEL = KAS_RESOURCE_KERNEL,
+
+    NONE = KAS_MEDIA_NONE,
+    JSON = KAS_MEDIA_JSON,
+    OCTETS = KAS_MEDIA_OCTETS,
+    BOTH = JSON | OCTETS,
+    PAGE = KAS_MEDIA_HTML | KAS_MEDIA_TEXT,
+};
+
+/* clang-format off */
+const kas_http_route kas_http_routes[] = {
+    {POST,   "/v1/layers/{}/forward", kas_http_post_forward, .resource = LAYER, .accepts = BOTH, .produces = BOTH, .tensor = true, .limit = KAS_LIMIT_BODY},
+    {GET,    "/v1/layers/{}", kas_http_get_layer, .resource = LAYER, .produces = JSON},
+    {PATCH,  "/v1/layers/{}", kas_http_patch_layer, .resource = LAYER, .accepts = JSON, .produces = JSON},
+    {DELETE, "/v1/layers/{}", kas_http_delete_layer, .resource = LAYER, .produces = NONE},
+    {GET,    "/v1/layers", kas_http_list_layers, .produces = JSON},
+    {POST,   "/v1/layers", kas_http_create_layer, .accepts = JSON, .produces = JSON},
+    {GET,    "/v1/layers/{}/weights", kas_http_get_weights, .resource = LAYER, .produces = OCTETS},
+    {PUT,    "/v1/layers/{}/weights", kas_http_put_weights, .resource = LAYER, .accepts = OCTETS, .produces = JSON, .limit = KAS_LIMIT_WEIGHTS},
+    {GET,    "/v1/layers/{}/stats", kas_http_layer_stats, .resource = LAYER, .produces = JSON},
+    {GET,    "/v1/layers/{}/compatible-kernels", kas_http_compatible_kernels, .resource = LAYER, .produces = JSON},
+
+    {GET,    "/v1/layers/{}/seeds", kas_http_list_seeds, .resource = LAYER, .produces = JSON},
+    {GET,    "/v1/layers/{}/seeds/{}", kas_http_get_seed, .resource = SEED, .produces = JSON},
+    {POST,   "/v1/layers/{}/seeds/{}/load", kas_http_load_seed, .resource = SEED, .accepts = JSON, .produces = JSON},
+    {POST,   "/v1/layers/{}/seeds/{}/unload", kas_http_unload_seed, .resource = SEED, .accepts = JSON, .produces = JSON, .body_optional = true},
+    {POST,   "/v1/layers/{}/seeds/{}/reset", kas_http_reset_seed, .resource = SEED, .accepts = JSON, .produces = JSON, .body_optional = true},
+    {POST,   "/v1/layers/{}/seeds/{}/fossilize", kas_http_fossilize_seed, .resource = SEED, .accepts = JSON, .produces = JSON, .body_optional = true},
+    {PUT,    "/v1/layers/{}/seeds/{}/alpha", kas_http_put_alpha, .resource = SEED, .accepts = JSON, .produces = JSON},
+    {DELETE, "/v1/layers/{}/seeds/{}/staged", kas_http_drop_staged, .resource = SEED, .produces = NONE},
+
+    {GET,    "/v1/operations", kas_http_list_operations, .produces = JSON},
+    {GET,    "/v1/operations/{}", kas_http_get_operation, .resource = OPERATION, .produces = JSON},
+    {DELETE, "/v1/operations/{}", kas_http_cancel_operation, .resource = OPERATION, .produces = JSON},
+
+    {GET,    "/v1/kernels", kas_http_list_kernels, .produces = JSON},
+    {POST,   "/v1/kernels/preload", kas_http_preload, .accepts = JSON, .produces = JSON},
+    {POST,   "/v1/kernels/validate", kas_http_validate, .accepts = BOTH, .produces = JSON, .limit = KAS_LIMIT_ARTIFACT},
+    {GET,    "/v1/kernels/{}", kas_http_get_kernel, .resource = KERNEL, .produces = JSON},
+    {PUT,    "/v1/kernels/{}", kas_http_put_kernel, .resource = KAS_RESOURCE_KERNEL_ID, .accepts = OCTETS, .produces = JSON, .limit = KAS_LIMIT_ARTIFACT},
+    {DELETE, "/v1/kernels/{}", kas_http_delete_kernel, .resource = KERNEL, .produces = NONE},
+    {POST,   "/v1/kernels/{}/pin", kas_http_pin_kernel, .resource = KERNEL, .accepts = JSON, .produces = JSON, .body_optional = true},
+    {POST,   "/v1/kernels/{}/unpin", kas_http_unpin_kernel, .resource = KERNEL, .accepts = JSON, .produces = JSON, .body_optional = true},
+    {GET,    "/v1/quarantine", kas_http_list_quarantine, .produces = JSON},
+    {DELETE, "/v1/quarantine/{}", kas_http_lift_quarantine, .resource = KAS_RESOURCE_CHECKSUM, .produces = NONE},
+
+    {GET,    "/v1/epoch", kas_http_get_epoch, .produces = JSON},
+    {POST,   "/v1/epoch", kas_http_advance_epoch, .accepts = JSON, .produces = JSON},
+    {GET,    "/v1/stats", kas_http_total_stats, .produces = JSON},
+    {GET,    "/v1/errors", kas_http_list_errors, .produces = JSON},
+    {GET,    "/v1/recovery", kas_http_get_recovery, .produces = JSON},
+    {GET,    "/v1/breakers", kas_http_list_breakers, .produces = JSON},
+    {POST,   "/v1/breakers/{}/reset", NULL, .resource = KAS_RESOURCE_BREAKER, .accepts = JSON, .produces = JSON, .body_optional = true},
+    {GET,    "/v1/health", kas_http_get_health, .produces = JSON},
+    {GET,    "/v1/health/live", kas_http_get_live, .produces = JSON},
+    {GET,    "/v1/health/ready", kas_http_get_ready, .produces = JSON},
+    {GET,    "/v1/devices", kas_http_list_devices, .produces = JSON},
+    {GET,    "/v1/devices/{}", kas_http_get_device, .resource = KAS_RESOURCE_DEVICE, .produces = JSON},
+    {GET,    "/v1", kas_http_get_root, .produces = JSON},
+    {GET,    "/problems/{}", kas_http_get_problem, .resource = KAS_RESOURCE_PROBLEM, .produces = PAGE},
+};
+/* clang-format on */
+
+const size_t kas_http_route_count = sizeof kas_http_routes / sizeof *kas_http_routes;

@@ -1,0 +1,157 @@
+#include "http/server.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "http/async.h"
+#include "http/heads.h"
+#include "http/listen.h"
+#include "http/request.h"
+#include "http/serving.h"
+
+enum {
+    POOL_MARGIN = 4096, /* of a connection's memory, beside the head: what is parsed, and the answer's head */
+    LAST_ANSWERS_MS = 5000, /* beyond the grace: for answers that the engine owes */
+};
+
+#define DEFAULT(field, value)                                                                                \
+    if (!options->field) options->field = (value)
+
+static void fill_defaults(kas_http_options *options)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    DEFAULT(listen, "127.0.0.1:8080");
+    DEFAULT(threads, cores > 0 ? (uint32_t)cores : 1);
+    DEFAULT(max_connections, 10000);
+    DEFAULT(idle_timeout_s, 60);
+    DEFAULT(header_timeout_s, 10);
+    DEFAULT(header_bytes, (size_t)16 << 10);
+    DEFAULT(json_bytes, (size_t)1 << 20);
+    DEFAULT(body_bytes, (size_t)64 << 20);
+    DEFAULT(weights_bytes, (size_t)1 << 30);
+    DEFAULT(artifact_bytes, (size_t)256 << 20);
+}
+
+static void log_line(void *context, const char *format, va_list args)
+{
+    char line[512];
+    (void)context;
+    vsnprintf(line, sizeof line, format, args);
+    line[strcspn(line, "\n")] = 0;
+    kas_debug("http", "%s", line);
+}
+
+/* Escapes are undone by the router, segment by segment: "%2F" is part of an id and not a separator. */
+static size_t leave_escaped(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context;
+    (void)connection;
+    return strlen(text);
+}
+
+static kas_status start_daemon(kas_http_server *server)
+{
+    const kas_http_options *options = &server->options;
+    const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    /* A pool needs two threads; one alone is the daemon's own. Every thread must have room for a connection.
+     */
+    const unsigned pool = options->threads > 1 ? options->threads : 0;
+    const unsigned connections = options->max_connections < 2 * pool ? 2 * pool : options->max_connections;
+    const struct MHD_OptionItem items[] = {
+        {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)log_line, NULL},
+        {MHD_OPTION_LISTEN_SOCKET, server->listener, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, connections, NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s, NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)(options->header_bytes + POOL_MARGIN), NULL},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)kas_http_on_completed, server},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)kas_http_heads_on_connection, server},
+        {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_escaped, NULL},
+        {pool ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, pool, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, kas_http_on_request, server, MHD_OPTION_ARRAY,
+                                      items, MHD_OPTION_END);
+    if (server->daemon) return NULL;
+    return kas_fail(KAS_IO, ENGINE, "libmicrohttpd did not start %u threads on %s", options->threads,
+                    server->url);
+}
+
+static kas_status begin(kas_http_server *server)
+{
+    uint64_t prefix;
+    KAS_TRY(kas_random_bytes(&prefix, sizeof prefix));
+    snprintf(server->id_prefix, sizeof server->id_prefix, "%016llx", (unsigned long long)prefix);
+    atomic_init(&server->next_id, 1);
+    KAS_TRY(kas_http_listen(server->options.listen, &server->listener, server->url, sizeof server->url));
+    KAS_TRY(kas_http_heads_start(server));
+    return start_daemon(server);
+}
+
+static void release(kas_http_server *server)
+{
+    kas_http_heads_stop(server);
+    if (server->listener >= 0) close(server->listener);
+    pthread_mutex_destroy(&server->lock);
+    kas_free(server);
+}
+
+kas_status kas_http_start(const kas_http_options *options, kas_http_server **out)
+{
+    kas_http_server *server = kas_calloc(1, sizeof *server);
+    if (!server) return kas_out_of_memory();
+    server->options = *options;
+    fill_defaults(&server->options);
+    server->engine = options->engine;
+    server->listener = -1;
+    server->started_ns = kas_monotonic_ns();
+    pthread_mutex_init(&server->lock, NULL);
+    kas_status status = begin(server);
+    if (status) {
+        release(server);
+        return status;
+    }
+    *out = server;
+    return NULL;
+}
+
+const char *kas_http_url(const kas_http_server *server)
+{
+    return server->url;
+}
+
+/* ---- stopping ----------------------------------------------------------------------------------------- */
+
+static bool becomes_zero(const _Atomic uint64_t *count, int64_t deadline_ns)
+{
+    while (atomic_load_explicit(count, memory_order_acquire) != 0) {
+        if (kas_monotonic_ns() >= deadline_ns) return false;
+        usleep(2000);
+    }
+    return true;
+}
+
+/* Waits only for requests that are complete: a client that is still sending is not waited for. What the
+ * engine still owes must be given back before the daemon can stop, since a suspended connection cannot be
+ * closed. */
+kas_status kas_http_stop(kas_http_server *server, int64_t grace_ns)
+{
+    if (!server) return NULL;
+    int64_t deadline_ns = kas_monotonic_ns() + grace_ns;
+    kas_http_end_waits(server);
+    MHD_quiesce_daemon(server->daemon);
+    if (!becomes_zero(&server->answering, deadline_ns))
+        kas_warning("http", "%llu requests were not answered before the server stopped",
+                    (unsigned long long)atomic_load(&server->answering));
+    if (!becomes_zero(&server->suspended, deadline_ns + LAST_ANSWERS_MS * KAS_NS_PER_MS))
+        return kas_fail(KAS_DEADLINE, ENGINE, "the engine still owes %llu answers",
+                        (unsigned long long)atomic_load(&server->suspended));
+    MHD_stop_daemon(server->daemon);
+    release(server);
+    return NULL;
+}

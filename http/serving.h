@@ -1,0 +1,40 @@
+/* What the serving threads share: the server's limits, its counts, and the list of those who wait. */
+#ifndef KAS_HTTP_SERVING_H
+#define KAS_HTTP_SERVING_H
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "http/server.h"
+
+typedef struct kas_http_counts { /* since the start; each on its own, not of one moment */
+    _Atomic uint64_t requests;
+    _Atomic uint64_t answers[6];                 /* by first digit of the status; [0]: none was sent */
+    _Atomic uint64_t received_bytes, sent_bytes; /* of bodies */
+    _Atomic uint64_t in_progress;
+    _Atomic uint64_t connections;
+} kas_http_counts;
+
+struct kas_http_wait;
+
+struct kas_http_server {
+    kas_engine *engine;
+    kas_http_options options; /* with defaults filled in */
+    struct MHD_Daemon *daemon;
+    int listener;
+    char url[96];
+    int64_t started_ns;
+    char id_prefix[17]; /* of request ids: random, so that they differ over restarts */
+    _Atomic uint64_t next_id;
+    kas_http_counts counts;
+    _Atomic uint64_t answering; /* requests whose body is in and whose answer is not yet sent */
+    _Atomic uint64_t suspended; /* requests that the engine owes an answer */
+    _Atomic bool stopping;
+    pthread_mutex_t lock; /* guards `waits` */
+    struct kas_http_wait *waits;
+    struct kas_http_heads *heads;
+};
+
+#endif
