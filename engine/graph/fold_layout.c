@@ -1,4 +1,5 @@
-/* Views: gathering evenly spaced indices is a view, and a view of a view is often one view. */
+/* Views: gathering evenly spaced indices is a view, a view of a view is often one view, and functions of each
+ * element pass a view that only gives the elements another shape, to meet the product before it. */
 #include "engine/graph/rules.h"
 #include "engine/graph/shape.h"
 
@@ -24,19 +25,19 @@ typedef struct odometer {
     int64_t dims[KAS_MAX_RANK], stride[KAS_MAX_RANK];
 } odometer;
 
-static odometer odometer_of(const kas_node *view, const kas_shape *shape)
+static odometer odometer_of(const int64_t stride[KAS_MAX_RANK], const kas_shape *shape)
 {
     odometer result = {0};
     for (int d = 0; d < shape->rank; ++d) {
         if (shape->dims[d] == 1) continue;
         int last = result.count - 1;
-        if (last >= 0 && result.stride[last] == view->stride[d] * shape->dims[d]) {
+        if (last >= 0 && result.stride[last] == stride[d] * shape->dims[d]) {
             result.dims[last] *= shape->dims[d];
-            result.stride[last] = view->stride[d];
+            result.stride[last] = stride[d];
             continue;
         }
         result.dims[result.count] = shape->dims[d];
-        result.stride[result.count++] = view->stride[d];
+        result.stride[result.count++] = stride[d];
     }
     return result;
 }
@@ -80,10 +81,58 @@ kas_status kas_fold_strided_pair(kas_rewrite *rewrite, int index)
     if (outer->op != KAS_OP_STRIDED) return NULL;
     const kas_node *inner = kas_rewrite_producer(rewrite, outer->inputs[0], KAS_OP_STRIDED);
     if (!inner) return NULL;
-    odometer meter = odometer_of(inner, &kas_rewrite_tensor(rewrite, inner->output)->shape);
+    odometer meter = odometer_of(inner->stride, &kas_rewrite_tensor(rewrite, inner->output)->shape);
     kas_node view = {
         .op = KAS_OP_STRIDED, .inputs = {inner->inputs[0]}, .input_count = 1, .offset = inner->offset};
     if (compose(&meter, outer, &kas_rewrite_tensor(rewrite, outer->output)->shape, &view))
         kas_rewrite_replace(rewrite, index, &view);
+    return NULL;
+}
+
+/* Whether a constant meets the same elements when it broadcasts to either of two shapes of one tensor. */
+static bool meets_the_same(const kas_shape *constant, const kas_shape *a, const kas_shape *b)
+{
+    kas_shape together;
+    if (!kas_shape_broadcast(constant, a, &together) || !kas_shape_equal(&together, a)) return false;
+    int64_t over_a[KAS_MAX_RANK], over_b[KAS_MAX_RANK];
+    kas_shape_broadcast_strides(constant, a, over_a);
+    kas_shape_broadcast_strides(constant, b, over_b);
+    odometer left = odometer_of(over_a, a), right = odometer_of(over_b, b);
+    bool same = left.count == right.count;
+    for (int d = 0; same && d < left.count; ++d)
+        same = left.dims[d] == right.dims[d] && left.stride[d] == right.stride[d];
+    return same;
+}
+
+/* Which input of a function of one, or of two with a constant, is the view it may pass; -1: none. */
+static int passable_input(const kas_rewrite *rewrite, const kas_node *node)
+{
+    if (node->op != KAS_OP_UNARY && node->op != KAS_OP_BINARY) return -1;
+    for (int i = 0; i < node->input_count; ++i) {
+        const kas_node *view = kas_rewrite_producer(rewrite, node->inputs[i], KAS_OP_STRIDED);
+        if (!view || !kas_node_is_reshape(rewrite->graph, view) || rewrite->reads[view->output] != 1)
+            continue;
+        const kas_shape *seen = &kas_rewrite_tensor(rewrite, view->output)->shape;
+        if (!kas_shape_equal(seen, &kas_rewrite_tensor(rewrite, node->output)->shape)) continue;
+        if (node->op == KAS_OP_UNARY) return i;
+        const kas_tensor *other = kas_rewrite_tensor(rewrite, node->inputs[1 - i]);
+        const kas_shape *x = &kas_rewrite_tensor(rewrite, view->inputs[0])->shape;
+        if (other->constant && meets_the_same(&other->shape, x, seen)) return i;
+    }
+    return -1;
+}
+
+kas_status kas_fold_reshape(kas_rewrite *rewrite, int index)
+{
+    kas_node function = *kas_rewrite_node(rewrite, index);
+    int input = passable_input(rewrite, &function);
+    if (input < 0) return NULL;
+    int between = function.inputs[input], before = rewrite->producer[between];
+    function.inputs[input] = kas_rewrite_node(rewrite, before)->inputs[0];
+    kas_node view = {.op = KAS_OP_STRIDED, .inputs = {between}, .input_count = 1};
+    kas_shape_strides(&kas_rewrite_tensor(rewrite, function.output)->shape, view.stride);
+    rewrite->graph->tensors[between].shape = kas_rewrite_tensor(rewrite, function.inputs[input])->shape;
+    kas_rewrite_replace(rewrite, before, &function);
+    kas_rewrite_replace(rewrite, index, &view);
     return NULL;
 }

@@ -27,6 +27,7 @@ kas_status kas_fold_identity(kas_rewrite *rewrite, int node) KAS_MUST_USE;
 /* fold_layout.c */
 kas_status kas_fold_gather(kas_rewrite *rewrite, int node) KAS_MUST_USE;
 kas_status kas_fold_strided_pair(kas_rewrite *rewrite, int node) KAS_MUST_USE;
+kas_status kas_fold_reshape(kas_rewrite *rewrite, int node) KAS_MUST_USE;
 
 /* fold_product.c */
 kas_status kas_fold_matmul(kas_rewrite *rewrite, int node) KAS_MUST_USE;

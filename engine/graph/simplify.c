@@ -21,10 +21,8 @@ static const kas_rewrite_rule patterns[] = {
 };
 
 static const kas_rewrite_rule neighbours[] = {
-    kas_fold_affine_pair,
-    kas_fold_channels_after,
-    kas_fold_channels_before,
-    kas_fold_padding,
+    kas_fold_reshape,         kas_fold_affine_pair, kas_fold_channels_after,
+    kas_fold_channels_before, kas_fold_padding,
 };
 
 static const kas_rewrite_rule last[] = {kas_fold_activation};

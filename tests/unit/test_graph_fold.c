@@ -289,6 +289,23 @@ Test(graph_fold, work_on_constants_is_bounded)
     kas_graph_destroy(g);
 }
 
+Test(graph_fold, a_shared_weight_is_not_stored_for_every_reader)
+{
+    kas_graph *g = graph_new(SHAPE(1, 200));
+    int y = g->input, w = constant_filled(g, SHAPE(200, 200), 0.01f);
+    for (int i = 0; i < 500; ++i)
+        y = matmul(g, y, w);
+    finish(g, y);
+    cr_assert_null(kas_graph_simplify(g));
+    cr_assert_null(kas_graph_check(g));
+    size_t stored = 0;
+    for (size_t i = 0; i < g->tensor_count; ++i)
+        if (g->tensors[i].constant) stored += g->tensors[i].elements;
+    cr_expect_lt(stored, (1 << 22) + 2 * 40000, "%zu elements are stored", stored);
+    cr_expect_eq(g->node_count, 500);
+    kas_graph_destroy(g);
+}
+
 /* ---- what does nothing ---- */
 
 Test(graph_fold, identities_go)
@@ -397,6 +414,26 @@ Test(graph_fold, a_flattened_transpose_is_no_view)
     kas_graph *g = graph_new(SHAPE(2, 3));
     int y = view(g, g->input, 0, STRIDE(1, 3), SHAPE(3, 2));
     expect_nodes(g, reshape(g, y, SHAPE(6)), 2);
+    kas_graph_destroy(g);
+}
+
+Test(graph_fold, functions_of_elements_pass_a_reshape)
+{
+    kas_graph *g = graph_new(SHAPE(1, 4)); /* a vector as a matrix of one row */
+    int y = reshape(g, matmul(g, g->input, constant_random(g, SHAPE(4, 6), 1)), SHAPE(6));
+    y = unary(g, KAS_ACT_RELU, 0, 0, binary(g, KAS_ADD, constant_random(g, SHAPE(6), 1), y));
+    expect_nodes(g, y, 2);
+    cr_expect_eq(g->nodes[0].op, KAS_OP_LINEAR);
+    cr_expect_eq(g->nodes[0].act, KAS_ACT_RELU);
+    kas_graph_destroy(g);
+    g = graph_new(SHAPE(2, 3)); /* the constant would meet other elements */
+    y = reshape(g, linear(g, g->input, weight(g, 3, 3), -1), SHAPE(3, 2));
+    expect_nodes(g, binary(g, KAS_MUL, y, constant_random(g, SHAPE(2), 1)), 3);
+    kas_graph_destroy(g);
+    g = graph_new(SHAPE(2, 3)); /* the constant has more dimensions than the product */
+    y = reshape(g, linear(g, g->input, weight(g, 4, 3), -1), SHAPE(2, 2, 2));
+    expect_nodes(g, binary(g, KAS_MUL, y, constant_random(g, SHAPE(2, 1, 1), 1)), 3);
+    cr_expect_eq(g->nodes[0].op, KAS_OP_LINEAR);
     kas_graph_destroy(g);
 }
 

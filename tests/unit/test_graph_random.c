@@ -7,7 +7,7 @@
 
 TestSuite(graph_random, .fini = expect_no_leaks);
 
-enum { GRAPHS = 3000, NODES_MAX = 14, LIVE_MAX = 64 };
+enum { GRAPHS = 10000, NODES_MAX = 14, LIVE_MAX = 64 };
 
 /* What may be read: the input, constants, outputs of nodes. */
 typedef struct pool {
