@@ -62,7 +62,7 @@ typedef enum kas_binary {
 
 typedef enum kas_reduce { KAS_REDUCE_SUM = 0, KAS_REDUCE_MEAN, KAS_REDUCE_MAX, KAS_REDUCE_MIN, KAS_REDUCE_PROD } kas_reduce;
 
-/* Scalar functions, as kernels/act.h numbers them (a static assertion there and in graph.c keeps them the same). */
+/* Scalar functions, as kernels/act.h numbers them (a test keeps the two the same). */
 typedef enum kas_act {
     KAS_ACT_NONE = 0,
     KAS_ACT_RELU,        /* x < 0 ? 0 : x: keeps NaN */

@@ -29,15 +29,27 @@ static size_t first_gap(const block *alive, size_t count, size_t size, size_t *p
     return begin;
 }
 
-static kas_status value_bytes(const kas_value *value, size_t rows, size_t alignment, size_t *bytes)
+/* Bytes of a value, rounded up; false when they do not fit size_t. */
+static bool value_bytes(const kas_value *value, size_t rows, size_t alignment, size_t *bytes)
 {
-    size_t size;
+    size_t size = 0;
     if (!kas_mul(value->elements, rows, &size) || !kas_mul(size, sizeof(float), &size) ||
-        !kas_add(size, alignment - 1, bytes))
-        return kas_fail(KAS_TOO_LARGE, KERNEL, "a value of %zu floats a row for %zu rows is beyond the address space",
-                        value->elements, rows);
-    *bytes &= ~(alignment - 1);
-    return NULL;
+        !kas_add(size, alignment - 1, &size))
+        return false;
+    *bytes = size & ~(alignment - 1);
+    return true;
+}
+
+/* Places one value among those that are alive, of which there are then one more; false when its end does not fit. */
+static bool place_value(kas_value *value, size_t size, block *alive, size_t living, size_t *end)
+{
+    size_t place;
+    value->offset = first_gap(alive, living, size, &place);
+    if (!kas_add(value->offset, size, end)) return false;
+    for (size_t i = living; i > place; --i)
+        alive[i] = alive[i - 1];
+    alive[place] = (block){value->offset, *end, value->last};
+    return true;
 }
 
 kas_status kas_lifetimes_place(kas_value *values, size_t count, size_t rows, size_t alignment, size_t *bytes)
@@ -46,23 +58,16 @@ kas_status kas_lifetimes_place(kas_value *values, size_t count, size_t rows, siz
     if (count == 0) return NULL;
     block *alive = kas_alloc_array(count, sizeof *alive);
     if (!alive) return kas_out_of_memory();
-    kas_status status = NULL;
-    size_t living = 0;
-    for (size_t i = 0; i < count && !status; ++i) {
-        size_t size, place, end;
-        status = value_bytes(&values[i], rows, alignment, &size);
-        if (status) break;
+    size_t living = 0, i;
+    for (i = 0; i < count; ++i) {
+        size_t size = 0, end = 0;
+        if (!value_bytes(&values[i], rows, alignment, &size)) break;
         living = expire(alive, living, values[i].first);
-        values[i].offset = first_gap(alive, living, size, &place);
-        if (!kas_add(values[i].offset, size, &end)) {
-            status = kas_fail(KAS_TOO_LARGE, KERNEL, "a workspace for %zu rows is beyond the address space", rows);
-            break;
-        }
-        for (size_t j = living++; j > place; --j)
-            alive[j] = alive[j - 1];
-        alive[place] = (block){values[i].offset, end, values[i].last};
+        if (!place_value(&values[i], size, alive, living, &end)) break;
+        ++living;
         if (end > *bytes) *bytes = end;
     }
     kas_free(alive);
-    return status;
+    if (i == count) return NULL;
+    return kas_fail(KAS_TOO_LARGE, KERNEL, "a workspace for %zu rows is beyond the address space", rows);
 }

@@ -6,8 +6,7 @@
 #include "base/alloc.h"
 #include "engine/graph/shape.h"
 
-/* A node is a launch for each part it reads, one to make it, and one for each constant to be spread. */
-enum { STEPS_MAX = KAS_GRAPH_MAX_NODES * (2 * KAS_MAX_NODE_INPUTS + 1) };
+enum { STEPS_MAX = 65536 }; /* launches of a list; few graphs have a thousand */
 
 static kas_lower_function *const functions[KAS_OP_COUNT] = {
     [KAS_OP_LINEAR] = kas_lower_linear,   [KAS_OP_MATMUL] = kas_lower_matmul, [KAS_OP_UNARY] = kas_lower_unary,
@@ -176,6 +175,8 @@ static void bind(kas_lowering *lowering, kas_step *step, size_t binding, const k
 kas_status kas_lower_emit(kas_lowering *lowering, kas_kernel kernel, const kas_operand *operands, size_t count,
                           const void *args, size_t args_bytes, kas_grid_rule x, kas_grid_rule y)
 {
+    if (lowering->step_count == STEPS_MAX)
+        return kas_fail(KAS_TOO_LARGE, KERNEL, "the kernel needs more than %d launches", STEPS_MAX);
     if (!kas_grow((void **)&lowering->steps, &lowering->step_capacity, lowering->step_count + 1, STEPS_MAX,
                   sizeof *lowering->steps))
         return kas_out_of_memory();

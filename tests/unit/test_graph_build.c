@@ -1,5 +1,8 @@
 /* Building: limits hold while a graph is built, and what is handed over is never leaked. */
 #include <criterion/criterion.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -47,6 +50,36 @@ Test(graph_build, names)
     cr_expect_str_eq(kas_act_name(KAS_ACT_GELU_TANH), "gelu_tanh");
     cr_expect_str_eq(kas_op_name((kas_op)99), "unknown");
     cr_expect_str_eq(kas_act_name((kas_act)-1), "unknown");
+}
+
+/* The number of a line "#define ACT_GELU_TANH 3" for gelu_tanh, -1 for other lines. */
+static int number_of_define(const char *line, const char *name)
+{
+    static const char before[] = "#define ACT_";
+    if (strncmp(line, before, strlen(before)) != 0) return -1;
+    line += strlen(before);
+    for (; *name; ++name, ++line)
+        if (*line != toupper((unsigned char)*name)) return -1;
+    return *line == ' ' ? atoi(line) : -1;
+}
+
+static int number_in_kernels(const char *name)
+{
+    FILE *file = fopen(KASMINA_SOURCE_DIR "/kernels/act.h", "r");
+    cr_assert_not_null(file);
+    char line[256];
+    int number = -1;
+    while (number < 0 && fgets(line, sizeof line, file))
+        number = number_of_define(line, name);
+    fclose(file);
+    return number;
+}
+
+Test(graph_build, kernels_number_the_activations_alike)
+{
+    for (int act = 0; act < KAS_ACT_COUNT; ++act)
+        cr_expect_eq(number_in_kernels(kas_act_name((kas_act)act)), act, "%s", kas_act_name((kas_act)act));
+    cr_expect_eq(number_in_kernels("count"), KAS_ACT_COUNT);
 }
 
 Test(graph_build, tensors_beyond_the_limits_are_refused)

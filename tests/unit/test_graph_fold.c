@@ -289,6 +289,23 @@ Test(graph_fold, work_on_constants_is_bounded)
     kas_graph_destroy(g);
 }
 
+Test(graph_fold, a_shared_weight_is_not_stored_for_every_reader)
+{
+    kas_graph *g = graph_new(SHAPE(1, 200));
+    int y = g->input, w = constant_filled(g, SHAPE(200, 200), 0.01f);
+    for (int i = 0; i < 500; ++i)
+        y = matmul(g, y, w);
+    finish(g, y);
+    cr_assert_null(kas_graph_simplify(g));
+    cr_assert_null(kas_graph_check(g));
+    size_t stored = 0;
+    for (size_t i = 0; i < g->tensor_count; ++i)
+        if (g->tensors[i].constant) stored += g->tensors[i].elements;
+    cr_expect_lt(stored, (1 << 22) + 2 * 40000, "%zu elements are stored", stored);
+    cr_expect_eq(g->node_count, 500);
+    kas_graph_destroy(g);
+}
+
 /* ---- what does nothing ---- */
 
 Test(graph_fold, identities_go)
