@@ -1,5 +1,6 @@
 /* The device kernels: one operator each, one source for every backend (kernels/<name>.k, in the dialect of
- * kernels/dialect.h). This table is what host code knows of them; kernels/args.h has their argument structs. */
+ * kernels/dialect.h). This table is what host code knows of them; kernels/args.h has their argument structs.
+ */
 #ifndef KAS_KERNELS_H
 #define KAS_KERNELS_H
 
@@ -8,13 +9,33 @@
 
 #include "kernels/args.h"
 
-enum { KAS_KERNEL_MAX_BUFFERS = 8, KAS_KERNEL_MAX_ARGS = 128 /* bytes: every Vulkan device's push constants */ };
+enum {
+    KAS_KERNEL_MAX_BUFFERS = 8,
+    KAS_KERNEL_MAX_ARGS = 128 /* bytes: every Vulkan device's push constants */
+};
 
-/* X(name, number of buffers, argument struct, work items of a group). Buffer 0 is always the parameter block; the
- * last buffer is the (first) output; what the others are stands at the head of kernels/<name>.k. */
+/* X(name, number of buffers, argument struct, work items of a group). Buffer 0 is always the parameter block;
+ * the last buffer is the (first) output; what the others are stands at the head of kernels/<name>.k.
+ * kernels/CMakeLists.txt reads the names from here: one line a kernel. */
 #define KAS_KERNELS(X)                                                                                       \
-    X(linear, 5, linear_args, 256)       /* Y = act(X Wᵀ + b) */                                             \
-    X(linear_blend, 7, linear_args, 256) /* Y = c (X Wᵀ + b) + Σ wᵢ Kᵢ, by row */
+    X(linear, 5, linear_args, 256)       /* Y = act(X Wᵀ + b) */                                           \
+    X(linear_blend, 7, linear_args, 256) /* Y = c act(X Wᵀ + b) + Σ wᵢ Kᵢ, by row */                  \
+    X(judge, 4, judge_args, 128)         /* which contributions failed on which row; c and wᵢ */           \
+    X(blend, 5, blend_args, 256)         /* Y = c B + Σ wᵢ Kᵢ, by row */ \
+    X(unary, 3, unary_args, 256)            /* Y = act(X) */ \
+    X(binary, 4, binary_args, 256)          /* Y = act(A ∘ B), broadcast */ \
+    X(where, 5, where_args, 256)            /* Y = C ? A : B, broadcast */ \
+    X(strided, 3, strided_args, 256)        /* moves elements between strided views */ \
+    X(matmul, 4, matmul_args, 64)           /* Y = A B, both activations */ \
+    X(softmax, 3, softmax_args, 64)         /* along the innermost dimension */ \
+    X(softmax_across, 3, softmax_args, 64)  /* along another one */ \
+    X(reduce, 3, reduce_args, 64)           /* along the innermost dimension */ \
+    X(reduce_across, 3, reduce_args, 64)    /* along another one */ \
+    X(layernorm, 5, layernorm_args, 64)               /* LayerNorm, RMSNorm */ \
+    X(conv, 5, conv_args, 64)               /* Y = act(X ⋆ W + b) */ \
+    X(pool, 3, pool_args, 256)              /* average, maximum */ \
+    X(gather, 4, gather_args, 256)          /* by a constant list */ \
+    X(pad, 3, pad_args, 256)                /* constant padding */
 
 typedef enum kas_kernel {
 #define KAS_KERNEL_ENUM(name, buffers, args, items) KAS_KERNEL_##name,
@@ -31,5 +52,9 @@ typedef struct kas_kernel_info {
 } kas_kernel_info;
 
 const kas_kernel_info *kas_kernel_get_info(kas_kernel kernel);
+
+/* The kernel's source with all that it includes pasted in, as OpenCL and NVRTC compile it; NUL-terminated,
+ * static. */
+const char *kas_kernel_source(kas_kernel kernel, size_t *length);
 
 #endif

@@ -52,6 +52,7 @@ static kas_status shape_refused(const char *name, const kas_shape *shape)
 kas_status kas_graph_add_tensor(kas_graph *graph, const char *name, const kas_shape *shape, int *out)
 {
     size_t elements;
+    const kas_shape own = *shape; /* the caller's may lie in the array that grows */
     if (!kas_shape_elements(shape, &elements)) return shape_refused(name ? name : "", shape);
     if (graph->tensor_count >= KAS_GRAPH_MAX_TENSORS)
         return kas_with_reason(kas_fail(KAS_INVALID_ARTIFACT, KERNEL,
@@ -63,7 +64,7 @@ kas_status kas_graph_add_tensor(kas_graph *graph, const char *name, const kas_sh
         return kas_out_of_memory();
     char *copy = kas_strdup(name ? name : "");
     if (!copy) return kas_out_of_memory();
-    graph->tensors[graph->tensor_count] = (kas_tensor){.name = copy, .shape = *shape, .elements = elements};
+    graph->tensors[graph->tensor_count] = (kas_tensor){.name = copy, .shape = own, .elements = elements};
     *out = (int)graph->tensor_count++;
     return NULL;
 }

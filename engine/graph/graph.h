@@ -43,7 +43,7 @@ typedef enum kas_op {
     KAS_OP_NORM,       /* in: x, scale (optional), shift (optional), over the last `axes` dimensions; `centred`: LayerNorm, else RMSNorm */
     KAS_OP_REDUCE,     /* along `axis`, kept with size 1 */
     KAS_OP_CONV,       /* in: x[c, d…], w[o, c/groups, k…] constant, b[o] constant (optional); 1 or 2 spatial dimensions; then `act` */
-    KAS_OP_POOL,       /* in: x[c, d…]; 1 or 2 spatial dimensions */
+    KAS_OP_POOL,       /* in: x[c, d…]; 1 or 2 spatial dimensions; each window holds an element of x */
     KAS_OP_STRIDED,    /* out[i] = x[offset + Σ i_d·stride_d]: transpose, slice, expand */
     KAS_OP_CONCAT,     /* along `axis` */
     KAS_OP_GATHER,     /* along `axis`, by the constant list `indices` */
@@ -62,7 +62,7 @@ typedef enum kas_binary {
 
 typedef enum kas_reduce { KAS_REDUCE_SUM = 0, KAS_REDUCE_MEAN, KAS_REDUCE_MAX, KAS_REDUCE_MIN, KAS_REDUCE_PROD } kas_reduce;
 
-/* Scalar functions, as kernels/act.h numbers them (a static assertion there and in graph.c keeps them the same). */
+/* Scalar functions, as kernels/act.h numbers them (a test keeps the two the same). */
 typedef enum kas_act {
     KAS_ACT_NONE = 0,
     KAS_ACT_RELU,        /* x < 0 ? 0 : x: keeps NaN */
@@ -137,7 +137,7 @@ typedef struct kas_graph {
     size_t tensor_count, tensor_capacity;
     kas_node *nodes;
     size_t node_count, node_capacity;
-    int input, output;        /* tensor indices; the output may be the input (identity) */
+    int input, output;        /* tensor indices; the output may be the input (identity), but no constant */
     uint64_t parameter_count; /* elements of the weights, as the reader counted them */
 } kas_graph;
 
@@ -153,13 +153,16 @@ kas_status kas_graph_add_constant(kas_graph *graph, const char *name, const kas_
 kas_status kas_graph_add_node(kas_graph *graph, const kas_node *node) KAS_MUST_USE;
 
 /* Every rule above: order, single producers, shapes of each node's inputs and output, ranges of attributes, finite
- * constants and attributes. What comes out of a reader or of a rewrite passes it, or is a defect. */
+ * constants and attributes. What comes out of a reader or of a rewrite passes it, or is a defect. Refusals:
+ * KAS_INVALID_ARTIFACT, naming node and tensors, with reason "shape", "limit", "not_finite" or "malformed". */
 kas_status kas_graph_check(const kas_graph *graph) KAS_MUST_USE;
 
 /* Rewrites that keep the function: folds what depends on constants only, affine maps (BatchNorm, scales, biases) into
  * products next to them, chains of primitive operators to the activation or normalisation they spell out (GELU, SiLU,
  * Mish, softplus with its threshold, LayerNorm, RMSNorm …), activations into the product before them; removes what
- * nobody reads and what does nothing. Deterministic. */
+ * nobody reads and what does nothing. Deterministic. The graph has passed kas_graph_check. Fails only when memory is
+ * out; the graph is then simplified in part, and valid. A graph whose output does not depend on its input ends in a
+ * STRIDED copy of a constant. */
 kas_status kas_graph_simplify(kas_graph *graph) KAS_MUST_USE;
 
 /* One row at a time in float64, straight from the definitions: what tests compare devices with, and readers with the

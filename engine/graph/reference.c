@@ -60,7 +60,7 @@ static void evaluate_row(const kas_graph *graph, double *const *values)
 
 kas_status kas_graph_reference(const kas_graph *graph, const float *x, size_t rows, double *y)
 {
-    double **values;
+    double **values = NULL;
     KAS_TRY(allocate_values(graph, &values));
     size_t inputs = graph->tensors[graph->input].elements, outputs = graph->tensors[graph->output].elements;
     for (size_t row = 0; row < rows; ++row) {

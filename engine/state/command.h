@@ -57,11 +57,14 @@ typedef enum kas_command_kind {
     KAS_COMMAND_RESOLVED,      /* of a make: bytes found, verified, decoded, planned */
     KAS_COMMAND_KERNEL_READY,  /* of a make: uploaded */
     KAS_COMMAND_MAKE_FAILED,
-    KAS_COMMAND_KERNEL_DRAINED,/* no pass and no published view uses this resource any more (after EFFECT_PUBLISH dropped it) */
+    /* No pass and no published view uses this kernel any more (after EFFECT_PUBLISH dropped it). Said only while it is
+     * true: of a kernel that was published again meanwhile it is said after it has been dropped again. */
+    KAS_COMMAND_KERNEL_DRAINED,
     KAS_COMMAND_FOLDED,        /* of a fold: folded weights are on the device */
     KAS_COMMAND_FOLD_FAILED,
     KAS_COMMAND_PASS_RESULTS,
-    KAS_COMMAND_RAMP_STEPS,    /* passes that a layer's pass-counted ramps have seen since the last publication */
+    KAS_COMMAND_RAMP_STEPS,    /* passes that a layer's pass-counted ramps have seen since its last publication: in all, so
+                                * that it may be said again */
     KAS_COMMAND_TICK,          /* time has passed: kas_state_next_wakeup was reached */
     KAS_COMMAND_KIND_COUNT
 } kas_command_kind;
@@ -103,13 +106,13 @@ typedef struct kas_command {
             kas_math math;
             char device[32];     /* as opened: "host:0" */
             uint32_t device_kind;/* KAS_KIND_… bit */
-            kas_resource weights;
+            kas_resource weights; /* the state's from here on, unless the command is refused */
             kas_sha256 weights_sha256;
         } create;
         struct { bool force; } delete_layer;
         struct { bool serving; } set_serving;
         struct {
-            kas_resource weights;
+            kas_resource weights; /* the state's from here on, unless the command is refused */
             kas_sha256 sha256;
         } set_weights;
         struct { uint64_t operation; } cancel;

@@ -3,8 +3,8 @@
  * Pure: no device, no I/O, no clock, no lock, no randomness; what it needs comes in with the command. The same commands
  * in the same order give the same state and effects, byte for byte (kas_state_digest), on every machine.
  *
- * apply is all or nothing: a refused command (its REPLY carries the status) changes nothing but counters of refusals;
- * when memory is out it returns that status, and neither state nor effects have changed.
+ * apply is all or nothing: a refused command (its REPLY carries the status) changes nothing; when memory is out it
+ * returns that status, and neither state nor effects have changed.
  *
  * Threads: one writer; readers only while the writer is kept out (the engine holds a read-write lock around it). */
 #ifndef KAS_STATE_H
@@ -26,7 +26,9 @@ typedef struct kas_state_limits { /* zero: the default */
 kas_status kas_state_create(const kas_state_limits *limits, kas_state **out) KAS_MUST_USE;
 void kas_state_destroy(kas_state *state); /* accepts NULL */
 
-/* Applies one command; appends what it asks for to `effects`. */
+/* Applies one command; appends what it asks for to `effects`, in an order that is safe to carry out: memory is given
+ * back before anything asks for some, views are published before what they no longer show is released, and answers
+ * come last. */
 kas_status kas_state_apply(kas_state *state, const kas_command *command, kas_effects *effects) KAS_MUST_USE;
 
 /* Monotonic time at which a TICK is due (ramps by time: every 10 ms while one runs; retries; windows); KAS_NEVER. */
@@ -100,7 +102,9 @@ kas_status kas_state_compatible(const kas_state *state, const char *layer, const
 
 /* ---- what a publication is composed from ------------------------------------------------------------------- */
 
-typedef struct kas_published_seed { /* one contributing seed, ascending by index */
+/* One live seed, ascending by index: one that contributes, or would with alpha above 0 (a request may bring its own
+ * alpha, and a ramp may start at 0). */
+typedef struct kas_published_seed {
     uint32_t seed;
     uint64_t binding;
     kas_resource kernel;

@@ -184,8 +184,10 @@ typedef struct kas_epoch_failure {
 typedef struct kas_reply {
     size_t size;
     uint64_t operation;  /* of a load or preload: its number; 0 = none */
-    bool finished;       /* of a load: done already (the kernel was on the device) */
+    bool finished;       /* of a load: its operation has ended already, as the kernel was on the device (or it turned
+                          * out not to fit: the operation tells) */
     uint64_t generation; /* of the layer afterwards */
+    bool created;        /* of a put kernel: the id was new (the same bytes again: false) */
     uint32_t epoch;      /* of the engine afterwards */
     uint32_t applied;    /* of an epoch's advance: changes that took effect */
     kas_epoch_failure *failed; /* and those that did not (with KAS_CONFLICT: the unready ones); owned by the reply */

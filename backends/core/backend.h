@@ -1,0 +1,185 @@
+/* What a backend implements: a driver and a few small tables of functions. For backends and backends/core
+ * only.
+ *
+ * Core owns the objects' life: it allocates each (of the size that the backend states, zeroed), fills in the
+ * part declared here, calls `init`, counts references, and calls `finish` before it frees. A backend's struct
+ * begins with core's. Where `init` fails, it has undone what it did; `finish` is not called.
+ *
+ * Core validates everything first: a slot below never sees an offset out of range, a foreign device's object,
+ * an unbound slot or a lost device (`finish` slots excepted: they must work on a lost device). A backend
+ * never retries, logs or aborts; a device that is gone is reported as KAS_DEVICE_LOST and core makes that
+ * sticky.
+ *
+ * Slots are required unless marked optional; an optional one is NULL where its default will do. Device slots
+ * may be called by any number of threads at once, queue slots by one thread at a time; no lock of core is
+ * held in any, but the registry's in open and finish of a device and the device's program lock in a program's
+ * init. */
+#ifndef KAS_CORE_BACKEND_H
+#define KAS_CORE_BACKEND_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "backends/core/device.h"
+
+enum { KAS_LABEL_SIZE = 64 };
+
+typedef struct kas_device_ops kas_device_ops;
+
+struct kas_driver {
+    const char *name; /* "host" */
+    /* Fills at most `capacity` infos with what there is, and *count with how many there are. Opens nothing. A
+     * missing vendor library is 0 devices, not a failure. Any thread. */
+    kas_status (*list)(kas_device_info *infos, size_t capacity, size_t *count);
+    const kas_device_ops *device;
+};
+
+/* ---- device -----------------------------------------------------------------------------------------------
+ */
+
+struct kas_device {
+    const kas_device_ops *ops;
+    kas_device_info info;     /* id, kind, api, name, memory_total_bytes: by init; the rest is core's */
+    kas_device_limits limits; /* by init, constant afterwards */
+
+    /* core's own */
+    uint32_t index;
+    size_t references; /* guarded by the registry's lock */
+    kas_device *next;  /* in the registry, guarded by its lock */
+    atomic_size_t used_bytes;
+    atomic_bool lost;
+    pthread_mutex_t lock;                              /* guards programs and lost_reason */
+    _Atomic(kas_program *) programs[KAS_KERNEL_COUNT]; /* set once under the lock, read without */
+    char lost_reason[256];
+};
+
+typedef struct kas_buffer_ops kas_buffer_ops;
+typedef struct kas_program_ops kas_program_ops;
+typedef struct kas_list_ops kas_list_ops;
+typedef struct kas_queue_ops kas_queue_ops;
+
+struct kas_device_ops {
+    size_t size_bytes; /* of the backend's device struct */
+    /* Opens the index-th device that `list` gave; fills in info and limits. KAS_NOT_FOUND when it is not
+     * there. */
+    kas_status (*init)(kas_device *device, uint32_t index);
+    void (*finish)(kas_device *device);
+    /* Optional: bytes that could still be allocated. Default: memory_total_bytes less what is used. */
+    size_t (*memory_free)(kas_device *device);
+    /* Optional, both or none: the layout of product weights. Default: Wᵀ, [inputs, outputs] row-major, which
+     * is what kernels/linear.k reads. packed_bytes: 0 when the size does not fit size_t. */
+    size_t (*packed_bytes)(const kas_device *device, size_t inputs, size_t outputs);
+    void (*pack)(const kas_device *device, const float *weight, size_t inputs, size_t outputs, void *out);
+    const kas_buffer_ops *buffer;
+    const kas_program_ops *program;
+    const kas_list_ops *list; /* optional: a list is then core's copy of its launches and nothing else */
+    const kas_queue_ops *queue;
+};
+
+/* ---- buffer -----------------------------------------------------------------------------------------------
+ */
+
+struct kas_buffer {
+    kas_device *device; /* retained */
+    size_t size_bytes;  /* > 0 and within limits.max_buffer_bytes */
+    char label[KAS_LABEL_SIZE];
+    atomic_uint references; /* core's */
+};
+
+struct kas_buffer_ops {
+    size_t size_bytes;                      /* of the backend's buffer struct */
+    kas_status (*init)(kas_buffer *buffer); /* KAS_OUT_OF_MEMORY, blame device, when there is no room */
+    void (*finish)(kas_buffer *buffer);
+    void *(*host)(kas_buffer *buffer); /* required where limits.host_pointers, else NULL */
+};
+
+/* ---- program ----------------------------------------------------------------------------------------------
+ */
+
+struct kas_program {
+    kas_device *device;
+    kas_kernel kernel;
+};
+
+struct kas_program_ops {
+    size_t size_bytes; /* of the backend's program struct */
+    /* Compiles; KAS_UNSUPPORTED when the device cannot run it. Under the device's program lock. */
+    kas_status (*init)(kas_program *program);
+    void (*finish)(kas_program *program);
+};
+
+/* ---- list -------------------------------------------------------------------------------------------------
+ */
+
+struct kas_list {
+    kas_device *device; /* retained */
+    size_t count;
+    const kas_launch *launches;         /* copied; buffers of FIXED bindings retained */
+    const kas_program *const *programs; /* of each launch */
+    uint32_t slots;                     /* bit of each kas_slot_index that a launch names */
+    size_t slot_bytes[KAS_SLOT_COUNT];  /* what is bound there must be larger than this */
+    uint32_t rows_max;                  /* rows that keep every grid within 2³¹ − 1 groups */
+    char label[KAS_LABEL_SIZE];
+    atomic_uint references; /* core's */
+};
+
+struct kas_list_ops {
+    size_t size_bytes; /* of the backend's list struct */
+    kas_status (*init)(kas_list *list);
+    void (*finish)(kas_list *list);
+};
+
+/* ---- queue ------------------------------------------------------------------------------------------------
+ */
+
+/* What core keeps alive while it is in flight. */
+typedef struct kas_hold {
+    kas_list *list; /* or NULL */
+    kas_buffer *buffers[KAS_SLOT_COUNT];
+} kas_hold;
+
+struct kas_queue {
+    kas_device *device; /* retained */
+    char label[KAS_LABEL_SIZE];
+
+    /* core's own */
+    kas_hold *holds; /* an array of hold_capacity, hold_count used */
+    size_t hold_count, hold_capacity;
+    uint32_t submitted; /* since the last successful wait */
+    bool abandoned;     /* a deadline passed with work in flight: only idle and destroy are left */
+};
+
+struct kas_queue_ops {
+    size_t size_bytes; /* of the backend's queue struct */
+    kas_status (*init)(kas_queue *queue);
+    /* Idle, or its device lost (then without waiting for anything). */
+    void (*finish)(kas_queue *queue);
+    /* Traffic, in order with submissions; `host` stays valid until a wait has succeeded. Sizes > 0, within
+     * bounds. */
+    kas_status (*upload)(kas_queue *queue, kas_buffer *to, size_t offset, const void *host,
+                         size_t size_bytes);
+    kas_status (*download)(kas_queue *queue, kas_buffer *from, size_t offset, void *host, size_t size_bytes);
+    kas_status (*fill)(kas_queue *queue, kas_buffer *to, size_t offset, uint32_t word, size_t size_bytes);
+    /* Enqueues one submission for `rows` rows. `submission` itself does not outlive the call; what it names
+     * does. */
+    kas_status (*submit)(kas_queue *queue, const kas_submission *submission, uint32_t rows);
+    /* As kas_queue_wait; progress is never NULL, its `completed` is 0; elapsed_ns of what completes is to be
+     * set. After success, and after any failure but KAS_DEADLINE where limits.immediate is not set, nothing
+     * is in flight any more. */
+    kas_status (*wait)(kas_queue *queue, int64_t deadline_ns, kas_progress *progress);
+    /* Optional: whether nothing is in flight. Default: true (immediate devices). */
+    bool (*idle)(kas_queue *queue);
+};
+
+/* For backends: groups of a launch along one direction; 0 when there are more than 2³¹ − 1. */
+uint32_t kas_grid_groups(const kas_grid_rule *rule, uint32_t rows);
+
+/* ---- registration -----------------------------------------------------------------------------------------
+ */
+
+/* Every driver of this build, host last; defined in backends/registry.c, the only file that names backends.
+ */
+extern const kas_driver *const kas_drivers[];
+extern const size_t kas_driver_total;
+
+#endif

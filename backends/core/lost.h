@@ -1,0 +1,15 @@
+/* How core keeps a device's loss sticky; used by every call that reaches a backend. Not for backends. */
+#ifndef KAS_CORE_LOST_H
+#define KAS_CORE_LOST_H
+
+#include "backends/core/backend.h"
+
+/* The device's KAS_DEVICE_LOST once it has been lost, NULL before. */
+kas_status kas_device_check(kas_device *device) KAS_MUST_USE;
+/* Passes a backend's outcome on, and takes note where it is KAS_DEVICE_LOST. */
+kas_status kas_device_outcome(kas_device *device, kas_status status) KAS_MUST_USE;
+
+/* Copies a label, cut to fit; NULL is "unnamed". */
+void kas_label_copy(char out[KAS_LABEL_SIZE], const char *label);
+
+#endif

@@ -1,0 +1,262 @@
+/* Queues: bounds, what is kept alive while in flight, and what a passed deadline means. */
+#include <string.h>
+
+#include "backends/core/backend.h"
+#include "backends/core/fault.h"
+#include "backends/core/lost.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+
+enum { HOLDS_AT_FIRST = KAS_SUBMISSIONS_MAX + 32, HOLDS_MAX = 1 << 20 };
+
+kas_status kas_queue_create(kas_device *device, const char *label, kas_queue **out)
+{
+    *out = NULL;
+    KAS_TRY(kas_device_check(device));
+    kas_queue *queue = kas_calloc(1, device->ops->queue->size_bytes);
+    kas_hold *holds = kas_alloc_array(HOLDS_AT_FIRST, sizeof *holds);
+    kas_status status = queue && holds ? NULL : kas_out_of_memory();
+    if (!status) {
+        queue->device = device;
+        queue->holds = holds;
+        queue->hold_capacity = HOLDS_AT_FIRST;
+        kas_label_copy(queue->label, label);
+        status = kas_device_outcome(device, device->ops->queue->init(queue));
+    }
+    if (status) {
+        kas_free(holds);
+        kas_free(queue);
+        return kas_annotate(status, "a queue on %s", device->info.id);
+    }
+    kas_device_retain(device);
+    *out = queue;
+    return NULL;
+}
+
+/* ---- what is in flight ------------------------------------------------------------------------------------
+ */
+
+static kas_status hold(kas_queue *queue, kas_hold **out)
+{
+    if (!kas_grow((void **)&queue->holds, &queue->hold_capacity, queue->hold_count + 1, HOLDS_MAX,
+                  sizeof *queue->holds))
+        return kas_out_of_memory();
+    *out = &queue->holds[queue->hold_count++];
+    memset(*out, 0, sizeof **out);
+    return NULL;
+}
+
+static void drop_last_hold(kas_queue *queue)
+{
+    kas_hold *last = &queue->holds[--queue->hold_count];
+    kas_list_release(last->list);
+    for (size_t s = 0; s < KAS_SLOT_COUNT; ++s)
+        kas_buffer_release(last->buffers[s]);
+}
+
+static void drop_holds(kas_queue *queue)
+{
+    while (queue->hold_count)
+        drop_last_hold(queue);
+}
+
+bool kas_queue_idle(kas_queue *queue)
+{
+    if (!queue->abandoned) return queue->submitted == 0 && queue->hold_count == 0;
+    bool idle = queue->device->ops->queue->idle ? queue->device->ops->queue->idle(queue) : true;
+    if (!idle) return false;
+    queue->abandoned = false;
+    queue->submitted = 0;
+    drop_holds(queue);
+    return true;
+}
+
+void kas_queue_destroy(kas_queue *queue)
+{
+    if (!queue) return;
+    kas_device *device = queue->device;
+    /* What an unfinished pass still uses is never freed: its device may write there at any time. */
+    bool running = queue->abandoned && !kas_queue_idle(queue);
+    device->ops->queue->finish(queue);
+    if (!running) drop_holds(queue);
+    if (!running) kas_free(queue->holds);
+    kas_free(queue);
+    kas_device_release(device);
+}
+
+static kas_status check_usable(kas_queue *queue)
+{
+    KAS_TRY(kas_device_check(queue->device));
+    if (!queue->abandoned) return NULL;
+    return kas_fail(KAS_UNAVAILABLE, DEVICE,
+                    "queue \"%s\" on %s: work that passed its deadline is still running", queue->label,
+                    queue->device->info.id);
+}
+
+/* ---- memory traffic ---------------------------------------------------------------------------------------
+ */
+
+static kas_status begin_traffic(kas_queue *queue, kas_buffer *buffer, size_t offset, size_t size_bytes)
+{
+    KAS_TRY(check_usable(queue));
+    if (buffer->device != queue->device)
+        return kas_fail(KAS_INVALID_ARGUMENT, ENGINE, "queue \"%s\" is on %s, buffer \"%s\" on %s",
+                        queue->label, queue->device->info.id, buffer->label, buffer->device->info.id);
+    if (offset > buffer->size_bytes || size_bytes > buffer->size_bytes - offset)
+        return kas_fail(KAS_INVALID_ARGUMENT, ENGINE,
+                        "buffer \"%s\": %zu bytes at offset %zu, but it has %zu", buffer->label, size_bytes,
+                        offset, buffer->size_bytes);
+    kas_hold *held;
+    KAS_TRY(hold(queue, &held));
+    held->buffers[0] = kas_buffer_retain(buffer);
+    return NULL;
+}
+
+static kas_status end_traffic(kas_queue *queue, const kas_buffer *buffer, const char *what, kas_status status)
+{
+    if (!status) return NULL;
+    status = kas_annotate(kas_device_outcome(queue->device, status), "%s buffer \"%s\"", what, buffer->label);
+    drop_last_hold(queue);
+    return status;
+}
+
+kas_status kas_queue_upload(kas_queue *queue, kas_buffer *to, size_t offset_bytes, const void *host,
+                            size_t size_bytes)
+{
+    if (size_bytes == 0) return check_usable(queue);
+    KAS_TRY(begin_traffic(queue, to, offset_bytes, size_bytes));
+    return end_traffic(queue, to, "uploading to",
+                       queue->device->ops->queue->upload(queue, to, offset_bytes, host, size_bytes));
+}
+
+kas_status kas_queue_download(kas_queue *queue, kas_buffer *from, size_t offset_bytes, void *host,
+                              size_t size_bytes)
+{
+    if (size_bytes == 0) return check_usable(queue);
+    KAS_TRY(begin_traffic(queue, from, offset_bytes, size_bytes));
+    return end_traffic(queue, from, "downloading from",
+                       queue->device->ops->queue->download(queue, from, offset_bytes, host, size_bytes));
+}
+
+kas_status kas_queue_fill(kas_queue *queue, kas_buffer *to, size_t offset_bytes, uint32_t word,
+                          size_t size_bytes)
+{
+    if (size_bytes % 4 || offset_bytes % 4)
+        return kas_fail(KAS_INVALID_ARGUMENT, ENGINE,
+                        "buffer \"%s\": a fill of %zu bytes at %zu, not whole words", to->label, size_bytes,
+                        offset_bytes);
+    if (size_bytes == 0) return check_usable(queue);
+    KAS_TRY(begin_traffic(queue, to, offset_bytes, size_bytes));
+    return end_traffic(queue, to, "filling",
+                       queue->device->ops->queue->fill(queue, to, offset_bytes, word, size_bytes));
+}
+
+/* ---- submissions ------------------------------------------------------------------------------------------
+ */
+
+static const char *const slot_names[KAS_SLOT_COUNT] = {"PARAMS", "X", "Y", "WORK", "BLEND", "RESULT"};
+
+static kas_status refuse_slot(const kas_queue *queue, const kas_list *list, size_t s, const char *what)
+{
+    return kas_fail(KAS_INVALID_ARGUMENT, ENGINE, "queue \"%s\", list \"%s\", slot %s: %s", queue->label,
+                    list->label, slot_names[s], what);
+}
+
+static kas_status check_slot(const kas_queue *queue, const kas_list *list, size_t s, const kas_slot *slot)
+{
+    const kas_device *device = queue->device;
+    if (slot->host) {
+        if (!device->limits.host_pointers)
+            return refuse_slot(queue, list, s, "this device takes no host memory");
+        if ((uintptr_t)slot->host % sizeof(float))
+            return refuse_slot(queue, list, s, "not aligned for a float");
+        if (slot->offset_bytes || slot->buffer)
+            return refuse_slot(queue, list, s, "host memory and a buffer");
+        return NULL;
+    }
+    if (!slot->buffer) return refuse_slot(queue, list, s, "nothing is bound");
+    if (slot->buffer->device != device) return refuse_slot(queue, list, s, "a buffer of another device");
+    if (slot->offset_bytes % device->limits.buffer_alignment)
+        return refuse_slot(queue, list, s, "unaligned offset");
+    size_t size = slot->buffer->size_bytes;
+    if (slot->offset_bytes >= size || list->slot_bytes[s] >= size - slot->offset_bytes)
+        return refuse_slot(queue, list, s, "the buffer ends before what the list uses");
+    return NULL;
+}
+
+static kas_status check_submission(const kas_queue *queue, const kas_submission *submission, uint32_t rows)
+{
+    const kas_list *list = submission->list;
+    if (list->device != queue->device)
+        return kas_fail(KAS_INVALID_ARGUMENT, ENGINE, "queue \"%s\" is on %s, list \"%s\" on %s",
+                        queue->label, queue->device->info.id, list->label, list->device->info.id);
+    if (rows > list->rows_max)
+        return kas_fail(KAS_INVALID_ARGUMENT, ENGINE, "list \"%s\" takes at most %u rows, not %u",
+                        list->label, list->rows_max, rows);
+    for (size_t s = 0; s < KAS_SLOT_COUNT; ++s)
+        if (list->slots >> s & 1) KAS_TRY(check_slot(queue, list, s, &submission->slots[s]));
+    return NULL;
+}
+
+static kas_status submit_one(kas_queue *queue, const kas_submission *submission, uint32_t rows)
+{
+    kas_hold *held;
+    KAS_TRY(kas_fault_check(KAS_FAULT_SUBMISSION, queue->device->info.id));
+    KAS_TRY(hold(queue, &held));
+    held->list = kas_list_retain(submission->list);
+    for (size_t s = 0; s < KAS_SLOT_COUNT; ++s)
+        if (submission->list->slots >> s & 1 && submission->slots[s].buffer)
+            held->buffers[s] = kas_buffer_retain(submission->slots[s].buffer);
+    kas_status status = queue->device->ops->queue->submit(queue, submission, rows);
+    if (status)
+        drop_last_hold(queue);
+    else
+        ++queue->submitted;
+    return status;
+}
+
+kas_status kas_queue_submit(kas_queue *queue, const kas_submission *submissions, size_t count, uint32_t rows)
+{
+    KAS_TRY(check_usable(queue));
+    if (rows == 0)
+        return kas_fail(KAS_INVALID_ARGUMENT, ENGINE, "queue \"%s\": a pass of 0 rows", queue->label);
+    if (count > KAS_SUBMISSIONS_MAX - queue->submitted)
+        return kas_fail(KAS_INVALID_ARGUMENT, ENGINE,
+                        "queue \"%s\": %zu submissions, but %u of at most %d are there", queue->label, count,
+                        queue->submitted, KAS_SUBMISSIONS_MAX);
+    for (size_t i = 0; i < count; ++i)
+        KAS_TRY(check_submission(queue, &submissions[i], rows));
+    for (size_t i = 0; i < count; ++i) {
+        kas_status status = kas_device_outcome(queue->device, submit_one(queue, &submissions[i], rows));
+        if (status)
+            return kas_annotate(status, "queue \"%s\", submitting \"%s\"", queue->label,
+                                submissions[i].list->label);
+    }
+    return NULL;
+}
+
+static kas_status wait_for(kas_queue *queue, int64_t deadline_ns, kas_progress *progress)
+{
+    const kas_queue_ops *ops = queue->device->ops->queue;
+    kas_status injected = kas_fault_check(KAS_FAULT_WAIT, queue->device->info.id);
+    kas_status status = ops->wait(queue, injected ? KAS_NEVER : deadline_ns, progress);
+    if (!injected) return status;
+    progress->completed = 0;
+    return kas_join(injected, status);
+}
+
+kas_status kas_queue_wait(kas_queue *queue, int64_t deadline_ns, kas_progress *progress)
+{
+    kas_progress unasked;
+    if (!progress) progress = &unasked;
+    progress->completed = 0;
+    KAS_TRY(check_usable(queue));
+    kas_status status = kas_device_outcome(queue->device, wait_for(queue, deadline_ns, progress));
+    if (kas_status_code(status) == KAS_DEADLINE && !queue->device->limits.immediate) {
+        queue->abandoned = true;
+    } else {
+        queue->submitted = 0;
+        drop_holds(queue);
+    }
+    return status ? kas_annotate(status, "queue \"%s\" on %s", queue->label, queue->device->info.id) : NULL;
+}

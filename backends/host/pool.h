@@ -1,0 +1,39 @@
+/* The host device's helpers: threads that take part in a pass when they have nothing else to do.
+ *
+ * A pass never waits for a helper that has not begun: its caller computes, idle helpers join in, and what is
+ * still asleep when all parts are taken is called off. A helper looks for work for some 20 µs after it has
+ * had some, then sleeps. Any number of passes may run at once; each gets the helpers that are idle, or none.
+ */
+#ifndef KAS_HOST_POOL_H
+#define KAS_HOST_POOL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "backends/host/task.h"
+#include "base/status.h"
+
+typedef struct kas_host_pool kas_host_pool;
+
+enum { KAS_HOST_THREADS_MAX = 64 };
+
+/* What a pass and its helpers share; owned by the queue, as it must outlive a helper's last touch. */
+typedef struct kas_host_job {
+    const kas_host_task *task;
+    size_t chunk;             /* parts taken at a time */
+    _Atomic size_t next;      /* first part that nobody has taken */
+    atomic_bool stop;         /* the deadline has passed: take no more */
+    _Atomic uint32_t helpers; /* at work on it; the top bit: the caller sleeps until they are done */
+} kas_host_job;
+
+/* threads: with the caller's; 1 … KAS_HOST_THREADS_MAX. */
+kas_status kas_host_pool_create(unsigned threads, kas_host_pool **out) KAS_MUST_USE;
+void kas_host_pool_destroy(kas_host_pool *pool); /* no pass is running; accepts NULL */
+unsigned kas_host_pool_threads(const kas_host_pool *pool);
+
+/* Runs a planned task to its end: true; or until about deadline_ns: false, and nothing of it runs any more.
+ */
+bool kas_host_pool_run(kas_host_pool *pool, kas_host_job *job, const kas_host_task *task,
+                       int64_t deadline_ns);
+
+#endif

@@ -1,0 +1,297 @@
+/* The host's product Y = act(X Wᵀ + b), with the blend in its epilogue where asked; built once for each
+ * instruction set.
+ *
+ * Weights are packed into panels of PANEL outputs: panel p holds, for each input k, the PANEL weights of its
+ * outputs next to each other (the last panel padded with zeros). A tile computes `rows` rows of a panel with
+ * every sum in a register: for each k, PANEL / VEC_FLOATS loads, and for each row one broadcast and as many
+ * multiply-adds. Heights 1 … TILE_ROWS are all instances of one function; rows are spread evenly over tiles,
+ * so that 32 rows are 11 + 11 + 10 and not 12 + 12 + 8. One to three rows have too few sums to keep the
+ * multipliers busy: they take several panels at once. For long rows the depth is cut into blocks whose inputs
+ * stay in the first-level cache; sums wait in Y.
+ *
+ * Bits: a result is always x₀w₀, + x₁w₁, …, one at a time in ascending k, then + b, whatever the height, the
+ * panels taken at once, the depth block or the thread. A sum kept in Y comes back as it was. */
+#include <stdbool.h>
+#include <string.h>
+
+#include "backends/host/packed.h"
+#include "kernels/dialect.h"
+
+enum {
+    HEIGHT_MAX = 12,     /* of any instruction set's tiles */
+    DEPTH = 512,         /* inputs of a block */
+    PART_PANELS = 8,     /* panels of a part: their weights of one block stay in the second-level cache */
+    PARTS_PER_THREAD = 4 /* so that a late helper costs little */
+};
+
+/* Where a row group is, for one block of the depth. */
+typedef struct block {
+    const float *x;
+    size_t ldx;
+    const float *w; /* the first panel's weights of this block */
+    size_t w_step;  /* floats to the next panel */
+    float *y;
+    size_t ldy;
+    size_t depth;
+    bool resume;       /* Y holds sums so far */
+    const float *bias; /* of the first panel, in the last block; NULL: nothing to add */
+} block;
+
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
+static ALWAYS_INLINE void tile(const block *b, const int rows, const int panels)
+{
+    const int vectors = 2 * panels;
+    vec sum[2 * HEIGHT_MAX];
+    UNROLL for (int i = 0; i < rows; ++i) UNROLL for (int v = 0; v < vectors; ++v) sum[i * vectors + v] =
+        b->resume ? vec_load(b->y + (size_t)i * b->ldy + (size_t)(v * VEC_FLOATS)) : vec_zero();
+    const float *w = b->w, *x = b->x;
+    for (size_t k = 0; k < b->depth; ++k, w += PANEL) {
+        vec weights[8];
+        UNROLL for (int v = 0; v < vectors; ++v) weights[v] =
+            vec_load(w + (size_t)(v / 2) * b->w_step + (size_t)(v % 2 * VEC_FLOATS));
+        UNROLL for (int i = 0; i < rows; ++i)
+        {
+            vec input = vec_splat(x[(size_t)i * b->ldx + k]);
+            UNROLL for (int v = 0; v < vectors; ++v) sum[i * vectors + v] =
+                vec_madd(input, weights[v], sum[i * vectors + v]);
+        }
+    }
+    UNROLL for (int v = 0; v < vectors; ++v)
+    {
+        vec bias = b->bias ? vec_load(b->bias + v * VEC_FLOATS) : vec_zero();
+        UNROLL for (int i = 0; i < rows; ++i)
+        {
+            vec result = b->bias ? vec_add(sum[i * vectors + v], bias) : sum[i * vectors + v];
+            vec_store(b->y + (size_t)i * b->ldy + (size_t)(v * VEC_FLOATS), result);
+        }
+    }
+}
+
+/* One panel and `rows` rows, at most TILE_ROWS. What TILE_ROWS excludes is not compiled. */
+static void tile_of_height(const block *b, size_t rows)
+{
+    _Static_assert((int)TILE_ROWS <= (int)HEIGHT_MAX, "a height without a case");
+#define HEIGHT(n)                                                                                            \
+    case n:                                                                                                  \
+        if (TILE_ROWS >= n) tile(b, n, 1);                                                                   \
+        return
+    switch (rows) {
+        HEIGHT(1);
+        HEIGHT(2);
+        HEIGHT(3);
+        HEIGHT(4);
+        HEIGHT(5);
+        HEIGHT(6);
+        HEIGHT(7);
+        HEIGHT(8);
+        HEIGHT(9);
+        HEIGHT(10);
+        HEIGHT(11);
+        HEIGHT(12);
+    }
+#undef HEIGHT
+}
+
+/* Computes up to `panels` whole panels at once and says how many it did. */
+static size_t tiles_at_once(const block *b, size_t rows, size_t panels)
+{
+    if (rows == 1 && panels >= 4) {
+        tile(b, 1, 4);
+        return 4;
+    }
+    if (rows == 2 && panels >= 2) {
+        tile(b, 2, 2);
+        return 2;
+    }
+    if (rows == 3 && panels >= 2 && TILE_ROWS >= 6) {
+        tile(b, 3, 2);
+        return 2;
+    }
+    tile_of_height(b, rows);
+    return 1;
+}
+
+static void copy_columns(const float *from, size_t from_ld, float *to, size_t to_ld, size_t rows,
+                         size_t columns)
+{
+    for (size_t i = 0; i < rows; ++i)
+        memcpy(to + i * to_ld, from + i * from_ld, columns * sizeof *to);
+}
+
+/* The last panel, of which only `columns` outputs exist: by way of a whole one. */
+static void tile_at_edge(const block *b, size_t rows, size_t columns)
+{
+    float y[HEIGHT_MAX * PANEL] = {0}, bias[PANEL] = {0};
+    block whole = *b;
+    whole.y = y;
+    whole.ldy = PANEL;
+    if (b->bias) {
+        memcpy(bias, b->bias, columns * sizeof *bias);
+        whole.bias = bias;
+    }
+    if (b->resume) copy_columns(b->y, b->ldy, y, PANEL, rows, columns);
+    tile_of_height(&whole, rows);
+    copy_columns(y, PANEL, b->y, b->ldy, rows, columns);
+}
+
+/* ---- a row group over the panels of a part ----------------------------------------------------------------
+ */
+
+typedef struct product {
+    const struct linear_args *args;
+    const float *x, *w, *bias, *k;
+    uint *result; /* NULL: no blend */
+    float *y;
+    size_t inputs, outputs;
+} product;
+
+static product product_of(const kas_host_task *task)
+{
+    const struct linear_args *args = task->args;
+    bool blends = args->contributions > 0;
+    return (product){
+        .args = args,
+        .x = task->buffers[1],
+        .w = task->buffers[2],
+        .bias = args->has_bias ? task->buffers[3] : NULL,
+        .k = blends ? task->buffers[4] : NULL,
+        .result = blends ? task->buffers[5] : NULL,
+        .y = task->buffers[blends ? 6 : 4],
+        .inputs = (size_t)args->k,
+        .outputs = (size_t)args->n,
+    };
+}
+
+static const uint *coefficients_of(const product *p, size_t row)
+{
+    return p->result + p->args->coefficients +
+           (size_t)(p->args->contributions + 1) * (row / (size_t)p->args->m);
+}
+
+/* Activates and blends `columns` outputs of a row, from column `column` on. */
+static void finish_row(const product *p, size_t row, size_t column, size_t columns)
+{
+    const struct linear_args *args = p->args;
+    float *y = p->y + row * (size_t)args->ldy + column;
+    float coefficients[1 + 64];
+    if (p->result)
+        memcpy(coefficients, coefficients_of(p, row), (size_t)(args->contributions + 1) * sizeof(float));
+    bool used = !p->result || coefficients[0] != 0.0f;
+    if (used && args->act != 0) PACKED(activate_row)(y, columns, args->act, args->act_a, args->act_b);
+    if (!p->result) return;
+    const float *k = p->k + row * p->outputs + column;
+    if (PACKED(blend_row)(y, columns, coefficients, args->contributions, k, (size_t)args->k_stride))
+        RAISE(p->result[RESULT_HEAD * (row / (size_t)args->m) + 3]);
+}
+
+/* True when a blend uses the product on none of these rows. */
+static bool unused(const product *p, size_t row, size_t rows)
+{
+    if (!p->result) return false;
+    for (size_t i = 0; i < rows; ++i)
+        if (FROM_BITS(coefficients_of(p, row + i)[0]) != 0.0f) return false;
+    return true;
+}
+
+static void multiply_group(const product *p, size_t row, size_t rows, size_t panel, size_t end_panel,
+                           size_t k0)
+{
+    size_t left = p->inputs - k0, depth = left < DEPTH ? left : DEPTH;
+    bool last = depth == left;
+    block b = {
+        .x = p->x + row * (size_t)p->args->ldx + k0,
+        .ldx = (size_t)p->args->ldx,
+        .w_step = p->inputs * PANEL,
+        .ldy = (size_t)p->args->ldy,
+        .depth = depth,
+        .resume = k0 > 0,
+    };
+    size_t whole_panels = p->outputs / PANEL;
+    while (panel < end_panel) {
+        size_t column = panel * PANEL, whole = end_panel < whole_panels ? end_panel : whole_panels;
+        b.w = p->w + panel * b.w_step + k0 * PANEL;
+        b.y = p->y + row * b.ldy + column;
+        b.bias = last && p->bias ? p->bias + column : NULL;
+        if (panel < whole) {
+            panel += tiles_at_once(&b, rows, whole - panel);
+        } else {
+            tile_at_edge(&b, rows, p->outputs - column);
+            ++panel;
+        }
+    }
+}
+
+static void run_group(const product *p, size_t row, size_t rows, size_t panel, size_t end_panel, size_t k0)
+{
+    if (!unused(p, row, rows)) multiply_group(p, row, rows, panel, end_panel, k0);
+    bool last = p->inputs - k0 <= DEPTH;
+    if (!last || (!p->result && p->args->act == 0)) return;
+    size_t column = panel * PANEL, end = end_panel * PANEL;
+    for (size_t i = 0; i < rows; ++i)
+        finish_row(p, row + i, column, (end < p->outputs ? end : p->outputs) - column);
+}
+
+/* ---- parts ------------------------------------------------------------------------------------------------
+ */
+
+static size_t divide_up(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static size_t product_rows(const kas_host_task *task)
+{
+    const struct linear_args *args = task->args;
+    return (size_t)task->rows * (size_t)args->m;
+}
+
+static void run_part(const product *p, size_t row, size_t rows, size_t panel, size_t end_panel)
+{
+    size_t groups = divide_up(rows, TILE_ROWS);
+    for (size_t k0 = 0; k0 < p->inputs; k0 += DEPTH) {
+        size_t at = row;
+        for (size_t g = 0; g < groups; ++g) { /* the first rows % groups of them are a row higher */
+            size_t height = rows / groups + (g < rows % groups);
+            run_group(p, at, height, panel, end_panel, k0);
+            at += height;
+        }
+    }
+}
+
+static void run_product(const kas_host_task *task, size_t begin, size_t end)
+{
+    const product p = product_of(task);
+    size_t rows = product_rows(task), panels = divide_up(p.outputs, PANEL);
+    size_t row_parts = divide_up(rows, task->part_rows);
+    for (size_t part = begin; part < end; ++part) { /* neighbouring parts share panels */
+        size_t row = part % row_parts * task->part_rows, panel = part / row_parts * task->part_panels;
+        size_t rows_left = rows - row, end_panel = panel + task->part_panels;
+        run_part(&p, row, rows_left < task->part_rows ? rows_left : task->part_rows, panel,
+                 end_panel < panels ? end_panel : panels);
+    }
+}
+
+/* Parts: a range of panels over as many rows as possible; cut further, rows first, until every thread has a
+ * few. */
+void PACKED(plan_product)(kas_host_task *task, unsigned threads)
+{
+    const struct linear_args *args = task->args;
+    size_t rows = product_rows(task), panels = divide_up((size_t)args->n, PANEL);
+    size_t wanted = threads > 1 ? threads * PARTS_PER_THREAD : 1;
+    size_t part_rows = rows, part_panels = panels < PART_PANELS ? panels : PART_PANELS;
+    size_t least_panels = rows == 1 ? 4 : 1;
+    while (divide_up(rows, part_rows) * divide_up(panels, part_panels) < wanted) {
+        if (part_rows >= 4 * TILE_ROWS)
+            part_rows = divide_up(part_rows, 2);
+        else if (part_panels > least_panels)
+            part_panels = divide_up(part_panels, 2);
+        else
+            break;
+    }
+    task->run = run_product;
+    task->part_rows = part_rows;
+    task->part_panels = part_panels;
+    task->parts = divide_up(rows, part_rows) * divide_up(panels, part_panels);
+    task->work = (double)rows * (double)args->k * (double)args->n;
+}

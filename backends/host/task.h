@@ -1,0 +1,48 @@
+/* A launch on the host, cut into parts that may run in any order on any thread: the bits of a result do not
+ * depend on how it is cut. */
+#ifndef KAS_HOST_TASK_H
+#define KAS_HOST_TASK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/kernels.h"
+
+typedef struct kas_host_task kas_host_task;
+
+/* Runs parts [begin, end). No locks, no allocation, no system calls. */
+typedef void kas_host_run(const kas_host_task *task, size_t begin, size_t end);
+
+/* A kernel's portable form: one call runs one group. */
+typedef void kas_host_group(int x, int y, void *const *buffers, const void *args);
+
+struct kas_host_task {
+    /* given */
+    void *buffers[KAS_KERNEL_MAX_BUFFERS];
+    const void *args;
+    uint32_t rows;
+    uint32_t groups_x, groups_y; /* of the launch's grid */
+    uint32_t group_items;
+    kas_host_group *group;
+    /* to be filled in by the kernel's plan */
+    kas_host_run *run;
+    size_t parts;
+    double work; /* multiply-adds, or what takes as long: decides whether helpers are worth it */
+    size_t part_rows, part_panels; /* products: what a part is */
+};
+
+/* Fills in run, parts and work for `threads` threads. */
+typedef void kas_host_plan(kas_host_task *task, unsigned threads);
+
+/* What is built once for each instruction set (isa_table.c). */
+typedef struct kas_host_isa {
+    const char *name;
+    size_t panel_columns; /* outputs of one panel of packed weights; 0: the portable layout */
+    kas_host_plan *plans[KAS_KERNEL_COUNT]; /* NULL: the portable form, group by group */
+    kas_host_group *groups[KAS_KERNEL_COUNT];
+} kas_host_isa;
+
+/* The portable form's plan: a part is a group. */
+void kas_host_plan_groups(kas_host_task *task, unsigned threads);
+
+#endif

@@ -1,0 +1,65 @@
+/* The OpenCL backend's objects. 1.2 is the floor. Private to backends/opencl. */
+#ifndef KAS_OPENCL_H
+#define KAS_OPENCL_H
+
+#include "backends/core/backend.h"
+#include "backends/opencl/symbols.h"
+
+extern const kas_driver kas_opencl_driver;
+extern const kas_device_ops kas_opencl_device_ops;
+extern const kas_buffer_ops kas_opencl_buffer_ops;
+extern const kas_program_ops kas_opencl_program_ops;
+extern const kas_queue_ops kas_opencl_queue_ops;
+
+typedef struct kas_opencl_device {
+    kas_device base;
+    const kas_opencl_symbols *cl;
+    cl_device_id id;
+    cl_context context;
+} kas_opencl_device;
+
+/* A part of a buffer from an offset on, made when a launch first names that offset: OpenCL 1.2 binds whole
+ * memory objects only. */
+typedef struct kas_opencl_view {
+    size_t offset;
+    cl_mem memory;
+} kas_opencl_view;
+
+typedef struct kas_opencl_buffer {
+    kas_buffer base;
+    cl_mem memory;
+    pthread_mutex_t lock; /* guards the views */
+    kas_opencl_view *views;
+    size_t view_count, view_capacity;
+} kas_opencl_buffer;
+
+typedef struct kas_opencl_program {
+    kas_program base;
+    cl_program program;
+} kas_opencl_program;
+
+static inline kas_opencl_device *kas_opencl_device_of(kas_device *device)
+{
+    return (kas_opencl_device *)device;
+}
+
+/* The memory object that begins at `offset` of a buffer (a multiple of limits.buffer_alignment); it lives as
+ * long as the buffer. Any thread. */
+kas_status kas_opencl_buffer_view(kas_buffer *buffer, size_t offset, cl_mem *out) KAS_MUST_USE;
+
+/* The index-th device over all platforms, in the loader's order; *count: how many there are (out may be
+ * NULL). */
+kas_status kas_opencl_find_device(const kas_opencl_symbols *cl, uint32_t index, cl_device_id *out,
+                                  size_t *count) KAS_MUST_USE;
+
+/* What a device says of itself: name, memory, limits. */
+void kas_opencl_describe(const kas_opencl_symbols *cl, cl_device_id id, uint32_t index, kas_device_info *info,
+                         kas_device_limits *limits);
+
+/* A failed call as a status: memory → KAS_OUT_OF_MEMORY (blame device), a device that is gone →
+ * KAS_DEVICE_LOST, anything else KAS_INTERNAL; native: OpenCL's code. `what` names the call and the object.
+ */
+kas_status kas_opencl_fail_at(cl_int code, const char *file, int line, const char *what) KAS_MUST_USE;
+#define kas_opencl_fail(code, what) kas_opencl_fail_at((code), __FILE__, __LINE__, (what))
+
+#endif

@@ -1,0 +1,276 @@
+/* An in-order command queue. Each submission is its launches, enqueued one by one; the events of its first
+ * and last one tell when it ran and for how long. Waiting polls, so that a deadline always holds: OpenCL's
+ * own waits have none. */
+#include <sched.h>
+#include <time.h>
+
+#include "backends/opencl/opencl.h"
+#include "base/clock.h"
+
+typedef struct submission_events {
+    cl_event first, last; /* the same one where there is a single launch */
+} submission_events;
+
+typedef struct opencl_queue {
+    kas_queue base;
+    cl_command_queue queue;
+    cl_kernel kernels[KAS_KERNEL_COUNT]; /* this queue's own: arguments are state of a kernel object */
+    submission_events events[KAS_SUBMISSIONS_MAX];
+    uint32_t event_count;
+    cl_event
+        latest; /* of whatever was enqueued last, NULL when idle; a traffic's own, or borrowed from events */
+    bool latest_owned;
+} opencl_queue;
+
+static kas_opencl_device *device_of(opencl_queue *queue)
+{
+    return kas_opencl_device_of(queue->base.device);
+}
+
+static kas_status init(kas_queue *base)
+{
+    opencl_queue *queue = (opencl_queue *)base;
+    kas_opencl_device *device = device_of(queue);
+    cl_int code;
+    queue->queue =
+        device->cl->clCreateCommandQueue(device->context, device->id, CL_QUEUE_PROFILING_ENABLE, &code);
+    return code == CL_SUCCESS ? NULL : kas_opencl_fail(code, "clCreateCommandQueue");
+}
+
+static void forget_latest(opencl_queue *queue)
+{
+    if (queue->latest_owned) device_of(queue)->cl->clReleaseEvent(queue->latest);
+    queue->latest = NULL;
+    queue->latest_owned = false;
+}
+
+static void forget_events(opencl_queue *queue)
+{
+    const kas_opencl_symbols *cl = device_of(queue)->cl;
+    forget_latest(queue);
+    for (uint32_t i = 0; i < queue->event_count; ++i) {
+        if (queue->events[i].first != queue->events[i].last) cl->clReleaseEvent(queue->events[i].first);
+        cl->clReleaseEvent(queue->events[i].last);
+    }
+    queue->event_count = 0;
+}
+
+static void finish(kas_queue *base)
+{
+    opencl_queue *queue = (opencl_queue *)base;
+    kas_opencl_device *device = device_of(queue);
+    if (atomic_load(&base->device->lost)) return; /* releasing may wait for work that never ends */
+    forget_events(queue);
+    for (size_t i = 0; i < KAS_KERNEL_COUNT; ++i)
+        if (queue->kernels[i]) device->cl->clReleaseKernel(queue->kernels[i]);
+    device->cl->clReleaseCommandQueue(queue->queue);
+}
+
+static kas_status note_traffic(opencl_queue *queue, cl_int code, cl_event event, const char *what)
+{
+    if (code != CL_SUCCESS) return kas_opencl_fail(code, what);
+    forget_latest(queue);
+    queue->latest = event;
+    queue->latest_owned = true;
+    return NULL;
+}
+
+static kas_status upload(kas_queue *base, kas_buffer *to, size_t offset, const void *host, size_t size_bytes)
+{
+    opencl_queue *queue = (opencl_queue *)base;
+    cl_event event = NULL;
+    cl_int code = device_of(queue)->cl->clEnqueueWriteBuffer(
+        queue->queue, ((kas_opencl_buffer *)to)->memory, CL_FALSE, offset, size_bytes, host, 0, NULL, &event);
+    return note_traffic(queue, code, event, "clEnqueueWriteBuffer");
+}
+
+static kas_status download(kas_queue *base, kas_buffer *from, size_t offset, void *host, size_t size_bytes)
+{
+    opencl_queue *queue = (opencl_queue *)base;
+    cl_event event = NULL;
+    cl_int code =
+        device_of(queue)->cl->clEnqueueReadBuffer(queue->queue, ((kas_opencl_buffer *)from)->memory, CL_FALSE,
+                                                  offset, size_bytes, host, 0, NULL, &event);
+    return note_traffic(queue, code, event, "clEnqueueReadBuffer");
+}
+
+static kas_status fill(kas_queue *base, kas_buffer *to, size_t offset, uint32_t word, size_t size_bytes)
+{
+    opencl_queue *queue = (opencl_queue *)base;
+    cl_event event = NULL;
+    cl_int code =
+        device_of(queue)->cl->clEnqueueFillBuffer(queue->queue, ((kas_opencl_buffer *)to)->memory, &word,
+                                                  sizeof word, offset, size_bytes, 0, NULL, &event);
+    return note_traffic(queue, code, event, "clEnqueueFillBuffer");
+}
+
+static kas_status kernel_of(opencl_queue *queue, const kas_program *program, cl_kernel *out)
+{
+    cl_kernel *slot = &queue->kernels[program->kernel];
+    if (!*slot) {
+        cl_int code;
+        *slot = device_of(queue)->cl->clCreateKernel(((const kas_opencl_program *)program)->program,
+                                                     kas_kernel_get_info(program->kernel)->name, &code);
+        if (code != CL_SUCCESS) {
+            *slot = NULL;
+            return kas_opencl_fail(code, "clCreateKernel");
+        }
+    }
+    *out = *slot;
+    return NULL;
+}
+
+static kas_status set_arguments(opencl_queue *queue, cl_kernel kernel, const kas_launch *launch,
+                                const kas_submission *submission)
+{
+    const kas_opencl_symbols *cl = device_of(queue)->cl;
+    const kas_kernel_info *info = kas_kernel_get_info(launch->kernel);
+    for (cl_uint i = 0; i < info->buffers; ++i) {
+        const kas_binding *binding = &launch->bindings[i];
+        const bool fixed = binding->slot == KAS_SLOT_FIXED;
+        kas_buffer *buffer = fixed ? binding->buffer : submission->slots[binding->slot].buffer;
+        size_t offset = binding->offset_bytes + (fixed ? 0 : submission->slots[binding->slot].offset_bytes);
+        cl_mem memory;
+        KAS_TRY(kas_opencl_buffer_view(buffer, offset, &memory));
+        cl_int code = cl->clSetKernelArg(kernel, i, sizeof memory, &memory);
+        if (code != CL_SUCCESS) return kas_opencl_fail(code, "clSetKernelArg (buffer)");
+    }
+    cl_int code = cl->clSetKernelArg(kernel, info->buffers, info->args_bytes, launch->args);
+    return code == CL_SUCCESS ? NULL : kas_opencl_fail(code, "clSetKernelArg (arguments)");
+}
+
+static kas_status enqueue(opencl_queue *queue, const kas_list *list, size_t index,
+                          const kas_submission *submission, uint32_t rows, cl_event *event)
+{
+    const kas_launch *launch = &list->launches[index];
+    const size_t items = kas_kernel_get_info(launch->kernel)->group_items;
+    cl_kernel kernel;
+    KAS_TRY(kernel_of(queue, list->programs[index], &kernel));
+    KAS_TRY(set_arguments(queue, kernel, launch, submission));
+    const size_t global[2] = {kas_grid_groups(&launch->grid_x, rows) * items,
+                              kas_grid_groups(&launch->grid_y, rows)};
+    const size_t local[2] = {items, 1};
+    cl_int code = device_of(queue)->cl->clEnqueueNDRangeKernel(queue->queue, kernel, 2, NULL, global, local,
+                                                               0, NULL, event);
+    return code == CL_SUCCESS ? NULL : kas_opencl_fail(code, "clEnqueueNDRangeKernel");
+}
+
+/* Part of a submission is under way and the rest never will be: a marker stands for what must be waited for.
+ */
+static kas_status abandon_submission(opencl_queue *queue, cl_event first)
+{
+    if (!first) return NULL;
+    const kas_opencl_symbols *cl = device_of(queue)->cl;
+    cl->clReleaseEvent(first);
+    cl_event marker = NULL;
+    cl_int code = cl->clEnqueueMarkerWithWaitList(queue->queue, 0, NULL, &marker);
+    return note_traffic(queue, code, marker, "clEnqueueMarkerWithWaitList");
+}
+
+static kas_status submit(kas_queue *base, const kas_submission *submission, uint32_t rows)
+{
+    opencl_queue *queue = (opencl_queue *)base;
+    const kas_list *list = submission->list;
+    submission_events events = {0};
+    for (size_t i = 0; i < list->count; ++i) {
+        const bool first = i == 0, last = i + 1 == list->count;
+        cl_event event = NULL;
+        kas_status status = enqueue(queue, list, i, submission, rows, first || last ? &event : NULL);
+        if (status) return kas_join(status, abandon_submission(queue, events.first));
+        if (first) events.first = event;
+        if (last) events.last = event;
+    }
+    forget_latest(queue);
+    queue->latest = events.last;
+    queue->events[queue->event_count++] = events;
+    return NULL;
+}
+
+/* CL_COMPLETE, a state before it (> 0), or an error (< 0). */
+static cl_int state_of(opencl_queue *queue, cl_event event)
+{
+    cl_int state = CL_QUEUED;
+    cl_int code = device_of(queue)->cl->clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state,
+                                                       &state, NULL);
+    return code == CL_SUCCESS ? state : code;
+}
+
+static uint32_t elapsed_ns(opencl_queue *queue, const submission_events *events)
+{
+    const kas_opencl_symbols *cl = device_of(queue)->cl;
+    cl_ulong start = 0, end = 0;
+    if (cl->clGetEventProfilingInfo(events->first, CL_PROFILING_COMMAND_START, sizeof start, &start, NULL) !=
+            CL_SUCCESS ||
+        cl->clGetEventProfilingInfo(events->last, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL) !=
+            CL_SUCCESS ||
+        end < start)
+        return 0;
+    return end - start > UINT32_MAX ? UINT32_MAX : (uint32_t)(end - start);
+}
+
+static void report(opencl_queue *queue, kas_progress *progress)
+{
+    while (progress->completed < queue->event_count) {
+        const submission_events *events = &queue->events[progress->completed];
+        if (state_of(queue, events->last) != CL_COMPLETE) return;
+        progress->elapsed_ns[progress->completed++] = elapsed_ns(queue, events);
+    }
+}
+
+/* Yields at first, then sleeps for longer and longer, up to 200 µs. */
+static void pause_polling(int64_t waited_ns)
+{
+    enum { YIELD_NS = 30000, SLEEP_MAX_NS = 200000 };
+    if (waited_ns < YIELD_NS) {
+        sched_yield();
+        return;
+    }
+    int64_t sleep_ns = waited_ns / 8 > SLEEP_MAX_NS ? SLEEP_MAX_NS : waited_ns / 8;
+    nanosleep(&(struct timespec){.tv_nsec = sleep_ns}, NULL);
+}
+
+static kas_status wait(kas_queue *base, int64_t deadline_ns, kas_progress *progress)
+{
+    opencl_queue *queue = (opencl_queue *)base;
+    if (!queue->latest) return NULL;
+    cl_int code = device_of(queue)->cl->clFlush(queue->queue);
+    if (code != CL_SUCCESS) return kas_opencl_fail(code, "clFlush");
+    const int64_t start = kas_monotonic_ns();
+    for (int64_t now = start;; now = kas_monotonic_ns()) {
+        cl_int state = state_of(queue, queue->latest);
+        if (state <= CL_COMPLETE) {
+            report(queue, progress);
+            if (state < 0)
+                return kas_with_native(kas_fail(KAS_DEVICE_LOST, DEVICE,
+                                                "%s: work ended with OpenCL error %d", base->device->info.id,
+                                                state),
+                                       state);
+            forget_events(queue);
+            return NULL;
+        }
+        if (now >= deadline_ns) {
+            report(queue, progress);
+            return kas_fail(KAS_DEADLINE, KERNEL, "%s: submission %u of %u was not done in time",
+                            base->device->info.id, progress->completed + 1, queue->event_count);
+        }
+        pause_polling(now - start);
+    }
+}
+
+static bool idle(kas_queue *base)
+{
+    opencl_queue *queue = (opencl_queue *)base;
+    return !queue->latest || state_of(queue, queue->latest) <= CL_COMPLETE;
+}
+
+const kas_queue_ops kas_opencl_queue_ops = {
+    .size_bytes = sizeof(opencl_queue),
+    .init = init,
+    .finish = finish,
+    .upload = upload,
+    .download = download,
+    .fill = fill,
+    .submit = submit,
+    .wait = wait,
+    .idle = idle,
+};

@@ -1,0 +1,51 @@
+/* The OpenCL ICD loader, opened at run time at the first call that needs it: a machine without it, or a
+ * process that uses no OpenCL device, pays nothing. */
+#ifndef KAS_OPENCL_SYMBOLS_H
+#define KAS_OPENCL_SYMBOLS_H
+
+#define CL_TARGET_OPENCL_VERSION 120
+#include <CL/cl.h>
+
+#include "base/status.h"
+
+/* Every entry point that this backend calls. */
+#define KAS_OPENCL_SYMBOLS(X)                                                                                \
+    X(clGetPlatformIDs)                                                                                      \
+    X(clGetPlatformInfo)                                                                                     \
+    X(clGetDeviceIDs)                                                                                        \
+    X(clGetDeviceInfo)                                                                                       \
+    X(clCreateContext)                                                                                       \
+    X(clReleaseContext)                                                                                      \
+    X(clCreateCommandQueue)                                                                                  \
+    X(clReleaseCommandQueue)                                                                                 \
+    X(clCreateBuffer)                                                                                        \
+    X(clCreateSubBuffer)                                                                                     \
+    X(clReleaseMemObject)                                                                                    \
+    X(clCreateProgramWithSource)                                                                             \
+    X(clBuildProgram)                                                                                        \
+    X(clGetProgramBuildInfo)                                                                                 \
+    X(clReleaseProgram)                                                                                      \
+    X(clCreateKernel)                                                                                        \
+    X(clSetKernelArg)                                                                                        \
+    X(clReleaseKernel)                                                                                       \
+    X(clEnqueueNDRangeKernel)                                                                                \
+    X(clEnqueueWriteBuffer)                                                                                  \
+    X(clEnqueueReadBuffer)                                                                                   \
+    X(clEnqueueMarkerWithWaitList)                                                                           \
+    X(clEnqueueFillBuffer)                                                                                   \
+    X(clFlush)                                                                                               \
+    X(clGetEventInfo)                                                                                        \
+    X(clGetEventProfilingInfo)                                                                               \
+    X(clReleaseEvent)
+
+typedef struct kas_opencl_symbols {
+#define KAS_OPENCL_MEMBER(name) __typeof__(name) *name;
+    KAS_OPENCL_SYMBOLS(KAS_OPENCL_MEMBER)
+#undef KAS_OPENCL_MEMBER
+} kas_opencl_symbols;
+
+/* The loader's entry points; opens it at the first call. NULL where it is not installed or lacks one of them
+ * (kas_debug area "opencl" says which). Any thread. */
+const kas_opencl_symbols *kas_opencl_load(void);
+
+#endif

@@ -1,0 +1,111 @@
+/* Lowering products: LINEAR and MATMUL. A MATMUL by a constant matrix is a LINEAR. */
+#include <string.h>
+
+#include "engine/graph/lower.h"
+#include "engine/graph/shape.h"
+
+_Static_assert(MATMUL_OUTER == KAS_MAX_RANK - 2, "a product's leading dimensions must fit matmul_args");
+
+/* One launch of kernels/linear.k. operands: X, W, b, Y. */
+static kas_status emit_linear(kas_lowering *lowering, const kas_operand operands[4], struct linear_args args)
+{
+    args.ldx = args.k;
+    args.ldy = args.n;
+    kas_lower_count(lowering, 2 * (uint64_t)args.m * (uint64_t)args.n * (uint64_t)args.k,
+                    operands[0].elements + operands[3].elements);
+    return kas_lower_emit(lowering, KAS_KERNEL_linear, operands, 4, &args, sizeof args,
+                          (kas_grid_rule){.fixed = (uint32_t)args.n, .divisor = LINEAR_TILE_COLUMNS},
+                          (kas_grid_rule){.per_row = (uint32_t)args.m, .divisor = LINEAR_TILE_ROWS});
+}
+
+kas_status kas_lower_linear(kas_lowering *lowering, const kas_node *node)
+{
+    const kas_tensor *w = kas_lower_constant(lowering, node, 1);
+    bool has_bias = node->input_count > 2 && node->inputs[2] >= 0;
+    size_t n = (size_t)w->shape.dims[0], k = (size_t)w->shape.dims[1];
+    kas_operand operands[4];
+    KAS_TRY(kas_lower_activation(lowering, node, 0, &operands[0]));
+    KAS_TRY(kas_lower_piece(lowering, (kas_piece){.kind = KAS_PIECE_LINEAR, .tensor = w, .n = n, .k = k},
+                            &operands[1]));
+    operands[2] = operands[1];
+    if (has_bias) KAS_TRY(kas_lower_input(lowering, node, 2, &operands[2]));
+    kas_ending ending = kas_lower_ending(lowering, node);
+    KAS_TRY(kas_lower_output(lowering, ending.output, &operands[3]));
+    return emit_linear(lowering, operands,
+                       (struct linear_args){.k = (int)k,
+                                            .n = (int)n,
+                                            .m = (int)(operands[0].elements / k),
+                                            .act = ending.act,
+                                            .act_a = ending.a,
+                                            .act_b = ending.b,
+                                            .has_bias = has_bias});
+}
+
+static kas_status lower_by_constant(kas_lowering *lowering, const kas_node *node, size_t k, size_t n)
+{
+    const kas_tensor *b = kas_lower_constant(lowering, node, 1);
+    kas_operand operands[4];
+    KAS_TRY(kas_lower_activation(lowering, node, 0, &operands[0]));
+    KAS_TRY(kas_lower_piece(lowering, (kas_piece){.kind = KAS_PIECE_TRANSPOSED, .tensor = b, .n = n, .k = k},
+                            &operands[1]));
+    operands[2] = operands[1];
+    kas_ending ending = kas_lower_ending(lowering, node);
+    KAS_TRY(kas_lower_output(lowering, ending.output, &operands[3]));
+    return emit_linear(lowering, operands,
+                       (struct linear_args){.k = (int)k,
+                                            .n = (int)n,
+                                            .m = (int)(operands[0].elements / k),
+                                            .act = ending.act,
+                                            .act_a = ending.a,
+                                            .act_b = ending.b});
+}
+
+static int last(const kas_tensor *tensor, int back)
+{
+    return (int)tensor->shape.dims[tensor->shape.rank - back];
+}
+
+/* Leading dimensions of the product, with the elements that a step in each takes in A and in B. */
+static void matrices(const kas_tensor *a, const kas_tensor *b, const kas_tensor *y, struct matmul_args *args)
+{
+    kas_shape left = a->shape, right = b->shape, leading = y->shape;
+    int64_t a_stride[KAS_MAX_RANK], b_stride[KAS_MAX_RANK];
+    left.rank -= 2;
+    right.rank -= 2;
+    leading.rank -= 2;
+    kas_shape_broadcast_strides(&left, &leading, a_stride);
+    kas_shape_broadcast_strides(&right, &leading, b_stride);
+    args->rank = leading.rank;
+    for (int d = 0; d < leading.rank; ++d) {
+        args->size[d] = (int)leading.dims[d];
+        args->a_stride[d] = (int)a_stride[d] * args->m * args->k;
+        args->b_stride[d] = (int)b_stride[d] * args->k * args->n;
+    }
+}
+
+kas_status kas_lower_matmul(kas_lowering *lowering, const kas_node *node)
+{
+    const kas_tensor *a = kas_lower_tensor(lowering, node->inputs[0]);
+    const kas_tensor *b = kas_lower_tensor(lowering, node->inputs[1]);
+    const kas_tensor *y = kas_lower_tensor(lowering, node->output);
+    struct matmul_args args = {.m = last(a, 2), .k = last(a, 1), .n = last(b, 1)};
+    bool one_matrix = b->elements == (size_t)args.k * (size_t)args.n;
+    if (one_matrix && kas_lower_constant(lowering, node, 1))
+        return lower_by_constant(lowering, node, (size_t)args.k, (size_t)args.n);
+    if (one_matrix)
+        args.m = (int)(a->elements / (size_t)args.k); /* all matrices of A are one, above each other */
+    else
+        matrices(a, b, y, &args);
+    kas_operand operands[3];
+    KAS_TRY(kas_lower_input(lowering, node, 0, &operands[0]));
+    KAS_TRY(kas_lower_input(lowering, node, 1, &operands[1]));
+    KAS_TRY(kas_lower_output(lowering, node->output, &operands[2]));
+    args.a_row = (int)operands[0].row;
+    args.b_row = (int)operands[1].row;
+    uint32_t bands = (uint32_t)(args.m + MATMUL_ROWS - 1) / MATMUL_ROWS;
+    uint32_t strips = (uint32_t)(args.n + MATMUL_COLUMNS - 1) / MATMUL_COLUMNS;
+    uint32_t count = (uint32_t)(y->elements / ((size_t)args.m * (size_t)args.n));
+    kas_lower_count(lowering, 2 * (uint64_t)y->elements * (uint64_t)args.k, a->elements + b->elements + y->elements);
+    return kas_lower_emit_x(lowering, KAS_KERNEL_matmul, operands, 3, &args, sizeof args,
+                            (kas_grid_rule){.per_row = count * bands * strips, .divisor = 1});
+}
