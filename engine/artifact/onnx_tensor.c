@@ -1,0 +1,339 @@
+/* TensorProto: its description, and its data as numbers. */
+#include "engine/artifact/onnx_tensor.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/half.h"
+#include "engine/artifact/refuse.h"
+
+enum {
+    TENSOR_DIMS = 1,
+    TENSOR_TYPE = 2,
+    TENSOR_SEGMENT = 3,
+    TENSOR_FLOAT_DATA = 4,
+    TENSOR_INT32_DATA = 5,
+    TENSOR_INT64_DATA = 7,
+    TENSOR_NAME = 8,
+    TENSOR_RAW_DATA = 9,
+    TENSOR_DOUBLE_DATA = 10,
+    TENSOR_UINT64_DATA = 11,
+    TENSOR_EXTERNAL_DATA = 13,
+    TENSOR_LOCATION = 14,
+};
+
+/* How a type lies in raw_data, and which typed field may hold it instead. */
+typedef struct storage {
+    const char *name;
+    unsigned bits; /* of an element in raw_data; 0: no numbers */
+    uint32_t field;
+    const char *field_name;
+} storage;
+
+static const storage storages[] = {
+    [KAS_ONNX_UNDEFINED] = {"undefined", 0, 0, ""},
+    [KAS_ONNX_FLOAT] = {"float", 32, TENSOR_FLOAT_DATA, "float_data"},
+    [KAS_ONNX_UINT8] = {"uint8", 8, TENSOR_INT32_DATA, "int32_data"},
+    [KAS_ONNX_INT8] = {"int8", 8, TENSOR_INT32_DATA, "int32_data"},
+    [KAS_ONNX_UINT16] = {"uint16", 16, TENSOR_INT32_DATA, "int32_data"},
+    [KAS_ONNX_INT16] = {"int16", 16, TENSOR_INT32_DATA, "int32_data"},
+    [KAS_ONNX_INT32] = {"int32", 32, TENSOR_INT32_DATA, "int32_data"},
+    [KAS_ONNX_INT64] = {"int64", 64, TENSOR_INT64_DATA, "int64_data"},
+    [KAS_ONNX_STRING] = {"string", 0, 0, ""},
+    [KAS_ONNX_BOOL] = {"bool", 8, TENSOR_INT32_DATA, "int32_data"},
+    [KAS_ONNX_FLOAT16] = {"float16", 16, TENSOR_INT32_DATA, "int32_data"},
+    [KAS_ONNX_DOUBLE] = {"double", 64, TENSOR_DOUBLE_DATA, "double_data"},
+    [KAS_ONNX_UINT32] = {"uint32", 32, TENSOR_UINT64_DATA, "uint64_data"},
+    [KAS_ONNX_UINT64] = {"uint64", 64, TENSOR_UINT64_DATA, "uint64_data"},
+    [KAS_ONNX_COMPLEX64] = {"complex64", 0, 0, ""},
+    [KAS_ONNX_COMPLEX128] = {"complex128", 0, 0, ""},
+    [KAS_ONNX_BFLOAT16] = {"bfloat16", 16, TENSOR_INT32_DATA, "int32_data"},
+    [17] = {"float8e4m3fn", 0, 0, ""},
+    [18] = {"float8e4m3fnuz", 0, 0, ""},
+    [19] = {"float8e5m2", 0, 0, ""},
+    [20] = {"float8e5m2fnuz", 0, 0, ""},
+    [KAS_ONNX_UINT4] = {"uint4", 4, TENSOR_INT32_DATA, "int32_data"},
+    [KAS_ONNX_INT4] = {"int4", 4, TENSOR_INT32_DATA, "int32_data"},
+};
+
+static const storage *storage_of(int32_t type)
+{
+    static const storage unknown = {"unknown", 0, 0, ""};
+    const bool known = type >= 0 && (size_t)type < sizeof storages / sizeof *storages;
+    return known ? &storages[type] : &unknown;
+}
+
+const char *kas_onnx_type_name(int32_t type)
+{
+    return storage_of(type)->name;
+}
+
+bool kas_onnx_type_is_float(int32_t type)
+{
+    return type == KAS_ONNX_FLOAT || type == KAS_ONNX_FLOAT16 || type == KAS_ONNX_DOUBLE || type == KAS_ONNX_BFLOAT16;
+}
+
+bool kas_onnx_type_is_integer(int32_t type)
+{
+    return storage_of(type)->bits != 0 && !kas_onnx_type_is_float(type);
+}
+
+/* ---- the description ---------------------------------------------------------------------------------------- */
+
+static kas_status read_dims(const kas_onnx_source *source, const kas_wire_field *field, kas_onnx_tensor *out)
+{
+    kas_wire_values values;
+    uint64_t value;
+    bool more;
+    KAS_TRY(kas_wire_values_of(source->file, field, KAS_WIRE_VARINT, "dims", &values));
+    for (;;) {
+        KAS_TRY(kas_wire_values_next(&values, &value, &more));
+        if (!more) return NULL;
+        if (out->rank == KAS_ONNX_MAX_RANK)
+            return kas_refuse(KAS_REASON_LIMIT, "dims: the rank is over the limit of %d", (int)KAS_ONNX_MAX_RANK);
+        if ((int64_t)value < 0)
+            return kas_refuse(KAS_REASON_SHAPE, "dims: the negative dimension %lld", (long long)value);
+        out->dims[out->rank++] = (int64_t)value;
+    }
+}
+
+static kas_status read_tensor_text(const kas_wire_field *field, kas_onnx_tensor *out)
+{
+    KAS_TRY(kas_wire_expect(field, KAS_WIRE_BYTES, "tensor name or data"));
+    if (field->number == TENSOR_NAME) out->name = field->bytes;
+    if (field->number == TENSOR_RAW_DATA) {
+        out->raw = field->bytes;
+        out->has_raw = true;
+    }
+    return NULL;
+}
+
+static kas_status read_tensor_field(const kas_onnx_source *source, const kas_wire_field *field, kas_onnx_tensor *out)
+{
+    switch (field->number) {
+    case TENSOR_DIMS:
+        return read_dims(source, field, out);
+    case TENSOR_TYPE:
+        KAS_TRY(kas_wire_expect(field, KAS_WIRE_VARINT, "data_type"));
+        out->type = field->value > INT32_MAX ? -1 : (int32_t)field->value;
+        return NULL;
+    case TENSOR_NAME:
+    case TENSOR_RAW_DATA:
+        return read_tensor_text(field, out);
+    case TENSOR_LOCATION:
+        KAS_TRY(kas_wire_expect(field, KAS_WIRE_VARINT, "data_location"));
+        if (field->value == 0) return NULL;
+        return kas_refuse(KAS_REASON_UNSUPPORTED, "the data is external, in a file of its own; an artifact must hold "
+                                                  "its weights");
+    case TENSOR_EXTERNAL_DATA:
+        return kas_refuse(KAS_REASON_UNSUPPORTED, "the data is external, in a file of its own; an artifact must hold "
+                                                  "its weights");
+    case TENSOR_SEGMENT:
+        return kas_refuse(KAS_REASON_UNSUPPORTED, "the tensor is a segment of another");
+    default:
+        return NULL;
+    }
+}
+
+static kas_status count_elements(kas_onnx_tensor *out)
+{
+    out->elements = 1;
+    for (int i = 0; i < out->rank; ++i) {
+        if (out->dims[i] == 0 && out->rank > 1)
+            return kas_refuse(KAS_REASON_SHAPE, "dims: dimension %d is zero, the tensor is empty", i);
+        if (!kas_mul(out->elements, (size_t)out->dims[i], &out->elements) || out->elements > KAS_GRAPH_MAX_ELEMENTS)
+            return kas_refuse(KAS_REASON_LIMIT, "dims: the size is over the limit of %llu elements (dimension %d is "
+                                                "%lld)",
+                              (unsigned long long)KAS_GRAPH_MAX_ELEMENTS, i, (long long)out->dims[i]);
+    }
+    return NULL;
+}
+
+static kas_status check_raw(const kas_onnx_tensor *tensor)
+{
+    const storage *kind = storage_of(tensor->type);
+    if (kind->bits == 0)
+        return kas_refuse(KAS_REASON_UNSUPPORTED, "the data type %d (%s) is not supported", (int)tensor->type,
+                          kind->name);
+    const size_t expected = (tensor->elements * kind->bits + 7) / 8;
+    if (tensor->has_raw && tensor->raw.size != expected)
+        return kas_refuse(KAS_REASON_MALFORMED, "raw_data has a length of %zu bytes, expected %zu for %zu elements of "
+                                                "%s",
+                          tensor->raw.size, expected, tensor->elements, kind->name);
+    return NULL;
+}
+
+kas_status kas_onnx_read_tensor(const kas_onnx_source *source, kas_span bytes, kas_onnx_tensor *out)
+{
+    kas_wire wire = kas_wire_of(source->file, bytes);
+    kas_wire_field field;
+    bool more;
+    *out = (kas_onnx_tensor){.message = bytes};
+    for (;;) {
+        KAS_TRY(kas_wire_next(&wire, &field, &more));
+        if (!more) break;
+        KAS_TRY(read_tensor_field(source, &field, out));
+    }
+    KAS_TRY(count_elements(out));
+    return check_raw(out);
+}
+
+/* ---- the data ----------------------------------------------------------------------------------------------- */
+
+/* Hands each element's bits to `put` in order. */
+typedef void (*put_element)(const kas_onnx_tensor *tensor, uint64_t bits, size_t index, void *out);
+
+static uint64_t raw_bits(const uint8_t *raw, unsigned bits, size_t index)
+{
+    if (bits == 4) return (raw[index / 2] >> (index % 2 ? 4 : 0)) & 0xf;
+    uint64_t value = 0;
+    const size_t bytes = bits / 8;
+    for (size_t i = 0; i < bytes; ++i)
+        value |= (uint64_t)raw[index * bytes + i] << (8 * i);
+    return value;
+}
+
+static kas_wire_type wire_type_of(uint32_t field)
+{
+    if (field == TENSOR_FLOAT_DATA) return KAS_WIRE_FIXED32;
+    return field == TENSOR_DOUBLE_DATA ? KAS_WIRE_FIXED64 : KAS_WIRE_VARINT;
+}
+
+static kas_status count_fail(const kas_onnx_tensor *tensor, const storage *kind, size_t got)
+{
+    return kas_refuse(KAS_REASON_MALFORMED, "%s has a count of %zu%s, expected %zu elements", kind->field_name, got,
+                      got > tensor->elements ? " or more" : "", tensor->elements);
+}
+
+/* Elements of one typed value: 4-bit types have two in each. */
+static void put_value(const kas_onnx_tensor *tensor, unsigned bits, uint64_t value, size_t *index, put_element put,
+                      void *out)
+{
+    if (bits != 4) {
+        put(tensor, value, (*index)++, out);
+        return;
+    }
+    put(tensor, value & 0xf, (*index)++, out);
+    if (*index < tensor->elements) put(tensor, (value >> 4) & 0xf, (*index)++, out);
+}
+
+static kas_status each_typed(const uint8_t *file, const kas_onnx_tensor *tensor, put_element put, void *out)
+{
+    const storage *kind = storage_of(tensor->type);
+    kas_wire wire = kas_wire_of(file, tensor->message);
+    kas_wire_field field;
+    size_t index = 0;
+    uint64_t value;
+    bool more;
+    for (;;) {
+        KAS_TRY(kas_wire_next(&wire, &field, &more));
+        if (!more) break;
+        if (field.number != kind->field) continue;
+        kas_wire_values values;
+        KAS_TRY(kas_wire_values_of(file, &field, wire_type_of(kind->field), kind->field_name, &values));
+        for (;;) {
+            KAS_TRY(kas_wire_values_next(&values, &value, &more));
+            if (!more) break;
+            if (index == tensor->elements) return count_fail(tensor, kind, index + 1);
+            put_value(tensor, kind->bits, value, &index, put, out);
+        }
+    }
+    return index == tensor->elements ? NULL : count_fail(tensor, kind, index);
+}
+
+static kas_status refuse_both(const uint8_t *file, const kas_onnx_tensor *tensor)
+{
+    const storage *kind = storage_of(tensor->type);
+    size_t typed;
+    KAS_TRY(kas_wire_count(file, tensor->message, kind->field, &typed));
+    if (typed == 0) return NULL;
+    return kas_refuse(KAS_REASON_MALFORMED, "the data stands both in raw_data and in %s", kind->field_name);
+}
+
+static kas_status each_element(const uint8_t *file, const kas_onnx_tensor *tensor, put_element put, void *out)
+{
+    if (!tensor->has_raw) return each_typed(file, tensor, put, out);
+    KAS_TRY(refuse_both(file, tensor));
+    const unsigned bits = storage_of(tensor->type)->bits;
+    for (size_t i = 0; i < tensor->elements; ++i)
+        put(tensor, raw_bits(tensor->raw.data, bits, i), i, out);
+    return NULL;
+}
+
+static int64_t integer_of_bits(int32_t type, uint64_t bits)
+{
+    switch (type) {
+    case KAS_ONNX_UINT8:
+        return (uint8_t)bits;
+    case KAS_ONNX_INT8:
+        return (int8_t)bits;
+    case KAS_ONNX_UINT16:
+        return (uint16_t)bits;
+    case KAS_ONNX_INT16:
+        return (int16_t)bits;
+    case KAS_ONNX_INT32:
+        return (int32_t)bits;
+    case KAS_ONNX_UINT32:
+        return (uint32_t)bits;
+    case KAS_ONNX_BOOL:
+        return bits != 0;
+    case KAS_ONNX_UINT4:
+        return (int64_t)(bits & 0xf);
+    case KAS_ONNX_INT4:
+        return (int64_t)((bits & 0xf) ^ 8) - 8;
+    default:
+        return (int64_t)bits;
+    }
+}
+
+static float float_of_element(int32_t type, uint64_t bits)
+{
+    const uint32_t low = (uint32_t)bits;
+    float single;
+    double twice;
+    switch (type) {
+    case KAS_ONNX_FLOAT:
+        memcpy(&single, &low, sizeof single);
+        return single;
+    case KAS_ONNX_DOUBLE:
+        memcpy(&twice, &bits, sizeof twice);
+        return (float)twice;
+    case KAS_ONNX_FLOAT16:
+        return kas_half_to_float((uint16_t)bits);
+    case KAS_ONNX_BFLOAT16:
+        return kas_bfloat_to_float((uint16_t)bits);
+    case KAS_ONNX_UINT64:
+        return (float)bits;
+    default:
+        return (float)integer_of_bits(type, bits);
+    }
+}
+
+static void put_float(const kas_onnx_tensor *tensor, uint64_t bits, size_t index, void *out)
+{
+    ((float *)out)[index] = float_of_element(tensor->type, bits);
+}
+
+static void put_integer(const kas_onnx_tensor *tensor, uint64_t bits, size_t index, void *out)
+{
+    ((int64_t *)out)[index] = integer_of_bits(tensor->type, bits);
+}
+
+kas_status kas_onnx_tensor_floats(const uint8_t *file, const kas_onnx_tensor *tensor, float *out)
+{
+    KAS_TRY(each_element(file, tensor, put_float, out));
+    for (size_t i = 0; i < tensor->elements; ++i)
+        if (!isfinite(out[i]))
+            return kas_refuse(KAS_REASON_NOT_FINITE, "element %zu of %zu is %s: weights must be finite", i,
+                              tensor->elements, isnan(out[i]) ? "NaN" : "infinite");
+    return NULL;
+}
+
+kas_status kas_onnx_tensor_integers(const uint8_t *file, const kas_onnx_tensor *tensor, int64_t *out)
+{
+    if (!kas_onnx_type_is_integer(tensor->type))
+        return kas_refuse(KAS_REASON_UNSUPPORTED, "the data type is %s, integers are needed",
+                          kas_onnx_type_name(tensor->type));
+    return each_element(file, tensor, put_integer, out);
+}

@@ -1,0 +1,98 @@
+/* Weights of layers: their digest, their initial values, and what a layer takes from a file. */
+#include <endian.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/random.h"
+#include "engine/artifact/refuse.h"
+#include "engine/artifact/safetensors.h"
+
+enum { WEIGHT_STREAM = 1, BIAS_STREAM = 2 };
+
+void kas_weights_finish(kas_layer_weights *weights)
+{
+    kas_free(weights->weight);
+    kas_free(weights->bias);
+    *weights = (kas_layer_weights){0};
+}
+
+static void update(struct sha256_ctx *context, const float *values, size_t count)
+{
+    uint32_t chunk[256];
+    while (count) {
+        const size_t part = count < 256 ? count : 256;
+        memcpy(chunk, values, part * sizeof *chunk);
+        for (size_t i = 0; i < part; ++i)
+            chunk[i] = htole32(chunk[i]);
+        sha256_update(context, part * sizeof *chunk, (const uint8_t *)chunk);
+        values += part;
+        count -= part;
+    }
+}
+
+static void digest(kas_layer_weights *weights)
+{
+    struct sha256_ctx context;
+    sha256_init(&context);
+    update(&context, weights->weight, weights->outputs * weights->inputs);
+    if (weights->bias) update(&context, weights->bias, weights->outputs);
+    sha256_digest(&context, KAS_SHA256_SIZE, weights->sha256.bytes);
+}
+
+/* ---- from a file -------------------------------------------------------------------------------------------- */
+
+static kas_status fit(kas_layer_weights *weights, size_t inputs, size_t outputs, bool has_bias)
+{
+    if (weights->inputs != inputs || weights->outputs != outputs)
+        return kas_refuse(KAS_REASON_SHAPE, "the weight has the shape [%zu, %zu], the layer needs [%zu, %zu]",
+                          weights->outputs, weights->inputs, outputs, inputs);
+    if (weights->bias && !has_bias)
+        return kas_refuse(KAS_REASON_SHAPE, "there is a bias, and the layer has none");
+    if (has_bias && !weights->bias) {
+        weights->bias = kas_calloc(outputs, sizeof *weights->bias);
+        if (!weights->bias) return kas_out_of_memory();
+    }
+    digest(weights);
+    return NULL;
+}
+
+kas_status kas_weights_from_safetensors(const void *bytes, size_t size_bytes, size_t inputs, size_t outputs,
+                                        bool has_bias, kas_layer_weights *out)
+{
+    KAS_TRY(kas_safetensors_layer(bytes, size_bytes, out));
+    kas_status status = fit(out, inputs, outputs, has_bias);
+    if (status) kas_weights_finish(out);
+    return status;
+}
+
+/* ---- initial values ----------------------------------------------------------------------------------------- */
+
+/* PyTorch's bounds, not its generator: the numbers of a seed are the same on every machine, but not PyTorch's. */
+static void fill_uniform(float *values, size_t count, float bound, uint64_t seed, uint64_t stream)
+{
+    kas_rng rng = kas_rng_make(seed, stream);
+    for (size_t i = 0; i < count; ++i)
+        values[i] = (2.0f * kas_rng_unit(&rng) - 1.0f) * bound;
+}
+
+kas_status kas_weights_init(size_t inputs, size_t outputs, bool has_bias, uint64_t seed, kas_layer_weights *out)
+{
+    size_t count;
+    *out = (kas_layer_weights){0};
+    if (inputs == 0 || outputs == 0 || !kas_mul(inputs, outputs, &count))
+        return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "a layer of %zu inputs and %zu outputs", inputs, outputs);
+    out->inputs = inputs;
+    out->outputs = outputs;
+    out->weight = kas_alloc_array(count, sizeof *out->weight);
+    if (has_bias) out->bias = kas_alloc_array(outputs, sizeof *out->bias);
+    if (!out->weight || (has_bias && !out->bias)) {
+        kas_weights_finish(out);
+        return kas_out_of_memory();
+    }
+    const float bound = (float)(1.0 / sqrt((double)inputs));
+    fill_uniform(out->weight, count, bound, seed, WEIGHT_STREAM);
+    if (has_bias) fill_uniform(out->bias, outputs, bound, seed, BIAS_STREAM);
+    digest(out);
+    return NULL;
+}
