@@ -2,17 +2,18 @@
  *
  *     seeds' kernels → judge → base → (a fossil's kernel → its judge → its blend) … → blend
  *
- * where base and blend are one list when the base is one product and has no fossils. Nothing that a kernel wrote is
- * blended before it was judged.
+ * where base and blend are one list when the base is one product and has no fossils. Nothing that a kernel
+ * wrote is blended before it was judged.
  *
- * There are two ways to run them. Fused: everything is enqueued and waited for once; for devices that work on their own.
- * Stepwise: one list at a time, so that a deadline counts against one kernel only, and the base is not computed when the
- * judged coefficients say that no row needs it; for immediate devices, where a wait costs nothing, and anywhere after a
- * fused attempt has failed.
+ * There are two ways to run them. Fused: everything is enqueued and waited for once; for devices that work on
+ * their own. Stepwise: one list at a time, so that a deadline counts against one kernel only, and the base is
+ * not computed when the judged coefficients say that no row needs it; for immediate devices, where a wait
+ * costs nothing, and anywhere after a fused attempt has failed.
  *
- * A device that has not come back may still write to its context's arena. The batch then moves: it takes another context,
- * announces the plan there, and only then abandons the first, so that a scan of announcements that misses the second
- * has yet to come to the first (the control thread, which alone scans, takes an abandoned announcement away itself). */
+ * A device that has not come back may still write to its context's arena. The batch then moves: it takes
+ * another context, announces the plan there, and only then abandons the first, so that a scan of
+ * announcements that misses the second has yet to come to the first (the control thread, which alone scans,
+ * takes an abandoned announcement away itself). */
 #include <string.h>
 
 #include "base/clock.h"
@@ -42,7 +43,8 @@ static void *host_at(const kas_batch *batch, size_t offset_bytes)
     return kas_batch_workspace(batch)->host + offset_bytes;
 }
 
-/* ---- parameters and staging -------------------------------------------------------------------------------- */
+/* ---- parameters and staging
+ * -------------------------------------------------------------------------------- */
 
 static void write_head(uint32_t *params, const kas_batch *batch, uint64_t broken)
 {
@@ -59,6 +61,15 @@ static uint32_t *fossil_params(const kas_batch *batch, uint32_t fossil)
     return host_at(batch, layout->fossil_params + fossil * layout->fossil_params_stride);
 }
 
+/* A pass to which nothing contributes may stand in a batch with others; its alphas were never set. */
+static void write_alphas(uint32_t *words, const kas_pass *pass, uint32_t count)
+{
+    if (pass->contributing)
+        memcpy(words, pass->alphas, count * sizeof *words);
+    else
+        memset(words, 0, count * sizeof *words);
+}
+
 static void write_params(const kas_batch *batch)
 {
     const kas_plan *plan = batch->plan;
@@ -67,7 +78,7 @@ static void write_params(const kas_batch *batch)
     if (batch->contributing) {
         for (const kas_pass *pass = batch->passes; pass; pass = pass->next)
             for (uint32_t r = 0; r < kas_batch_rows_of(batch, pass); ++r, word += plan->seed_count)
-                memcpy(word, pass->alphas, plan->seed_count * sizeof *word);
+                write_alphas(word, pass, plan->seed_count);
     }
     for (uint32_t f = 0; f < plan->fossil_count; ++f) {
         params = fossil_params(batch, f);
@@ -105,14 +116,16 @@ static kas_status upload(const kas_batch *batch, size_t offset, size_t size_byte
 {
     if (!copies(batch) || size_bytes == 0) return NULL;
     const kas_workspace *workspace = kas_batch_workspace(batch);
-    return kas_queue_upload(batch->context->queue, workspace->arena, offset, workspace->host + offset, size_bytes);
+    return kas_queue_upload(batch->context->queue, workspace->arena, offset, workspace->host + offset,
+                            size_bytes);
 }
 
 static kas_status download(const kas_batch *batch, size_t from, size_t to, size_t size_bytes)
 {
     if (!copies(batch) || size_bytes == 0) return NULL;
     const kas_workspace *workspace = kas_batch_workspace(batch);
-    return kas_queue_download(batch->context->queue, workspace->arena, from, workspace->host + to, size_bytes);
+    return kas_queue_download(batch->context->queue, workspace->arena, from, workspace->host + to,
+                              size_bytes);
 }
 
 static kas_status upload_inputs(const kas_batch *batch)
@@ -130,17 +143,19 @@ static kas_status download_outputs(const kas_batch *batch)
     const kas_plan *plan = batch->plan;
     const kas_arena_layout *layout = &plan->layout;
     if (batch->contributing)
-        KAS_TRY(download(batch, layout->result, layout->result, kas_blend_result_bytes(plan->seed_count, layout->rows)));
+        KAS_TRY(download(batch, layout->result, layout->result,
+                         kas_blend_result_bytes(plan->seed_count, layout->rows)));
     KAS_TRY(download(batch, layout->fossil_result, layout->fossil_result,
                      plan->fossil_count * layout->fossil_result_stride));
     uint32_t rows = batch->rows < KAS_SAMPLE_ROWS ? batch->rows : KAS_SAMPLE_ROWS;
     for (uint32_t i = 0; i < plan->seed_count && batch->sampled; ++i)
-        KAS_TRY(download(batch, layout->blend + i * layout->blend_stride, layout->sample + i * layout->sample_stride,
-                         4 * (size_t)plan->outputs * rows));
+        KAS_TRY(download(batch, layout->blend + i * layout->blend_stride,
+                         layout->sample + i * layout->sample_stride, 4 * (size_t)plan->outputs * rows));
     return download(batch, layout->y, layout->y, 4 * (size_t)plan->outputs * batch->rows);
 }
 
-/* ---- submissions ------------------------------------------------------------------------------------------- */
+/* ---- submissions
+ * ------------------------------------------------------------------------------------------- */
 
 static kas_slot at_arena(const kas_batch *batch, size_t offset)
 {
@@ -159,7 +174,8 @@ static kas_slot at_y(const kas_batch *batch)
     return (kas_slot){.host = batch->passes->y + batch->done * batch->plan->outputs};
 }
 
-/* Writes submission number `at` with what most lists are bound to; the caller changes the slots that differ. */
+/* Writes submission number `at` with what most lists are bound to; the caller changes the slots that differ.
+ */
 static kas_submission *put(const kas_batch *batch, uint32_t at, kas_list *list, int culprit)
 {
     const kas_arena_layout *layout = &batch->plan->layout;
@@ -194,8 +210,10 @@ static void put_fossil(const kas_batch *batch, uint32_t at, uint32_t f, kas_list
 {
     const kas_arena_layout *layout = &batch->plan->layout;
     kas_submission *submission = put(batch, at, list, culprit);
-    submission->slots[KAS_SLOT_PARAMS] = at_arena(batch, layout->fossil_params + f * layout->fossil_params_stride);
-    submission->slots[KAS_SLOT_RESULT] = at_arena(batch, layout->fossil_result + f * layout->fossil_result_stride);
+    submission->slots[KAS_SLOT_PARAMS] =
+        at_arena(batch, layout->fossil_params + f * layout->fossil_params_stride);
+    submission->slots[KAS_SLOT_RESULT] =
+        at_arena(batch, layout->fossil_result + f * layout->fossil_result_stride);
     submission->slots[KAS_SLOT_BLEND] = at_arena(batch, layout->fossil_blend);
     submission->slots[KAS_SLOT_Y] = at_arena(batch, layout->fossil_blend);
     if (list != batch->plan->fossil_blend) return;
@@ -211,7 +229,8 @@ static void put_blend(const kas_batch *batch, uint32_t at, bool with_base)
     submission->slots[KAS_SLOT_WORK] = at_arena(batch, plan->layout.base[plan->fossil_count % 2]);
 }
 
-/* ---- failures ---------------------------------------------------------------------------------------------- */
+/* ---- failures
+ * ---------------------------------------------------------------------------------------------- */
 
 static void mark_broken(kas_batch *batch, int culprit, kas_outcome outcome)
 {
@@ -224,13 +243,14 @@ static void mark_broken(kas_batch *batch, int culprit, kas_outcome outcome)
     batch->outcomes[culprit] = (uint8_t)outcome;
 }
 
-/* Takes a failure that one kernel is answerable for, or that hit while it ran: the pass goes on without it. A failure
- * of anything else, or a lost device, is handed back. */
+/* Takes a failure that one kernel is answerable for, or that hit while it ran: the pass goes on without it. A
+ * failure of anything else, or a lost device, is handed back. */
 static kas_status absorb(kas_batch *batch, kas_status failure, int culprit)
 {
     kas_code code = kas_status_code(failure);
     if (culprit == NOBODY || code == KAS_DEVICE_LOST) return failure;
-    kas_debug("pass", "layer %s: a kernel (%d) failed: %s", batch->plan->name, culprit, kas_status_message(failure));
+    kas_debug("pass", "layer %s: a kernel (%d) failed: %s", batch->plan->name, culprit,
+              kas_status_message(failure));
     kas_status_free(failure);
     mark_broken(batch, culprit, code == KAS_DEADLINE ? KAS_OUTCOME_DEADLINE : KAS_OUTCOME_DEVICE);
     return NULL;
@@ -245,7 +265,8 @@ static kas_status wait(kas_batch *batch)
     return status;
 }
 
-/* Enqueues submissions. When that fails nothing of the pass stays in the queue, as far as the device lets it. */
+/* Enqueues submissions. When that fails nothing of the pass stays in the queue, as far as the device lets it.
+ */
 static kas_status submit(kas_batch *batch, uint32_t count)
 {
     kas_context *context = batch->context;
@@ -255,7 +276,8 @@ static kas_status submit(kas_batch *batch, uint32_t count)
     return kas_join(status, wait(batch));
 }
 
-/* ---- stepwise ---------------------------------------------------------------------------------------------- */
+/* ---- stepwise
+ * ---------------------------------------------------------------------------------------------- */
 
 static kas_status run_one(kas_batch *batch)
 {
@@ -280,7 +302,8 @@ static bool base_is_needed(const kas_batch *batch)
 {
     if (!batch->contributing || copies(batch)) return true;
     const kas_plan *plan = batch->plan;
-    const uint32_t *coefficients = (const uint32_t *)host_at(batch, plan->layout.result) + 4 * (size_t)plan->layout.rows;
+    const uint32_t *coefficients =
+        (const uint32_t *)host_at(batch, plan->layout.result) + 4 * (size_t)plan->layout.rows;
     for (uint32_t r = 0; r < batch->rows; ++r)
         if (coefficients[(size_t)(plan->seed_count + 1) * r] != 0) return true;
     return false;
@@ -309,7 +332,8 @@ static kas_status run_fossil(kas_batch *batch, uint32_t f)
         KAS_TRY(run_kernel(batch));
     }
     write_head(fossil_params(batch, f), batch, batch->broken_fossils >> f & 1);
-    KAS_TRY(upload(batch, plan->layout.fossil_params + f * plan->layout.fossil_params_stride, PARAMS_HEAD_BYTES));
+    KAS_TRY(
+        upload(batch, plan->layout.fossil_params + f * plan->layout.fossil_params_stride, PARAMS_HEAD_BYTES));
     put_fossil(batch, 0, f, plan->fossil_judge, NOBODY);
     KAS_TRY(run_one(batch));
     put_fossil(batch, 0, f, plan->fossil_blend, NOBODY);
@@ -340,7 +364,8 @@ static kas_status run_stepwise(kas_batch *batch)
     return wait(batch);
 }
 
-/* ---- fused ------------------------------------------------------------------------------------------------- */
+/* ---- fused
+ * ------------------------------------------------------------------------------------------------- */
 
 /* Every submission of the batch. */
 static uint32_t put_all(const kas_batch *batch)
@@ -372,7 +397,8 @@ static kas_status run_fused(kas_batch *batch)
     batch->base_ran = true;
     for (uint32_t i = 0; i < context->progress.completed; ++i) {
         int culprit = context->culprits[i];
-        if (culprit != NOBODY && culprit < FIRST_FOSSIL) batch->kernel_ns[culprit] += context->progress.elapsed_ns[i];
+        if (culprit != NOBODY && culprit < FIRST_FOSSIL)
+            batch->kernel_ns[culprit] += context->progress.elapsed_ns[i];
     }
     return status;
 }
@@ -383,7 +409,8 @@ static uint32_t fused_count(const kas_plan *plan)
     return plan->seed_count + 3 + 3 * plan->fossil_count;
 }
 
-/* ---- attempts ---------------------------------------------------------------------------------------------- */
+/* ---- attempts
+ * ---------------------------------------------------------------------------------------------- */
 
 static kas_status attempt(kas_batch *batch)
 {

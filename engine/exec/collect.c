@@ -1,5 +1,5 @@
-/* What a batch's result blocks say: which contributions entered which rows, which failed on them, and what the control
- * plane is told of that. */
+/* What a batch's result blocks say: which contributions entered which rows, which failed on them, and what
+ * the control plane is told of that. */
 #include <math.h>
 
 #include "base/clock.h"
@@ -14,20 +14,12 @@ static const uint32_t *block(const kas_batch *batch, size_t offset)
     return (const uint32_t *)(kas_batch_workspace(batch)->host + offset);
 }
 
-/* Contributions that count as failed on a row. Where the base's row is non-finite too no kernel is to blame for what it
- * computed; one that did not run at all has failed all the same. */
+/* Contributions that count as failed on a row. Where the base's row is non-finite too no kernel is to blame
+ * for what it computed; one that did not run at all has failed all the same. */
 static uint64_t failed_on(const uint32_t *row, uint64_t broken)
 {
     uint64_t mask = row[0] | (uint64_t)row[1] << 32;
     return row[3] ? mask & broken : mask;
-}
-
-static uint64_t seeds_of(const kas_plan *plan, uint64_t contributions)
-{
-    uint64_t seeds = 0;
-    for (; contributions; contributions &= contributions - 1)
-        seeds |= 1ull << plan->seeds[__builtin_ctzll(contributions)].seed;
-    return seeds;
 }
 
 /* Fossils that failed on row r of the submission. */
@@ -36,7 +28,8 @@ static uint64_t fossils_failed_on(const kas_batch *batch, uint32_t r)
     const kas_arena_layout *layout = &batch->plan->layout;
     uint64_t failed = 0;
     for (uint32_t f = 0; f < batch->plan->fossil_count && batch->base_ran; ++f) {
-        const uint32_t *row = block(batch, layout->fossil_result + f * layout->fossil_result_stride) + ROW_WORDS * r;
+        const uint32_t *row =
+            block(batch, layout->fossil_result + f * layout->fossil_result_stride) + ROW_WORDS * r;
         if (failed_on(row, batch->broken_fossils >> f & 1)) failed |= 1ull << f;
     }
     return failed;
@@ -55,7 +48,8 @@ static void collect_row(const kas_batch *batch, kas_pass *pass, uint32_t r, uint
     pass->failed |= failed;
     pass->fossils_failed |= fossils;
     pass->rows_failed += failed || fossils;
-    if (pass->request->failed_rows) pass->request->failed_rows[pass_row] = failed ? seeds_of(batch->plan, failed) : 0;
+    if (pass->request->failed_rows)
+        pass->request->failed_rows[pass_row] = failed ? kas_plan_seeds(batch->plan, failed) : 0;
 }
 
 void kas_batch_collect(kas_batch *batch)
@@ -68,15 +62,17 @@ void kas_batch_collect(kas_batch *batch)
     }
 }
 
-/* ---- statistics of outputs --------------------------------------------------------------------------------- */
+/* ---- statistics of outputs
+ * --------------------------------------------------------------------------------- */
 
 /* One pass in a while takes them; which one is decided by who moves the time on. */
 static bool is_time_to_sample(kas_layer_record *record)
 {
-    int64_t now_ns = kas_monotonic_ns(), next_ns = atomic_load_explicit(&record->next_sample_ns, memory_order_relaxed);
-    return now_ns >= next_ns &&
-           atomic_compare_exchange_strong_explicit(&record->next_sample_ns, &next_ns, now_ns + SAMPLE_PERIOD_NS,
-                                                   memory_order_relaxed, memory_order_relaxed);
+    int64_t now_ns = kas_monotonic_ns(),
+            next_ns = atomic_load_explicit(&record->next_sample_ns, memory_order_relaxed);
+    return now_ns >= next_ns && atomic_compare_exchange_strong_explicit(
+                                    &record->next_sample_ns, &next_ns, now_ns + SAMPLE_PERIOD_NS,
+                                    memory_order_relaxed, memory_order_relaxed);
 }
 
 /* Share of output units that are dead in every row; 0 where there are too few to tell. */
@@ -107,14 +103,16 @@ void kas_batch_sample(kas_batch *batch)
     uint32_t rows = kas_batch_rows_of(batch, batch->passes);
     if (rows > KAS_SAMPLE_ROWS) rows = KAS_SAMPLE_ROWS;
     for (uint32_t i = 0; i < plan->seed_count; ++i) {
-        size_t offset = copied ? layout->sample + i * layout->sample_stride : layout->blend + i * layout->blend_stride;
+        size_t offset =
+            copied ? layout->sample + i * layout->sample_stride : layout->blend + i * layout->blend_stride;
         batch->dead_ratios[i] = -1.0f;
         if ((batch->contributing & ~batch->broken) >> i & 1)
             batch->dead_ratios[i] = dead_ratio((const float *)block(batch, offset), rows, plan->outputs);
     }
 }
 
-/* ---- reports ----------------------------------------------------------------------------------------------- */
+/* ---- reports
+ * ----------------------------------------------------------------------------------------------- */
 
 static uint16_t saturated_us(uint64_t ns)
 {
@@ -150,7 +148,8 @@ static void report_fossils(const kas_batch *batch, const kas_pass *pass)
         kas_pass_result result = {.layer_uid = plan->uid,
                                   .binding = plan->fossils[f].binding,
                                   .seed = (uint16_t)plan->fossils[f].seed,
-                                  .outcome = broken ? batch->fossil_outcomes[f] : (uint8_t)KAS_OUTCOME_NON_FINITE,
+                                  .outcome =
+                                      broken ? batch->fossil_outcomes[f] : (uint8_t)KAS_OUTCOME_NON_FINITE,
                                   .dead_ratio = -1.0f};
         kas_results_push(&batch->exec->results, &result);
     }

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* The context that this thread had last: its queue and memory are warm in this core's cache. Any value will do. */
+/* The context that this thread had last: its queue and memory are warm in this core's cache. Any value will
+ * do. */
 static _Thread_local uint32_t last_index;
 
 static kas_status context_init(kas_context_set *set, uint32_t index)
@@ -22,7 +23,8 @@ static kas_status context_init(kas_context_set *set, uint32_t index)
 static void context_finish(kas_context *context)
 {
     kas_free(context->counters);
-    if (atomic_load(&context->state) == KAS_CONTEXT_HUNG) return; /* the device may still write to what it was given */
+    if (atomic_load(&context->state) == KAS_CONTEXT_HUNG)
+        return; /* the device may still write to what it was given */
     kas_queue_destroy(context->queue);
     kas_free(context->submissions);
     kas_free(context->culprits);
@@ -31,7 +33,8 @@ static void context_finish(kas_context *context)
 kas_status kas_context_set_create(kas_device *device, uint32_t index, uint32_t count, kas_context_set **out)
 {
     size_t size_bytes;
-    if (!kas_mul(count, sizeof(kas_context), &size_bytes) || !kas_add(size_bytes, sizeof(kas_context_set), &size_bytes))
+    if (!kas_mul(count, sizeof(kas_context), &size_bytes) ||
+        !kas_add(size_bytes, sizeof(kas_context_set), &size_bytes))
         return kas_out_of_memory();
     kas_context_set *set = kas_alloc_aligned(KAS_CACHE_LINE, kas_align_up(size_bytes, KAS_CACHE_LINE));
     if (!set) return kas_out_of_memory();
@@ -60,8 +63,9 @@ void kas_context_set_destroy(kas_context_set *set)
     kas_free(set);
 }
 
-/* Sequentially consistent on purpose, here and in kas_context_free: who finds no free context then says that it
- * waits, and tries again; who frees one then looks whether anybody waits. One of the two sees the other. */
+/* Sequentially consistent on purpose, here and in kas_context_free: who finds no free context then says that
+ * it waits, and tries again; who frees one then looks whether anybody waits. One of the two sees the other.
+ */
 static bool take(kas_context *context)
 {
     uint32_t expected = KAS_CONTEXT_FREE;
@@ -80,6 +84,11 @@ kas_context *kas_context_try(kas_context_set *set)
         index = index + 1 < set->count ? index + 1 : 0;
     }
     return NULL;
+}
+
+bool kas_context_take_for_good(kas_context *context)
+{
+    return take(context) || atomic_load(&context->state) == KAS_CONTEXT_HUNG;
 }
 
 void kas_context_free(kas_context *context)

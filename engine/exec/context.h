@@ -1,11 +1,12 @@
-/* Execution contexts: what a pass needs besides its plan. A context has the queue that work goes to, a parameter block
- * for dormant passes, the announcement of what it uses (root.h), and its own counters.
+/* Execution contexts: what a pass needs besides its plan. A context has the queue that work goes to, a
+ * parameter block for dormant passes, the announcement of what it uses (root.h), and its own counters.
  *
- * Each device has a fixed set of contexts, made with the device's first plan. Taking one is lock-free: a thread tries
- * the one that it had last, then the others in turn. The memory that blending needs is not the context's but the
- * plan's (workspace.h), so that it grows with publications and never within a pass.
+ * Each device has a fixed set of contexts, made with the device's first plan. Taking one is lock-free: a
+ * thread tries the one that it had last, then the others in turn. The memory that blending needs is not the
+ * context's but the plan's (workspace.h), so that it grows with publications and never within a pass.
  *
- * Threads: a context belongs to who has taken it; `announced` and `state` are read by the control thread too. */
+ * Threads: a context belongs to who has taken it; `announced` and `state` are read by the control thread too.
+ */
 #ifndef KAS_EXEC_CONTEXT_H
 #define KAS_EXEC_CONTEXT_H
 
@@ -21,14 +22,14 @@ typedef enum kas_context_state {
 typedef struct kas_context_set kas_context_set;
 
 typedef struct kas_context {
-    _Atomic uint32_t state;           /* kas_context_state */
-    uint32_t index;                   /* in its set */
-    _Atomic(const void *) announced;  /* the root or the plan that is used; NULL: neither */
+    _Atomic uint32_t state;          /* kas_context_state */
+    uint32_t index;                  /* in its set */
+    _Atomic(const void *) announced; /* the root or the plan that is used; NULL: neither */
     kas_context_set *set;
     kas_queue *queue;
-    kas_counters *counters;           /* all passes of this context */
-    kas_submission *submissions;      /* KAS_SUBMISSIONS_MAX, for composing passes with seeds */
-    int16_t *culprits;                /* of each submission: whose failure it would be (pass.c) */
+    kas_counters *counters;      /* all passes of this context */
+    kas_submission *submissions; /* KAS_SUBMISSIONS_MAX, for composing passes with seeds */
+    int16_t *culprits;           /* of each submission: whose failure it would be (pass.c) */
     kas_progress progress;
     _Alignas(KAS_CACHE_LINE) uint32_t params[KAS_CACHE_LINE / 4]; /* parameter block of dormant passes */
 } __attribute__((aligned(KAS_CACHE_LINE))) kas_context;
@@ -43,14 +44,16 @@ struct kas_context_set {
     kas_context contexts[];
 };
 
-kas_status kas_context_set_create(kas_device *device, uint32_t index, uint32_t count, kas_context_set **out)
-    KAS_MUST_USE;
-/* All contexts must be free, or busy for good by whoever destroys; a hung one is given up with all that it uses.
- * Accepts NULL. */
+kas_status kas_context_set_create(kas_device *device, uint32_t index, uint32_t count,
+                                  kas_context_set **out) KAS_MUST_USE;
+/* All contexts must be free, or busy for good by whoever destroys; a hung one is given up with all that it
+ * uses. Accepts NULL. */
 void kas_context_set_destroy(kas_context_set *set);
 
 /* A free context, now taken; NULL when there is none. */
 kas_context *kas_context_try(kas_context_set *set);
+/* Takes a context that will not be used any more. True when it was free, or hangs. */
+bool kas_context_take_for_good(kas_context *context);
 /* Takes back the announcement and frees the context. */
 void kas_context_free(kas_context *context);
 /* What the queue works on will not end in time: the context stays as it is until kas_context_revive. */

@@ -25,6 +25,8 @@ struct kas_exec {
     _Atomic uint32_t set_count;
 
     kas_batcher batcher;
+    bool batching;    /* the batcher was started */
+    kas_root *closed; /* the root of the end, made at the start: stopping cannot fail */
     kas_results results;
     _Atomic uint64_t failed_calls;
 };

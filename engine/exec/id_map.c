@@ -1,4 +1,5 @@
-/* Open addressing with linear probing, at most half full; removal moves later entries up, so there are no tombstones. */
+/* Open addressing with linear probing, at most half full; removal moves later entries up, so there are no
+ * tombstones. */
 #include "engine/exec/id_map.h"
 
 #include "base/alloc.h"

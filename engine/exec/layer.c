@@ -13,7 +13,8 @@ static kas_status make_counters(kas_layer_record *record, const kas_context_set 
 {
     if (record->counters[set->index]) return NULL;
     size_t size_bytes;
-    if (!kas_mul(set->count, sizeof(kas_counters), &size_bytes) || !kas_add(size_bytes, KAS_CACHE_LINE, &size_bytes))
+    if (!kas_mul(set->count, sizeof(kas_counters), &size_bytes) ||
+        !kas_add(size_bytes, KAS_CACHE_LINE, &size_bytes))
         return kas_out_of_memory();
     void *block = kas_calloc(1, size_bytes);
     if (!block) return kas_out_of_memory();
@@ -23,7 +24,8 @@ static kas_status make_counters(kas_layer_record *record, const kas_context_set 
     return NULL;
 }
 
-kas_status kas_layer_record_get(kas_id_map *records, uint64_t uid, const kas_context_set *set, kas_layer_record **out)
+kas_status kas_layer_record_get(kas_id_map *records, uint64_t uid, const kas_context_set *set,
+                                kas_layer_record **out)
 {
     uintptr_t *place = kas_id_map_add(records, uid);
     if (!place) return kas_out_of_memory();

@@ -1,7 +1,7 @@
 /* What outlives a layer's plans: its counters, and when its kernels' outputs are sampled next.
  *
- * Threads: found, made and released under the executor's control lock; a plan holds its layer's record, so passes use
- * it without. */
+ * Threads: found, made and released under the executor's control lock; a plan holds its layer's record, so
+ * passes use it without. */
 #ifndef KAS_EXEC_LAYER_H
 #define KAS_EXEC_LAYER_H
 
@@ -14,7 +14,7 @@ typedef struct kas_layer_record {
     bool published; /* the present root has a plan of it */
     bool changing;  /* kas_exec_publish replaces or removes it; only set within that call */
     _Atomic uint64_t failed_calls;
-    _Atomic int64_t next_sample_ns; /* monotonic */
+    _Atomic int64_t next_sample_ns;               /* monotonic */
     kas_counters *counters[KAS_CONTEXT_SETS_MAX]; /* of each context; NULL: no plan was on that device */
     void *blocks[KAS_CONTEXT_SETS_MAX];           /* that `counters` point into */
     uint32_t counts[KAS_CONTEXT_SETS_MAX];

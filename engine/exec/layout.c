@@ -1,4 +1,5 @@
-/* Where in an arena a plan's passes keep what: how many rows a submission may have, and the offset of every region. */
+/* Where in an arena a plan's passes keep what: how many rows a submission may have, and the offset of every
+ * region. */
 #include "engine/exec/plan.h"
 
 /* Bounds on what one context holds for a plan, whatever its shape: rows are reduced until they are met. */
@@ -96,8 +97,9 @@ static void lay_out_mirrored(kas_plan *plan, arena_end *end)
     layout->result = reserve(end, n > 0 ? kas_blend_result_bytes(n, rows) : 0);
     layout->fossil_result =
         reserve_many(end, fossils, kas_blend_result_bytes(1, rows), &layout->fossil_result_stride);
-    layout->sample = reserve_many(end, copies ? n : 0,
-                                  4 * (size_t)plan->outputs * min_rows(rows, KAS_SAMPLE_ROWS), &layout->sample_stride);
+    layout->sample =
+        reserve_many(end, copies ? n : 0, 4 * (size_t)plan->outputs * min_rows(rows, KAS_SAMPLE_ROWS),
+                     &layout->sample_stride);
     layout->mirror_bytes = copies ? end->bytes : 0;
 }
 
@@ -116,6 +118,8 @@ kas_status kas_plan_lay_out(kas_plan *plan, uint32_t rows_limit)
     layout->base[1] = reserve(&end, plan->fossil_count > 0 ? output_bytes : 0);
     layout->work = reserve(&end, largest_work(plan));
     layout->total_bytes = end.bytes;
-    if (end.overflown) return kas_fail(KAS_TOO_LARGE, ENGINE, "layer %s: its passes need more memory than there are addresses", plan->name);
+    if (end.overflown)
+        return kas_fail(KAS_TOO_LARGE, ENGINE,
+                        "layer %s: its passes need more memory than there are addresses", plan->name);
     return NULL;
 }

@@ -1,5 +1,5 @@
-/* Running passes: the shortest way for dormant ones, submissions one after the other for the rest, and what a pass
- * leaves behind: its result, its counts. */
+/* Running passes: the shortest way for dormant ones, submissions one after the other for the rest, and what a
+ * pass leaves behind: its result, its counts. */
 #include "engine/exec/pass.h"
 
 #include <string.h>
@@ -7,15 +7,8 @@
 #include "base/clock.h"
 #include "engine/exec/executor.h"
 
-/* ---- the end of a pass ------------------------------------------------------------------------------------- */
-
-static uint64_t seeds_of(const kas_plan *plan, uint64_t contributions)
-{
-    uint64_t seeds = 0;
-    for (; contributions; contributions &= contributions - 1)
-        seeds |= 1ull << plan->seeds[__builtin_ctzll(contributions)].seed;
-    return seeds;
-}
+/* ---- the end of a pass
+ * ------------------------------------------------------------------------------------- */
 
 static void count_failed(kas_exec *exec, const kas_plan *plan)
 {
@@ -30,8 +23,8 @@ static void finish(kas_pass *pass, const kas_context *context, const kas_plan *p
     int64_t now_ns = kas_monotonic_ns();
     result->generation = plan->generation + pass->step;
     result->epoch = epoch;
-    result->seeds_used = pass->used ? seeds_of(plan, pass->used) : 0;
-    result->seeds_failed = pass->failed ? seeds_of(plan, pass->failed) : 0;
+    result->seeds_used = pass->used ? kas_plan_seeds(plan, pass->used) : 0;
+    result->seeds_failed = pass->failed ? kas_plan_seeds(plan, pass->failed) : 0;
     result->rows_failed = pass->rows_failed;
     result->queue_ns = (uint64_t)(pass->started_ns - pass->arrived_ns);
     result->compute_ns = (uint64_t)(now_ns - pass->started_ns);
@@ -43,17 +36,20 @@ static void finish(kas_pass *pass, const kas_context *context, const kas_plan *p
 static kas_status annotate(kas_status status, const kas_exec *exec, const kas_plan *plan)
 {
     if (kas_status_code(status) != KAS_DEADLINE)
-        return kas_annotate(status, "layer %s: computing the base on %s", plan->name, kas_device_id(plan->set->device));
+        return kas_annotate(status, "layer %s: computing the base on %s", plan->name,
+                            kas_device_id(plan->set->device));
     kas_status_free(status);
-    return kas_fail(KAS_DEADLINE, DEVICE, "layer %s: the base was not computed within %lld ms on %s", plan->name,
-                    (long long)(exec->options.deadline_ns / KAS_NS_PER_MS), kas_device_id(plan->set->device));
+    return kas_fail(KAS_DEADLINE, DEVICE, "layer %s: the base was not computed within %lld ms on %s",
+                    plan->name, (long long)(exec->options.deadline_ns / KAS_NS_PER_MS),
+                    kas_device_id(plan->set->device));
 }
 
-/* ---- dormant passes ---------------------------------------------------------------------------------------- */
+/* ---- dormant passes
+ * ---------------------------------------------------------------------------------------- */
 
 /* The base over the caller's own memory. params[1…] stay zero. */
-static kas_status run_rows(const kas_plan *plan, kas_context *context, const float *x, float *y, uint32_t rows,
-                           int64_t deadline_ns)
+static kas_status run_rows(const kas_plan *plan, kas_context *context, const float *x, float *y,
+                           uint32_t rows, int64_t deadline_ns)
 {
     context->params[0] = rows;
     kas_submission submission;
@@ -79,7 +75,8 @@ void kas_pass_run_dormant(kas_pass *pass, kas_exec *exec, kas_context *context, 
         uint64_t left = pass->rows - done;
         uint32_t rows = left < plan->base_rows ? (uint32_t)left : plan->base_rows;
         if (done > 0) deadline_ns = kas_monotonic_ns() + exec->options.deadline_ns;
-        status = run_rows(plan, context, pass->x + done * plan->inputs, pass->y + done * plan->outputs, rows, deadline_ns);
+        status = run_rows(plan, context, pass->x + done * plan->inputs, pass->y + done * plan->outputs, rows,
+                          deadline_ns);
         done += rows;
     }
     pass->status = status;
@@ -92,7 +89,8 @@ void kas_pass_run_dormant(kas_pass *pass, kas_exec *exec, kas_context *context, 
     finish(pass, context, plan, sight->epoch);
 }
 
-/* ---- batches ----------------------------------------------------------------------------------------------- */
+/* ---- batches
+ * ----------------------------------------------------------------------------------------------- */
 
 /* Several passes are staged together; one alone uses its caller's memory where the device can. */
 static void choose_rows(kas_batch *batch)
@@ -113,15 +111,19 @@ static void choose_rows(kas_batch *batch)
 static kas_status check_deadline(const kas_batch *batch)
 {
     const kas_forward_request *request = batch->passes->request;
-    if (batch->done == 0 || request->deadline_ns == 0 || kas_monotonic_ns() < request->deadline_ns) return NULL;
-    return kas_fail(KAS_DEADLINE, CALLER, "layer %s: the request's deadline passed after %llu of its %llu rows",
-                    batch->plan->name, (unsigned long long)batch->done, (unsigned long long)batch->passes->rows);
+    if (batch->done == 0 || request->deadline_ns == 0 || kas_monotonic_ns() < request->deadline_ns)
+        return NULL;
+    return kas_fail(KAS_DEADLINE, CALLER,
+                    "layer %s: the request's deadline passed after %llu of its %llu rows", batch->plan->name,
+                    (unsigned long long)batch->done, (unsigned long long)batch->passes->rows);
 }
 
-/* A kernel that fails as a whole fails for all rows of the pass: those that were computed with it are computed again. */
+/* A kernel that fails as a whole fails for all rows of the pass: those that were computed with it are
+ * computed again. */
 static bool start_again(kas_batch *batch, uint64_t broken, uint64_t broken_fossils)
 {
-    if (batch->done == 0 || (batch->broken == broken && batch->broken_fossils == broken_fossils)) return false;
+    if (batch->done == 0 || (batch->broken == broken && batch->broken_fossils == broken_fossils))
+        return false;
     kas_pass *pass = batch->passes;
     pass->used = pass->failed = pass->fossils_failed = pass->rows_failed = 0;
     batch->done = 0;

@@ -16,6 +16,21 @@ float kas_plan_alpha(const kas_plan_seed *seed, uint32_t step)
     return kas_half_to_float(kas_half_from_float(value));
 }
 
+uint32_t kas_plan_steps(const kas_plan *plan)
+{
+    if (!plan->ramp) return 0;
+    uint32_t steps = atomic_load_explicit(&plan->ramp->steps, memory_order_relaxed);
+    return steps < plan->ramp_steps_max ? steps : plan->ramp_steps_max;
+}
+
+uint64_t kas_plan_seeds(const kas_plan *plan, uint64_t contributions)
+{
+    uint64_t seeds = 0;
+    for (; contributions; contributions &= contributions - 1)
+        seeds |= 1ull << plan->seeds[__builtin_ctzll(contributions)].seed;
+    return seeds;
+}
+
 static bool is_same_ramp(const kas_plan_seed *a, const kas_plan_seed *b)
 {
     return a->ramp && b->ramp && a->seed == b->seed && a->binding == b->binding &&
@@ -33,7 +48,8 @@ bool kas_plan_same_ramp(const kas_plan *plan, const kas_plan *old)
     return false;
 }
 
-/* ---- segments ---------------------------------------------------------------------------------------------- */
+/* ---- segments
+ * ---------------------------------------------------------------------------------------------- */
 
 typedef struct resolver {
     kas_resolve_fn resolve;
@@ -46,12 +62,12 @@ static kas_status take_segment(kas_plan *plan, const resolver *from, kas_resourc
 {
     kas_segment *segment = from->resolve(from->user, resource);
     if (!segment)
-        return kas_fail(KAS_INTERNAL, ENGINE, "layer %s: %s %u is resource %llu, which nobody holds", plan->name, what,
-                        seed, (unsigned long long)resource);
+        return kas_fail(KAS_INTERNAL, ENGINE, "layer %s: %s %u is resource %llu, which nobody holds",
+                        plan->name, what, seed, (unsigned long long)resource);
     const kas_segment_info *info = kas_segment_get_info(segment);
     if (info->inputs != plan->inputs || info->outputs != plan->outputs)
-        return kas_fail(KAS_INTERNAL, ENGINE, "layer %s maps %u to %u features, but %s %u maps %zu to %zu", plan->name,
-                        plan->inputs, plan->outputs, what, seed, info->inputs, info->outputs);
+        return kas_fail(KAS_INTERNAL, ENGINE, "layer %s maps %u to %u features, but %s %u maps %zu to %zu",
+                        plan->name, plan->inputs, plan->outputs, what, seed, info->inputs, info->outputs);
     uintptr_t *uses = kas_id_map_add(&plan->exec->resources, resource);
     if (!uses) return kas_out_of_memory();
     ++*uses;
@@ -99,7 +115,8 @@ static kas_status take_fossils(kas_plan *plan, const kas_published_layer *layer,
     return NULL;
 }
 
-/* ---- lists and estimates ----------------------------------------------------------------------------------- */
+/* ---- lists and estimates
+ * ----------------------------------------------------------------------------------- */
 
 static kas_status record_lists(kas_plan *plan)
 {
@@ -123,7 +140,8 @@ static kas_status record_lists(kas_plan *plan)
     return kas_blend_list(device, &shape, &plan->fossil_blend);
 }
 
-/* On one core, cautiously: the packed product does about 10 multiply-adds a nanosecond and more, other operators 1. */
+/* On one core, cautiously: the packed product does about 10 multiply-adds a nanosecond and more, other
+ * operators 1. */
 static double ns_per_row(const kas_segment *segment)
 {
     const kas_segment_info *info = kas_segment_get_info(segment);
@@ -140,7 +158,8 @@ static void estimate(kas_plan *plan)
         plan->full_ns_per_row += ns_per_row(plan->seeds[i].segment) + plan->outputs;
 }
 
-/* ---- making and freeing ------------------------------------------------------------------------------------ */
+/* ---- making and freeing
+ * ------------------------------------------------------------------------------------ */
 
 static bool is_dormant(const kas_plan *plan)
 {
@@ -166,17 +185,20 @@ static kas_status allocate(kas_exec *exec, const kas_published_layer *layer, kas
     plan->name_hash = kas_name_hash(plan->name, plan->name_length);
     plan->seeds = kas_calloc(layer->seed_count + 1u, sizeof *plan->seeds);
     plan->fossils = kas_calloc(layer->fossil_count + 1u, sizeof *plan->fossils);
-    plan->resources = kas_calloc((size_t)layer->seed_count + layer->fossil_count + 1u, sizeof *plan->resources);
+    plan->resources =
+        kas_calloc((size_t)layer->seed_count + layer->fossil_count + 1u, sizeof *plan->resources);
     return plan->seeds && plan->fossils && plan->resources ? NULL : kas_out_of_memory();
 }
 
-static kas_status compose(kas_plan *plan, const kas_published_layer *layer, kas_device *device, const resolver *from)
+static kas_status compose(kas_plan *plan, const kas_published_layer *layer, kas_device *device,
+                          const resolver *from)
 {
     kas_exec *exec = plan->exec;
     KAS_TRY(kas_exec_contexts(exec, device, &plan->set));
     KAS_TRY(kas_layer_record_get(&exec->records, layer->uid, plan->set, &plan->record));
     plan->counters = plan->record->counters[plan->set->index];
-    KAS_TRY(take_segment(plan, from, layer->weights, "the base of generation", (uint32_t)layer->generation, &plan->base));
+    KAS_TRY(take_segment(plan, from, layer->weights, "the base of generation", (uint32_t)layer->generation,
+                         &plan->base));
     KAS_TRY(take_fossils(plan, layer, from));
     KAS_TRY(take_seeds(plan, layer, from));
     plan->base_list = kas_segment_list(plan->base);
@@ -190,13 +212,14 @@ static kas_status compose(kas_plan *plan, const kas_published_layer *layer, kas_
     KAS_TRY(record_lists(plan));
     estimate(plan);
     kas_workspace_pool *pool;
-    KAS_TRY(kas_workspace_pool_get(&exec->pools, plan->set, plan->layout.total_bytes, plan->layout.mirror_bytes, &pool));
+    KAS_TRY(kas_workspace_pool_get(&exec->pools, plan->set, plan->layout.total_bytes,
+                                   plan->layout.mirror_bytes, &pool));
     plan->pool = pool;
     return NULL;
 }
 
-kas_status kas_plan_create(kas_exec *exec, const kas_published_layer *layer, kas_device *device, kas_resolve_fn resolve,
-                           void *user, kas_plan **out)
+kas_status kas_plan_create(kas_exec *exec, const kas_published_layer *layer, kas_device *device,
+                           kas_resolve_fn resolve, void *user, kas_plan **out)
 {
     kas_plan *plan = NULL;
     resolver from = {.resolve = resolve, .user = user};
@@ -214,7 +237,8 @@ kas_status kas_plan_create(kas_exec *exec, const kas_published_layer *layer, kas
     return NULL;
 }
 
-/* Drops the plan's references; moves those that were the last to the front of plan->resources. Returns how many. */
+/* Drops the plan's references; moves those that were the last to the front of plan->resources. Returns how
+ * many. */
 static uint32_t drop_resources(kas_plan *plan)
 {
     uint32_t drained = 0;

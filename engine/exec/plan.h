@@ -1,7 +1,8 @@
-/* Plans: what passes read of one layer. Immutable from its publication on, but for the counter of a ramp's passes.
+/* Plans: what passes read of one layer. Immutable from its publication on, but for the counter of a ramp's
+ * passes.
  *
- * Composing takes segments that are already on the device, records the three short lists of blending, lays out the
- * arena, and counts the resources that it uses; nothing is computed, copied or waited for. */
+ * Composing takes segments that are already on the device, records the three short lists of blending, lays
+ * out the arena, and counts the resources that it uses; nothing is computed, copied or waited for. */
 #ifndef KAS_EXEC_PLAN_H
 #define KAS_EXEC_PLAN_H
 
@@ -30,19 +31,20 @@ typedef struct kas_plan_fossil {
 
 /* Byte offsets into an arena for `rows` rows. What is mirrored in host memory stands first. */
 typedef struct kas_arena_layout {
-    uint32_t rows;                  /* of one submission with seeds, fossils or staging */
-    uint32_t staged_rows;           /* that x and y have room for */
-    size_t params;                  /* of the seeds */
+    uint32_t rows;        /* of one submission with seeds, fossils or staging */
+    uint32_t staged_rows; /* that x and y have room for */
+    size_t params;        /* of the seeds */
     size_t fossil_params, fossil_params_stride;
     size_t x, y;
-    size_t result;                  /* of the seeds */
+    size_t result; /* of the seeds */
     size_t fossil_result, fossil_result_stride;
-    size_t sample, sample_stride;   /* outputs of contributions, downloaded for statistics; no host pointers only */
+    size_t sample,
+        sample_stride; /* outputs of contributions, downloaded for statistics; no host pointers only */
     size_t mirror_bytes;
-    size_t blend, blend_stride;     /* contributions' outputs */
-    size_t fossil_blend;            /* the output of one fossil */
-    size_t base[2];                 /* the base's output, before and after a fossil in turn */
-    size_t work;                    /* of the segment that runs */
+    size_t blend, blend_stride; /* contributions' outputs */
+    size_t fossil_blend;        /* the output of one fossil */
+    size_t base[2];             /* the base's output, before and after a fossil in turn */
+    size_t work;                /* of the segment that runs */
     size_t total_bytes;
 } kas_arena_layout;
 
@@ -56,16 +58,16 @@ typedef struct kas_ramp_counter { /* passes of the plan's ramps */
 struct kas_plan {
     /* what a dormant pass reads */
     kas_list *base_list;
-    const kas_workspace_pool *pool; /* NULL: no arena needed */
+    const kas_workspace_pool *pool;
     kas_context_set *set;
     kas_layer_record *record;
     kas_counters *counters; /* one a context of the set */
     uint64_t generation;
     uint32_t inputs, outputs;
-    uint32_t base_rows;     /* of one submission of the base alone */
+    uint32_t base_rows; /* of one submission of the base alone */
     bool serving;
-    bool dormant;           /* no fossil steps, and without overrides nothing contributes */
-    bool needs_work;        /* the base's list uses workspace */
+    bool dormant;    /* no fossil steps, and without overrides nothing contributes */
+    bool needs_work; /* the base's list uses workspace */
     uint32_t name_length;
     char name[KAS_NAME_SIZE];
 
@@ -74,12 +76,13 @@ struct kas_plan {
     uint64_t born, died; /* sequence of the first root with it, of the first without */
     kas_plan *next_retired;
     kas_segment *base; /* retained */
-    kas_list *judge, *blend, *linear_blend; /* of the seeds; linear_blend: NULL where the base is more than a product */
+    kas_list *judge, *blend,
+        *linear_blend; /* of the seeds; linear_blend: NULL where the base is more than a product */
     kas_list *fossil_judge, *fossil_blend;
     kas_arena_layout layout;
     double base_ns_per_row, full_ns_per_row; /* estimates, for kas_exec_is_small */
-    uint32_t ramp_steps_max; /* passes until the last ramp has ended; 0: none runs */
-    kas_ramp_counter *ramp;  /* NULL: none runs */
+    uint32_t ramp_steps_max;                 /* passes until the last ramp has ended; 0: none runs */
+    kas_ramp_counter *ramp;                  /* NULL: none runs */
     uint32_t seed_count, fossil_count;
     kas_plan_seed *seeds;
     kas_plan_fossil *fossils;
@@ -89,6 +92,10 @@ struct kas_plan {
 
 /* Alpha of a contribution in the step-th pass of the plan's ramps. */
 float kas_plan_alpha(const kas_plan_seed *seed, uint32_t step);
+/* Passes of the plan's ramps so far. */
+uint32_t kas_plan_steps(const kas_plan *plan);
+/* The seeds of contributions. */
+uint64_t kas_plan_seeds(const kas_plan *plan, uint64_t contributions);
 /* True when a ramp of `old` goes on in `plan`. */
 bool kas_plan_same_ramp(const kas_plan *plan, const kas_plan *old);
 

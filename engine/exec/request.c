@@ -16,11 +16,13 @@ static const char *shape_text(const kas_tensor_view *view, char *out, size_t siz
     return out;
 }
 
-static kas_status refuse_shape(const kas_plan *plan, const char *name, const kas_tensor_view *view, uint32_t features)
+static kas_status refuse_shape(const kas_plan *plan, const char *name, const kas_tensor_view *view,
+                               uint32_t features)
 {
     char text[192];
-    return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "layer %s: the %s has shape %s, but the layer takes [..., %u]",
-                    plan->name, name, shape_text(view, text, sizeof text), features);
+    return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
+                    "layer %s: the %s has shape %s, but the layer takes [..., %u]", plan->name, name,
+                    shape_text(view, text, sizeof text), features);
 }
 
 static bool is_dense(const kas_tensor_view *view)
@@ -41,11 +43,12 @@ static bool is_host(const char *device)
 }
 
 /* Rows of a view whose last dimension is `features`. */
-static kas_status view_rows(const kas_plan *plan, const char *name, const kas_tensor_view *view, uint32_t features,
-                            uint64_t *out)
+static kas_status view_rows(const kas_plan *plan, const char *name, const kas_tensor_view *view,
+                            uint32_t features, uint64_t *out)
 {
     if (view->dtype != KAS_F32 || !is_host(view->device))
-        return kas_fail(KAS_UNSUPPORTED, CALLER, "layer %s: the %s must be float32 in host memory", plan->name, name);
+        return kas_fail(KAS_UNSUPPORTED, CALLER, "layer %s: the %s must be float32 in host memory",
+                        plan->name, name);
     uint32_t rank = view->rank;
     if (rank < 1 || rank > KAS_TENSOR_MAX_RANK || view->shape[rank - 1] != (int64_t)features)
         return refuse_shape(plan, name, view, features);
@@ -56,7 +59,8 @@ static kas_status view_rows(const kas_plan *plan, const char *name, const kas_te
     if (!kas_mul(rows, 4 * (size_t)features, &bytes) || bytes > PTRDIFF_MAX)
         return refuse_shape(plan, name, view, features);
     if (!is_dense(view))
-        return kas_fail(KAS_UNSUPPORTED, CALLER, "layer %s: the %s must be dense and row-major", plan->name, name);
+        return kas_fail(KAS_UNSUPPORTED, CALLER, "layer %s: the %s must be dense and row-major", plan->name,
+                        name);
     if (rows > 0 && !view->data)
         return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "layer %s: the %s has no memory", plan->name, name);
     *out = rows;
@@ -76,7 +80,8 @@ static kas_status refuse_pair(const kas_plan *plan, const kas_forward_request *r
     char input[192], output[192];
     return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
                     "layer %s: input %s and output %s must have the same leading dimensions", plan->name,
-                    shape_text(&request->input, input, sizeof input), shape_text(&request->output, output, sizeof output));
+                    shape_text(&request->input, input, sizeof input),
+                    shape_text(&request->output, output, sizeof output));
 }
 
 /* The place of a seed in the plan; seed_count when it has no kernel. */
@@ -93,14 +98,16 @@ static kas_status check_overrides(const kas_plan *plan, const kas_forward_reques
     for (size_t i = 0; i < request->alpha_count; ++i) {
         const kas_alpha_override *given = &request->alphas[i];
         if (place_of(plan, given->seed) == plan->seed_count)
-            return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "layer %s: seed %u has no kernel whose alpha could be given",
-                            plan->name, given->seed);
+            return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
+                            "layer %s: seed %u has no kernel whose alpha could be given", plan->name,
+                            given->seed);
         if (!(given->alpha >= 0.0f && given->alpha <= 1.0f))
-            return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "layer %s: alpha %g of seed %u is not within [0, 1]",
-                            plan->name, (double)given->alpha, given->seed);
+            return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
+                            "layer %s: alpha %g of seed %u is not within [0, 1]", plan->name,
+                            (double)given->alpha, given->seed);
         if (i > 0 && request->alphas[i - 1].seed >= given->seed)
-            return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "layer %s: alphas must be given by ascending seed, each once",
-                            plan->name);
+            return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
+                            "layer %s: alphas must be given by ascending seed, each once", plan->name);
     }
     return NULL;
 }
@@ -108,13 +115,16 @@ static kas_status check_overrides(const kas_plan *plan, const kas_forward_reques
 kas_status kas_pass_refuse(const kas_pass *pass, const kas_sight *sight)
 {
     const kas_forward_request *request = pass->request;
-    if (sight->closed) return kas_fail(KAS_UNAVAILABLE, ENGINE, "layer %s: the engine is stopping", request->layer);
+    if (sight->closed)
+        return kas_fail(KAS_UNAVAILABLE, ENGINE, "layer %s: the engine is stopping", request->layer);
     if (!sight->plan) return kas_fail(KAS_NOT_FOUND, CALLER, "no layer %s", request->layer);
     if (!sight->plan->serving)
-        return kas_fail(KAS_UNAVAILABLE, CALLER, "layer %s is out of service; load it again to use it", request->layer);
+        return kas_fail(KAS_UNAVAILABLE, CALLER, "layer %s is out of service; load it again to use it",
+                        request->layer);
     if (request->deadline_ns != 0 && pass->started_ns >= request->deadline_ns)
-        return kas_fail(KAS_DEADLINE, CALLER, "layer %s: the request's deadline passed %lld us before it could start",
-                        request->layer, (long long)((pass->started_ns - request->deadline_ns) / KAS_NS_PER_US));
+        return kas_fail(
+            KAS_DEADLINE, CALLER, "layer %s: the request's deadline passed %lld us before it could start",
+            request->layer, (long long)((pass->started_ns - request->deadline_ns) / KAS_NS_PER_US));
     return NULL;
 }
 

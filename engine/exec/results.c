@@ -1,6 +1,6 @@
-/* The ring is Vyukov's bounded queue: each cell carries the turn that it waits for, so a producer that has been
- * interrupted holds up the cell that it claimed and nothing else. Turns count laps, so that memory straight from calloc
- * is an empty ring: an idle engine touches none of it. */
+/* The ring is Vyukov's bounded queue: each cell carries the turn that it waits for, so a producer that has
+ * been interrupted holds up the cell that it claimed and nothing else. Turns count laps, so that memory
+ * straight from calloc is an empty ring: an idle engine touches none of it. */
 #include "engine/exec/results.h"
 
 kas_status kas_results_init(kas_results *results, uint32_t capacity)
@@ -50,7 +50,8 @@ void kas_results_push(kas_results *results, const kas_pass_result *result)
         kas_result_cell *cell = &results->cells[at & results->mask];
         uint64_t lap = at >> results->lap_shift;
         int64_t ahead = (int64_t)(atomic_load_explicit(&cell->turn, memory_order_acquire) - 2 * lap);
-        if (ahead < 0) { /* full: make room; where the oldest is still being written this one is lost instead */
+        if (ahead <
+            0) { /* full: make room; where the oldest is still being written this one is lost instead */
             kas_pass_result oldest;
             bool dropped = take_one(results, &oldest);
             atomic_fetch_add_explicit(&results->dropped, 1, memory_order_relaxed);

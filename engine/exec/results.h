@@ -1,5 +1,5 @@
-/* What passes report to the control plane: a bounded ring that any pass writes and the control thread empties. When it
- * is full the oldest result is dropped and counted.
+/* What passes report to the control plane: a bounded ring that any pass writes and the control thread
+ * empties. When it is full the oldest result is dropped and counted.
  *
  * Threads: push from any, take from one thread at a time. No locks. */
 #ifndef KAS_EXEC_RESULTS_H

@@ -1,7 +1,8 @@
 /* Publication with hazard pointers.
  *
- * The root is an immutable table of plans. Publishing makes a new root, stores it, and retires the old root and the
- * plans that are no longer in it. Each context has one word, `announced`, that names what its pass may touch:
+ * The root is an immutable table of plans. Publishing makes a new root, stores it, and retires the old root
+ * and the plans that are no longer in it. Each context has one word, `announced`, that names what its pass
+ * may touch:
  *
  *     pass                                            control thread
  *     1  r = root                                     A  root = r′                 (seq_cst)
@@ -12,21 +13,24 @@
  *     6  … uses p alone …
  *     7  announced = NULL       (release)
  *
- * A word that holds a root protects it and every plan that was in it; one that holds a plan protects that plan.
+ * A word that holds a root protects it and every plan that was in it; one that holds a plan protects that
+ * plan.
  *
- * Why nothing is freed under a pass. All seq_cst operations have one total order. If 3 read r, it came before the store
- * A that replaced r, hence 2 before A before C: the read C of this word sees the announcement of 2 or one of the same
- * word's later values. As long as the pass has not come to 7 these are r and p only; r protects both, p protects the
- * plan, and after 5 the pass does not touch r again. So one word is enough and the step from root to plan needs no
- * second check: at every moment the word protects all that the pass may still touch. A pass that has only done 1 or 2
- * when C is read finds at 3 that the root has changed, and uses nothing of it.
+ * Why nothing is freed under a pass. All seq_cst operations have one total order. If 3 read r, it came before
+ * the store A that replaced r, hence 2 before A before C: the read C of this word sees the announcement of 2
+ * or one of the same word's later values. As long as the pass has not come to 7 these are r and p only; r
+ * protects both, p protects the plan, and after 5 the pass does not touch r again. So one word is enough and
+ * the step from root to plan needs no second check: at every moment the word protects all that the pass may
+ * still touch. A pass that has only done 1 or 2 when C is read finds at 3 that the root has changed, and uses
+ * nothing of it.
  *
- * Why freeing sees the pass's last use: 5 and 7 are releases and C acquires, so what the pass did before comes before
- * the free. A pass that hangs holds its plan, and only that; it does not hold the root, so nothing piles up behind it.
+ * Why freeing sees the pass's last use: 5 and 7 are releases and C acquires, so what the pass did before
+ * comes before the free. A pass that hangs holds its plan, and only that; it does not hold the root, so
+ * nothing piles up behind it.
  *
- * Which roots held a plan needs no list: a plan is in the roots from the one with sequence `born` to the one before
- * `died`. A word must not be handed from one context to another (a scan could miss both), with one exception, which
- * pass.c explains: the old one stays announced until after the new one is. */
+ * Which roots held a plan needs no list: a plan is in the roots from the one with sequence `born` to the one
+ * before `died`. A word must not be handed from one context to another (a scan could miss both), with one
+ * exception, which pass.c explains: the old one stays announced until after the new one is. */
 #include "engine/exec/root.h"
 
 #include <string.h>
@@ -55,7 +59,8 @@ static kas_plan *root_find(const kas_root *root, const char *name)
     uint64_t hash = kas_name_hash(name, length);
     for (size_t at = hash & root->mask; root->table[at].plan; at = (at + 1) & root->mask) {
         kas_plan *plan = root->table[at].plan;
-        if (root->table[at].hash == hash && plan->name_length == length && memcmp(plan->name, name, length) == 0)
+        if (root->table[at].hash == hash && plan->name_length == length &&
+            memcmp(plan->name, name, length) == 0)
             return plan;
     }
     return NULL;
@@ -75,14 +80,16 @@ kas_sight kas_root_enter(kas_publication *publication, kas_context *context, con
     return sight;
 }
 
-/* ---- making roots ------------------------------------------------------------------------------------------ */
+/* ---- making roots
+ * ------------------------------------------------------------------------------------------ */
 
 static kas_root *root_create(size_t plan_count)
 {
     size_t slots = 2, size_bytes;
     while (slots < 2 * plan_count)
         slots *= 2;
-    if (!kas_mul(slots, sizeof(kas_root_entry), &size_bytes) || !kas_add(size_bytes, sizeof(kas_root), &size_bytes))
+    if (!kas_mul(slots, sizeof(kas_root_entry), &size_bytes) ||
+        !kas_add(size_bytes, sizeof(kas_root), &size_bytes))
         return NULL;
     kas_root *root = kas_calloc(1, size_bytes);
     if (root) root->mask = slots - 1;
@@ -132,11 +139,12 @@ static void retire_plan(kas_publication *publication, kas_plan *plan, uint64_t d
     if (plan->ramp_steps_max > 0) --publication->ramping;
 }
 
-/* ---- publishing -------------------------------------------------------------------------------------------- */
+/* ---- publishing
+ * -------------------------------------------------------------------------------------------- */
 
 /* Marks the records of the layers that change. Returns how many plans of the present root go. */
-static size_t mark_changing(kas_exec *exec, kas_plan *const *plans, size_t plan_count, const uint64_t *removed,
-                            size_t removed_count, bool changing)
+static size_t mark_changing(kas_exec *exec, kas_plan *const *plans, size_t plan_count,
+                            const uint64_t *removed, size_t removed_count, bool changing)
 {
     size_t going = 0;
     for (size_t i = 0; i < plan_count + removed_count; ++i) {
@@ -154,12 +162,12 @@ static size_t mark_changing(kas_exec *exec, kas_plan *const *plans, size_t plan_
     return going;
 }
 
-/* Passes of a ramp that the control plane has not been told of: where the same ramp goes on, the new plan goes on from
- * there, so that every pass is one step. */
+/* Passes of a ramp that the control plane has not been told of: where the same ramp goes on, the new plan
+ * goes on from there, so that every pass is one step. */
 static void continue_ramp(kas_plan *plan, const kas_plan *old)
 {
     if (!kas_plan_same_ramp(plan, old)) return;
-    uint32_t untold = atomic_load(&old->ramp->steps) - old->ramp->taken;
+    uint32_t untold = kas_plan_steps(old) - old->ramp->taken;
     atomic_store(&plan->ramp->steps, untold < plan->ramp_steps_max ? untold : plan->ramp_steps_max);
 }
 
@@ -171,7 +179,8 @@ static kas_plan *successor_of(const kas_plan *old, kas_plan *const *plans, size_
 }
 
 /* After the store: the plans of the old root that went are retired, the new ones are at home. */
-static void settle(kas_exec *exec, kas_root *old, const kas_root *root, kas_plan *const *plans, size_t plan_count)
+static void settle(kas_exec *exec, kas_root *old, const kas_root *root, kas_plan *const *plans,
+                   size_t plan_count)
 {
     for (size_t at = 0; at <= old->mask; ++at) {
         kas_plan *plan = old->table[at].plan;
@@ -185,7 +194,8 @@ static void settle(kas_exec *exec, kas_root *old, const kas_root *root, kas_plan
     }
 }
 
-static kas_root *compose(kas_root *old, size_t going, uint32_t epoch, kas_plan *const *plans, size_t plan_count)
+static kas_root *compose(kas_root *old, size_t going, uint32_t epoch, kas_plan *const *plans,
+                         size_t plan_count)
 {
     kas_root *root = root_create(old->plan_count - going + plan_count);
     if (!root) return NULL;
@@ -225,11 +235,13 @@ kas_status kas_exec_publish(kas_exec *exec, uint32_t epoch, kas_plan *const *pla
     return root ? NULL : kas_out_of_memory();
 }
 
-/* ---- reclaiming -------------------------------------------------------------------------------------------- */
+/* ---- reclaiming
+ * -------------------------------------------------------------------------------------------- */
 
-/* Calls `protects` with each word that a context announces, until one says yes. Every thing is looked for in words that
- * are read after it was retired, which is all that the proof above asks for. */
-static bool any_announced(kas_exec *exec, bool (*protects)(const kas_exec *exec, const void *word, const void *thing),
+/* Calls `protects` with each word that a context announces, until one says yes. Every thing is looked for in
+ * words that are read after it was retired, which is all that the proof above asks for. */
+static bool any_announced(kas_exec *exec,
+                          bool (*protects)(const kas_exec *exec, const void *word, const void *thing),
                           const void *thing)
 {
     uint32_t sets = atomic_load(&exec->set_count);
@@ -312,7 +324,8 @@ bool kas_exec_reclaim(kas_exec *exec)
     return waiting;
 }
 
-/* ---- the end ----------------------------------------------------------------------------------------------- */
+/* ---- the end
+ * ----------------------------------------------------------------------------------------------- */
 
 void kas_publication_close(kas_exec *exec, kas_root *closed)
 {

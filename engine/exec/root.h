@@ -1,5 +1,5 @@
-/* Publication: the one root that all plans hang off, how a pass holds on to what it uses, and when what was replaced
- * is freed. How and why it is safe stands at the head of root.c.
+/* Publication: the one root that all plans hang off, how a pass holds on to what it uses, and when what was
+ * replaced is freed. How and why it is safe stands at the head of root.c.
  *
  * Threads: kas_root_enter from any thread; the rest from the control thread. */
 #ifndef KAS_EXEC_ROOT_H
@@ -13,7 +13,7 @@ typedef struct kas_root_entry {
 } kas_root_entry;
 
 typedef struct kas_root { /* immutable once it is published */
-    uint64_t sequence; /* 1 for the first */
+    uint64_t sequence;    /* 1 for the first */
     uint32_t epoch;
     bool closed; /* the executor stops: there is nothing to be found any more */
     size_t plan_count;

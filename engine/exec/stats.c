@@ -29,7 +29,8 @@ static double bucket_ns(uint32_t bucket)
 {
     if (bucket < SUB_BUCKETS) return ((double)bucket + 0.5) * (1 << UNIT_SHIFT);
     uint32_t octave = bucket / SUB_BUCKETS - 1;
-    double units = (double)((uint64_t)(SUB_BUCKETS + bucket % SUB_BUCKETS) << octave) + 0.5 * (double)(1ull << octave);
+    double units =
+        (double)((uint64_t)(SUB_BUCKETS + bucket % SUB_BUCKETS) << octave) + 0.5 * (double)(1ull << octave);
     return units * (1 << UNIT_SHIFT);
 }
 

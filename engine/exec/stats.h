@@ -1,5 +1,5 @@
-/* Counters and latency histograms of passes. Every execution context has its own (one of the engine and one a layer), so
- * that counting writes no line that another pass writes; whoever reads adds them up.
+/* Counters and latency histograms of passes. Every execution context has its own (one of the engine and one a
+ * layer), so that counting writes no line that another pass writes; whoever reads adds them up.
  *
  * Threads: one writer a kas_counters (the pass that holds the context), any number of readers. */
 #ifndef KAS_EXEC_STATS_H
@@ -10,7 +10,8 @@
 #include "base/alloc.h"
 #include "engine/exec/exec.h"
 
-/* Log-linear: 32 buckets of 32 ns, then 32 an octave up to 34 s: an error of at most 1/64 from half a microsecond on. */
+/* Log-linear: 32 buckets of 32 ns, then 32 an octave up to 34 s: an error of at most 1/64 from half a
+ * microsecond on. */
 enum { KAS_LATENCY_BUCKETS = 32 + 25 * 32 };
 
 typedef struct kas_counters {
@@ -31,6 +32,7 @@ void kas_counters_pass(kas_counters *counters, uint64_t rows, uint64_t latency_n
 void kas_counters_kernels(kas_counters *counters, uint64_t executions, uint64_t failures, uint64_t kernel_ns);
 
 void kas_counter_sum_add(kas_counter_sum *sum, const kas_counters *counters);
-void kas_counter_sum_stats(const kas_counter_sum *sum, kas_exec_stats *out); /* all but failed_calls, results_dropped */
+void kas_counter_sum_stats(const kas_counter_sum *sum,
+                           kas_exec_stats *out); /* all but failed_calls, results_dropped */
 
 #endif

@@ -31,7 +31,8 @@ static kas_status workspace_init(kas_workspace_pool *pool, kas_workspace *worksp
     return workspace->host ? NULL : kas_out_of_memory();
 }
 
-static kas_status pool_create(kas_context_set *set, size_t arena_bytes, size_t mirror_bytes, kas_workspace_pool **out)
+static kas_status pool_create(kas_context_set *set, size_t arena_bytes, size_t mirror_bytes,
+                              kas_workspace_pool **out)
 {
     kas_workspace_pool *pool = kas_calloc(1, sizeof *pool + set->count * sizeof(kas_workspace));
     if (!pool) return kas_out_of_memory();
@@ -56,7 +57,8 @@ kas_status kas_workspace_pool_get(kas_workspace_pool **pools, kas_context_set *s
 {
     kas_workspace_pool *best = NULL;
     for (kas_workspace_pool *pool = *pools; pool; pool = pool->next) {
-        if (pool->set != set || pool->arena_bytes < arena_bytes || pool->mirror_bytes < mirror_bytes) continue;
+        if (pool->set != set || pool->arena_bytes < arena_bytes || pool->mirror_bytes < mirror_bytes)
+            continue;
         if (!best || pool->arena_bytes < best->arena_bytes) best = pool;
     }
     if (!best) {

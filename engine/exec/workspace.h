@@ -1,11 +1,13 @@
-/* Memory for passes with seeds, fossils, workspaces or staging: one arena a context, in a pool that plans share.
+/* Memory for passes with seeds, fossils, workspaces or staging: one arena a context, in a pool that plans
+ * share.
  *
- * A plan says how many bytes it needs; the smallest pool that has them is used, or one of the next power of two is made.
- * So what is held is at most twice the largest need, twice over, however many plans there are. Where the device does
- * not take host pointers each arena has a mirror in host memory, of the part that is uploaded and downloaded.
+ * A plan says how many bytes it needs; the smallest pool that has them is used, or one of the next power of
+ * two is made. So what is held is at most twice the largest need, twice over, however many plans there are.
+ * Where the device does not take host pointers each arena has a mirror in host memory, of the part that is
+ * uploaded and downloaded.
  *
- * Threads: pools are found, made and released under the executor's control lock; an arena belongs to who has taken the
- * context of the same index. */
+ * Threads: pools are found, made and released under the executor's control lock; an arena belongs to who has
+ * taken the context of the same index. */
 #ifndef KAS_EXEC_WORKSPACE_H
 #define KAS_EXEC_WORKSPACE_H
 
@@ -22,7 +24,7 @@ typedef struct kas_workspace_pool {
     size_t arena_bytes, mirror_bytes; /* mirror: 0 where the device takes host pointers */
     uint32_t uses;                    /* plans */
     uint32_t count;
-    kas_workspace workspaces[];       /* one a context of the set */
+    kas_workspace workspaces[]; /* one a context of the set */
 } kas_workspace_pool;
 
 /* A pool of `*pools` for this need, retained. */

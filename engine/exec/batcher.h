@@ -1,0 +1,65 @@
+/* What happens to passes when no execution context is free, and to those that were submitted: they wait, and
+ * whoever gets a context next takes with it all that wait for the same layer. Nobody waits for a batch to
+ * fill.
+ *
+ * A waiting caller has a thread of its own; a submitted pass has none until a runner takes it up. */
+#ifndef KAS_EXEC_BATCHER_H
+#define KAS_EXEC_BATCHER_H
+
+#include <pthread.h>
+
+#include "engine/exec/pass.h"
+
+typedef struct kas_waiter {
+    kas_pass pass; /* first: a batch's passes are found back by their address */
+    struct kas_waiter *next;
+    kas_context_set *set; /* whose contexts it waits for; NULL: any */
+    kas_context *context; /* given to it, taken */
+    bool done;            /* another's batch had it: pass.status is there */
+    bool has_thread;      /* that `wake` wakes */
+    pthread_cond_t wake;
+    kas_forward_done call; /* NULL: a caller that waits */
+    void *user;
+} kas_waiter;
+
+typedef struct kas_waiter_list { /* oldest first */
+    kas_waiter *first, *last;
+} kas_waiter_list;
+
+typedef struct kas_batcher {
+    /* Guards both lists, `stopping`, `inside`, and in waiters of the lists: set, context, done. */
+    pthread_mutex_t lock;
+    kas_waiter_list callers;   /* threads that wait for a context */
+    kas_waiter_list submitted; /* passes without a thread */
+    bool stopping;
+    uint32_t inside;          /* threads in kas_batcher_wait */
+    pthread_cond_t work;      /* for runners: something was submitted, or it stops */
+    pthread_cond_t left;      /* for who stops: nobody is inside any more */
+    _Atomic uint32_t waiting; /* length of `callers`; who frees a context looks at it without the lock */
+    pthread_condattr_t monotonic;
+    pthread_t *runners;
+    uint32_t runner_count;
+} kas_batcher;
+
+kas_status kas_batcher_init(kas_exec *exec) KAS_MUST_USE;
+/* Refuses what waits and what comes, and ends the runners. Passes that have a context go on. */
+void kas_batcher_stop(kas_exec *exec);
+void kas_batcher_finish(kas_exec *exec); /* after kas_batcher_stop */
+
+kas_status kas_waiter_init(kas_waiter *waiter, const kas_batcher *batcher) KAS_MUST_USE;
+void kas_waiter_finish(kas_waiter *waiter);
+
+/* Waits until the pass has ended, one way or the other: as leader of a batch or in another's. The first to
+ * wait for a context is the first to be given one. */
+kas_status kas_batcher_wait(kas_exec *exec, kas_waiter *waiter) KAS_MUST_USE;
+
+/* Gives free contexts to those who wait. */
+void kas_batcher_offer(kas_exec *exec);
+
+/* Takes out of the lists all passes of the plan's layer that fit into a batch which has `rows` rows already.
+ * Those that are refused come back with their status. Linked by kas_waiter.next. */
+kas_waiter *kas_batcher_gather(kas_exec *exec, const kas_sight *sight, uint64_t rows);
+/* Tells the gathered that they have ended. */
+void kas_batcher_complete(kas_exec *exec, kas_waiter *gathered);
+
+#endif

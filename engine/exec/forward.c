@@ -1,0 +1,200 @@
+/* The entry of passes. Where a context is free, and nobody has waited longer for one, a pass goes straight
+ * through on its caller's thread: no lock, no allocation. */
+#include "engine/exec/forward.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "engine/exec/executor.h"
+
+/* The device that this thread's last pass was on. Any value will do. */
+static _Thread_local uint32_t last_set;
+
+/* ---- visits
+ * ------------------------------------------------------------------------------------------------ */
+
+static kas_context_set *likely_set(kas_exec *exec)
+{
+    uint32_t sets = atomic_load_explicit(&exec->set_count, memory_order_acquire);
+    if (sets == 0) return NULL;
+    return atomic_load_explicit(&exec->sets[last_set < sets ? last_set : 0], memory_order_acquire);
+}
+
+void kas_visit_end(kas_exec *exec, const kas_visit *visit)
+{
+    if (!visit->context) return;
+    if (visit->hung)
+        kas_context_abandon(visit->context);
+    else
+        kas_context_free(visit->context);
+    if (atomic_load(&exec->batcher.waiting) > 0) kas_batcher_offer(exec);
+}
+
+bool kas_visit_begin_in(kas_exec *exec, kas_context *context, const char *layer, kas_context_set **set,
+                        kas_visit *out)
+{
+    out->context = context;
+    out->hung = false;
+    out->sight = kas_root_enter(&exec->publication, context, layer);
+    if (!out->sight.plan || out->sight.plan->set == context->set) return true;
+    *set = out->sight.plan->set;
+    kas_visit_end(exec, out);
+    return false;
+}
+
+bool kas_visit_begin(kas_exec *exec, const char *layer, kas_context_set **set, kas_visit *out)
+{
+    if (!*set) *set = likely_set(exec);
+    if (!*set) { /* no layer was ever published */
+        *out = (kas_visit){.context = NULL};
+        return true;
+    }
+    for (kas_context *context; (context = kas_context_try(*set));)
+        if (kas_visit_begin_in(exec, context, layer, set, out)) {
+            last_set = (*set)->index;
+            return true;
+        }
+    return false;
+}
+
+/* ---- running
+ * ----------------------------------------------------------------------------------------------- */
+
+static void count_refused(kas_exec *exec, const kas_plan *plan)
+{
+    if (plan) atomic_fetch_add_explicit(&plan->record->failed_calls, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&exec->failed_calls, 1, memory_order_relaxed);
+}
+
+/* No rows: nothing runs and nothing is counted. */
+static void answer_nothing(kas_pass *pass, const kas_sight *sight)
+{
+    kas_forward_result *result = pass->result;
+    size_t size = result->size;
+    memset(result, 0, sizeof *result);
+    result->size = size;
+    result->generation = sight->plan->generation + kas_plan_steps(sight->plan);
+    result->epoch = sight->epoch;
+    result->queue_ns = result->total_ns = (uint64_t)(pass->started_ns - pass->arrived_ns);
+}
+
+/* True when the pass has rows to compute; otherwise it has ended. */
+static bool admit(kas_exec *exec, const kas_sight *sight, kas_pass *pass)
+{
+    pass->status = kas_pass_refuse(pass, sight);
+    if (!pass->status) pass->status = kas_pass_prepare(pass, sight->plan);
+    if (pass->status) {
+        count_refused(exec, sight->plan);
+        return false;
+    }
+    if (pass->rows == 0) {
+        answer_nothing(pass, sight);
+        return false;
+    }
+    return true;
+}
+
+static void run_batch(kas_exec *exec, kas_visit *visit, kas_pass *passes)
+{
+    kas_batch batch;
+    memset(&batch, 0, offsetof(kas_batch, dead_ratios));
+    batch.exec = exec;
+    batch.context = visit->context;
+    batch.plan = visit->sight.plan;
+    batch.epoch = visit->sight.epoch;
+    batch.passes = passes;
+    kas_batch_run(&batch);
+    visit->context = batch.context;
+    visit->hung = batch.hung;
+}
+
+static void run_alone(kas_exec *exec, kas_visit *visit, kas_pass *pass)
+{
+    const kas_plan *plan = visit->sight.plan;
+    if (!pass->contributing && plan->fossil_count == 0 && plan->set->limits->host_pointers)
+        kas_pass_run_dormant(pass, exec, visit->context, &visit->sight);
+    else
+        run_batch(exec, visit, pass);
+}
+
+void kas_visit_lead(kas_exec *exec, kas_visit *visit, kas_waiter *leader)
+{
+    kas_pass *pass = &leader->pass;
+    pass->started_ns = kas_monotonic_ns();
+    pass->next = NULL;
+    if (!admit(exec, &visit->sight, pass)) return;
+    kas_pass_begin(pass, visit->sight.plan);
+    kas_waiter *gathered = kas_batcher_gather(exec, &visit->sight, pass->rows);
+    kas_pass *last = pass;
+    for (kas_waiter *waiter = gathered; waiter; waiter = waiter->next) {
+        waiter->pass.next = NULL;
+        if (waiter->pass.status) {
+            count_refused(exec, visit->sight.plan);
+        } else if (waiter->pass.rows == 0) {
+            answer_nothing(&waiter->pass, &visit->sight);
+        } else {
+            kas_pass_begin(&waiter->pass, visit->sight.plan);
+            last = last->next = &waiter->pass;
+        }
+    }
+    if (pass->next)
+        run_batch(exec, visit, pass);
+    else
+        run_alone(exec, visit, pass);
+    kas_batcher_complete(exec, gathered);
+}
+
+/* ---- entries
+ * ----------------------------------------------------------------------------------------------- */
+
+static kas_status forward_later(kas_exec *exec, const kas_pass *pass, kas_context_set *set)
+{
+    kas_waiter waiter;
+    KAS_TRY(kas_waiter_init(&waiter, &exec->batcher));
+    waiter.pass.request = pass->request;
+    waiter.pass.result = pass->result;
+    waiter.pass.arrived_ns = pass->arrived_ns;
+    waiter.set = set;
+    kas_status status = kas_batcher_wait(exec, &waiter);
+    kas_waiter_finish(&waiter);
+    return status;
+}
+
+kas_status kas_exec_forward(kas_exec *exec, const kas_forward_request *request, kas_forward_result *result)
+{
+    if (request->size < sizeof *request || !request->layer)
+        return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
+                        "a request of %zu bytes, but it has %zu: set its size and layer", request->size,
+                        sizeof *request);
+    kas_pass pass;
+    pass.request = request;
+    pass.result = result;
+    pass.arrived_ns = pass.started_ns = kas_monotonic_ns();
+    pass.next = NULL;
+    kas_context_set *set = NULL;
+    kas_visit visit;
+    if (atomic_load(&exec->batcher.waiting) > 0 || !kas_visit_begin(exec, request->layer, &set, &visit))
+        return forward_later(exec, &pass, set);
+    if (admit(exec, &visit.sight, &pass)) {
+        kas_pass_begin(&pass, visit.sight.plan);
+        run_alone(exec, &visit, &pass);
+    }
+    kas_visit_end(exec, &visit);
+    return pass.status;
+}
+
+bool kas_exec_is_small(kas_exec *exec, const char *layer, uint64_t rows)
+{
+    enum { SMALL_NS = 250 * 1000 };
+    kas_context_set *set = NULL;
+    kas_visit visit;
+    if (atomic_load(&exec->batcher.waiting) > 0 || !kas_visit_begin(exec, layer, &set, &visit)) return false;
+    const kas_plan *plan = visit.sight.plan;
+    bool small = true;
+    if (plan && plan->serving) {
+        double ns = (double)rows * (plan->dormant ? plan->base_ns_per_row : plan->full_ns_per_row);
+        small = plan->set->limits->immediate && ns <= SMALL_NS;
+    }
+    kas_visit_end(exec, &visit);
+    return small;
+}
