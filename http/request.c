@@ -3,11 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/gzip.h"
 #include "http/heads.h"
+#include "http/idempotency.h"
 #include "http/json_read.h"
 #include "http/problems.h"
 #include "http/respond.h"
@@ -133,8 +136,26 @@ static void receive(kas_http_request *request, const char *bytes, size_t size)
     body->size += size;
 }
 
+static void unpack(kas_http_request *request)
+{
+    const char *encoding = kas_http_header(request, "Content-Encoding");
+    kas_http_body *body = &request->body;
+    unsigned char *bytes;
+    size_t size;
+    if (body->size == 0 || !encoding || strcasecmp(encoding, "identity") == 0) return;
+    kas_status status = kas_gunzip(body->bytes, body->size, body->limit, &bytes, &size);
+    if (status) {
+        kas_http_fail(request, status);
+        return;
+    }
+    kas_free(body->bytes);
+    body->bytes = bytes;
+    body->size = body->capacity = size;
+}
+
 static void parse_json(kas_http_request *request)
 {
+    if (request->fault.problem) return;
     if (!(request->media & KAS_MEDIA_JSON) || request->route->tensor) return;
     if (request->body.size == 0 && request->route->body_optional) {
         request->json = json_object();
@@ -171,7 +192,9 @@ static enum MHD_Result on_complete(kas_http_request *request)
 {
     request->counted = true;
     atomic_fetch_add_explicit(&request->server->answering, 1, memory_order_acq_rel);
-    if (!request->fault.problem) parse_json(request);
+    if (!request->fault.problem) unpack(request);
+    if (!request->fault.problem && !kas_http_answers_begin(request)) return run(request, NULL);
+    parse_json(request);
     return run(request, request->route ? request->route->handle : NULL);
 }
 
@@ -210,6 +233,7 @@ void kas_http_on_completed(void *cls, struct MHD_Connection *connection, void **
               request->request_id, request->trace_id,
               how == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : " (connection ended early)");
     kas_http_heads_expect(request);
+    kas_http_answers_end(request);
     if (request->work_finish && request->work) request->work_finish(request->work);
     kas_free(request->work);
     kas_free(request->body.bytes);

@@ -155,6 +155,7 @@ struct kas_http_request {
     kas_reply reply;            /* `failed` owned */
     struct kas_http_wait *wait; /* for an operation (async.c) */
     kas_http_step after_wait;
+    struct answer *keyed;            /* where its answer is kept (idempotency.c) */
     void *work;                      /* a handler's own memory over suspensions; freed with kas_free */
     void (*work_finish)(void *work); /* called before, unless NULL */
 

@@ -6,8 +6,12 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "http/gzip.h"
+#include "http/idempotency.h"
 #include "http/problems.h"
 #include "http/serving.h"
+
+enum { PACK_MIN = 1024, PACK_MAX = 4 << 20 }; /* bytes */
 
 void kas_http_add_header(kas_http_request *request, const char *name, const char *format, ...)
 {
@@ -58,9 +62,26 @@ static void queue(kas_http_request *request, unsigned status, const char *media_
     atomic_fetch_add_explicit(&request->server->counts.sent_bytes, size, memory_order_relaxed);
 }
 
+/* Packs what is worth it and does not hold the serving thread up. */
+static void pack(kas_http_request *request, void **bytes, size_t *size)
+{
+    size_t packed_size;
+    if (*size < PACK_MIN || *size > PACK_MAX) return;
+    kas_http_add_header(request, "Vary", "Accept-Encoding");
+    if (!kas_gzip_is_accepted(kas_http_header(request, "Accept-Encoding"))) return;
+    void *packed = kas_gzip(*bytes, *size, &packed_size);
+    if (!packed) return;
+    kas_http_add_header(request, "Content-Encoding", "gzip");
+    kas_free(*bytes);
+    *bytes = packed;
+    *size = packed_size;
+}
+
 void kas_http_respond_bytes(kas_http_request *request, unsigned status, const char *media_type, void *bytes,
                             size_t size)
 {
+    kas_http_answers_keep(request, status, media_type, bytes, size);
+    pack(request, &bytes, &size);
     struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback(size, bytes, kas_free);
     if (!response) kas_free(bytes);
     queue(request, status, media_type, response, size);
@@ -85,6 +106,7 @@ void kas_http_respond_static(kas_http_request *request, unsigned status, const c
                              const char *text)
 {
     size_t size = strlen(text);
+    kas_http_answers_keep(request, status, media_type, text, size);
     struct MHD_Response *response =
         MHD_create_response_from_buffer(size, (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
     queue(request, status, media_type, response, size);

@@ -145,6 +145,12 @@ static void check_body(kas_http_request *request, const kas_http_route *route)
         request->media = route->accepts ? KAS_MEDIA_JSON : KAS_MEDIA_NONE;
         return;
     }
+    const char *encoding = kas_http_header(request, "Content-Encoding");
+    if (encoding && strcasecmp(encoding, "gzip") != 0 && strcasecmp(encoding, "identity") != 0) {
+        kas_http_refuse(request, KAS_PROBLEM_UNSUPPORTED_MEDIA_TYPE,
+                        "the body is packed by %.100s; this takes gzip", encoding);
+        return;
+    }
     if (!(media & route->accepts)) {
         kas_http_refuse(request, KAS_PROBLEM_UNSUPPORTED_MEDIA_TYPE, "the body is %.100s; this takes %s%s%s",
                         kas_http_header(request, "Content-Type"),

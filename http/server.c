@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "http/async.h"
 #include "http/heads.h"
+#include "http/idempotency.h"
 #include "http/listen.h"
 #include "http/request.h"
 #include "http/serving.h"
@@ -89,6 +90,7 @@ static kas_status begin(kas_http_server *server)
     snprintf(server->id_prefix, sizeof server->id_prefix, "%016llx", (unsigned long long)prefix);
     atomic_init(&server->next_id, 1);
     KAS_TRY(kas_http_listen(server->options.listen, &server->listener, server->url, sizeof server->url));
+    KAS_TRY(kas_http_answers_create(&server->answers));
     KAS_TRY(kas_http_heads_start(server));
     return start_daemon(server);
 }
@@ -96,6 +98,7 @@ static kas_status begin(kas_http_server *server)
 static void release(kas_http_server *server)
 {
     kas_http_heads_stop(server);
+    kas_http_answers_destroy(server->answers);
     if (server->listener >= 0) close(server->listener);
     pthread_mutex_destroy(&server->lock);
     kas_free(server);
