@@ -51,7 +51,7 @@ static void list_shape(const kas_tensor_view *view, char out[SHAPE_SIZE])
                                  (long long)view->shape[i]);
 }
 
-static void add_result(kas_http_request *request, const kas_forward_result *result)
+void kas_http_add_result(kas_http_request *request, const kas_forward_result *result)
 {
     char used[SEED_LIST_SIZE], failed[SEED_LIST_SIZE];
     list_seeds(result->seeds_used, used);
@@ -101,7 +101,7 @@ static void answer(kas_http_request *request)
 {
     forward *work = request->work;
     if (kas_http_failed(request)) return;
-    add_result(request, &work->result);
+    kas_http_add_result(request, &work->result);
     uint8_t form = request->answer & request->media ? request->media : request->answer;
     if (form & KAS_MEDIA_OCTETS)
         respond_octets(request, work);

@@ -54,6 +54,28 @@ void kas_http_list_quarantine(kas_http_request *request);
 void kas_http_lift_quarantine(kas_http_request *request);
 /* forward.c */
 void kas_http_post_forward(kas_http_request *request);
+/* Headers that tell what a pass used and took. */
+void kas_http_add_result(kas_http_request *request, const kas_forward_result *result);
+/* infer.c */
+void kas_http_infer(kas_http_request *request);
+/* models.c */
+void kas_http_get_model(kas_http_request *request);
+void kas_http_get_model_ready(kas_http_request *request);
+void kas_http_get_model_config(kas_http_request *request);
+void kas_http_model_stats(kas_http_request *request);
+void kas_http_models_stats(kas_http_request *request);
+typedef void (*kas_http_write_layer_fn)(kas_json *json, kas_engine *engine, const kas_layer_info *layer);
+/* Writes every layer; marks the text as failed when memory is out. */
+void kas_http_each_layer(kas_http_request *request, kas_json *json, kas_http_write_layer_fn write);
+/* repository.c */
+void kas_http_repository_index(kas_http_request *request);
+void kas_http_repository_load(kas_http_request *request);
+void kas_http_repository_unload(kas_http_request *request);
+/* protocol.c */
+void kas_http_get_protocol(kas_http_request *request);
+void kas_http_get_protocol_live(kas_http_request *request);
+void kas_http_get_protocol_ready(kas_http_request *request);
+void kas_http_not_enabled(kas_http_request *request);
 /* epoch.c */
 void kas_http_get_epoch(kas_http_request *request);
 void kas_http_advance_epoch(kas_http_request *request);

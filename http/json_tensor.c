@@ -186,11 +186,22 @@ static kas_status read_object(tensor_reader *reader)
     return reader->scan.at == reader->scan.end ? NULL : kas_json_malformed(&reader->scan, "nothing more");
 }
 
+kas_status kas_json_tensor_check(const kas_json_tensor *tensor)
+{
+    size_t product = 1;
+    for (uint32_t i = 0; i < tensor->rank; ++i)
+        if (!kas_mul(product, (size_t)tensor->shape[i], &product))
+            return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "shape has more elements than can be counted");
+    if (product != tensor->count)
+        return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "shape has %zu elements, data has %zu", product,
+                        tensor->count);
+    return NULL;
+}
+
 /* Whether the data fit the shape, as a flat list or nested as it says; without a shape, nesting is one. */
 static kas_status check_fit(tensor_reader *reader)
 {
     kas_json_tensor *tensor = reader->tensor;
-    size_t product = 1;
     if (!reader->has_data) return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "data is required");
     bool nested = reader->depth > 1;
     if (!reader->has_shape) {
@@ -198,18 +209,13 @@ static kas_status check_fit(tensor_reader *reader)
         if (nested) memcpy(tensor->shape, reader->nested, sizeof tensor->shape);
         return NULL;
     }
-    for (uint32_t i = 0; i < tensor->rank; ++i) {
-        if (nested && (reader->depth != tensor->rank ||
-                       (reader->nested[i] >= 0 && reader->nested[i] != tensor->shape[i])))
+    for (uint32_t i = 0; nested && i < tensor->rank; ++i) {
+        if (reader->depth != tensor->rank ||
+            (reader->nested[i] >= 0 && reader->nested[i] != tensor->shape[i]))
             return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
                             "data is nested otherwise than shape says (dimension %u)", i);
-        if (!kas_mul(product, (size_t)tensor->shape[i], &product))
-            return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "shape has more elements than can be counted");
     }
-    if (product != tensor->count)
-        return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "shape has %zu elements, data has %zu", product,
-                        tensor->count);
-    return NULL;
+    return kas_json_tensor_check(tensor);
 }
 
 kas_status kas_json_tensor_read(const char *bytes, size_t size_bytes, kas_json_tensor *out)
@@ -223,4 +229,32 @@ kas_status kas_json_tensor_read(const char *bytes, size_t size_bytes, kas_json_t
         return status;
     }
     return reader.invalid ? reader.invalid : check_fit(&reader);
+}
+
+/* Runs a part of the reader at a scanner that belongs to somebody else. */
+static kas_status read_part(kas_json_scan *scan, kas_json_tensor *tensor,
+                            kas_status (*part)(tensor_reader *reader))
+{
+    tensor_reader reader = {.scan = *scan, .tensor = tensor};
+    memset(reader.nested, 0xff, sizeof reader.nested);
+    kas_status status = part(&reader);
+    *scan = reader.scan;
+    if (!status) return reader.invalid;
+    kas_status_free(reader.invalid);
+    return status;
+}
+
+static kas_status read_outer_list(tensor_reader *reader)
+{
+    return read_list(reader, 0);
+}
+
+kas_status kas_json_tensor_read_data(kas_json_scan *scan, kas_json_tensor *out)
+{
+    return read_part(scan, out, read_outer_list);
+}
+
+kas_status kas_json_tensor_read_shape(kas_json_scan *scan, kas_json_tensor *out)
+{
+    return read_part(scan, out, read_shape);
 }

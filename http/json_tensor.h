@@ -9,6 +9,8 @@
 
 #include "base/status.h"
 
+struct kas_json_scan;
+
 typedef struct kas_json_tensor {
     float *values; /* dense, row-major, aligned to KAS_CACHE_LINE; owned; NULL when there are none */
     size_t count, capacity;
@@ -20,6 +22,13 @@ typedef struct kas_json_tensor {
  * KAS_INVALID_ARGUMENT: another member (reason "unknown-member"), null or another type among the numbers, a
  * number that no float holds, data that do not fit the shape. The tensor is to be finished in any case. */
 kas_status kas_json_tensor_read(const char *bytes, size_t size_bytes, kas_json_tensor *out) KAS_MUST_USE;
+/* A list of numbers, flat or nested, at the scanner: appends to `out`, whose rank and shape say what is
+ * wanted. Faults as above; the scanner stands after the list unless the text is malformed. */
+kas_status kas_json_tensor_read_data(struct kas_json_scan *scan, kas_json_tensor *out) KAS_MUST_USE;
+/* Whether `count` values are what rank and shape of `out` ask for. */
+kas_status kas_json_tensor_check(const kas_json_tensor *tensor) KAS_MUST_USE;
+/* A list of whole numbers at the scanner: sets rank and shape. */
+kas_status kas_json_tensor_read_shape(struct kas_json_scan *scan, kas_json_tensor *out) KAS_MUST_USE;
 void kas_json_tensor_finish(kas_json_tensor *tensor); /* accepts empty */
 
 #endif

@@ -33,6 +33,23 @@ static void check_layer(kas_http_request *request)
     if (status) kas_http_fail(request, status);
 }
 
+/* A model has one version. */
+static void check_model(kas_http_request *request, const kas_http_route *route)
+{
+    kas_layer_info layer = {.size = sizeof layer};
+    kas_status status = kas_engine_layer(request->engine, request->params[0], &layer);
+    if (status) {
+        kas_status_free(status);
+        kas_http_refuse(request, KAS_PROBLEM_NOT_FOUND, "Request for unknown model: '%s' is not found",
+                        request->params[0]);
+        return;
+    }
+    if (strstr(route->pattern, "/versions/") && strcmp(request->params[1], "1") != 0)
+        kas_http_refuse(request, KAS_PROBLEM_NOT_FOUND,
+                        "Request for unknown model: '%s' version %s is not found; a layer has version 1",
+                        request->params[0], request->params[1]);
+}
+
 static void check_seed(kas_http_request *request)
 {
     kas_layer_info layer = {.size = sizeof layer};
@@ -104,6 +121,9 @@ void kas_http_check_path(kas_http_request *request, const kas_http_route *route)
         return;
     case KAS_RESOURCE_SEED:
         check_seed(request);
+        return;
+    case KAS_RESOURCE_MODEL:
+        check_model(request, route);
         return;
     case KAS_RESOURCE_OPERATION:
         check_operation(request);

@@ -93,6 +93,9 @@ static const struct {
         {"internal", "Internal error", 500,
          "A defect of the server, or the operating system refused something that it needs.",
          "The log has more, under the trace_id; please report it."},
+    [KAS_PROBLEM_NOT_ENABLED] = {"not-enabled", "Not enabled", 501,
+                                 "This server does not offer this extension, or it is not turned on.",
+                                 "GET /v2 lists the extensions that it has."},
 };
 
 unsigned kas_http_problem_status(kas_http_problem problem)
@@ -295,10 +298,33 @@ static void respond_bare(kas_http_request *request)
         "\"trace_id\":null,\"state\":null,\"allowed\":null,\"reason\":null,\"retry_after_ms\":1000}");
 }
 
+/* What the Open Inference Protocol has of a status. */
+static unsigned protocol_status(unsigned status)
+{
+    if (status == 409 || status == 412 || status == 422 || status == 406 || status == 415) return 400;
+    if (status == 429 || status == 504 || status == 507) return 503;
+    return status;
+}
+
+static void respond_protocol_error(kas_http_request *request)
+{
+    kas_json json;
+    kas_json_init(&json);
+    kas_json_open(&json, NULL, '{');
+    kas_json_text(&json, "error", request->fault.detail);
+    kas_json_close(&json, '}');
+    if (request->fault.allowed_methods) add_allow(request, request->fault.allowed_methods);
+    kas_http_respond_json(request, protocol_status(problems[request->fault.problem].status), &json);
+}
+
 void kas_http_respond_problem(kas_http_request *request)
 {
     const kas_http_fault *fault = &request->fault;
     kas_json json;
+    if (strncmp(request->path, "/v2", 3) == 0 && (!request->path[3] || request->path[3] == '/')) {
+        respond_protocol_error(request);
+        return;
+    }
     kas_json_init(&json);
     write_problem(&json, NULL, fault, request->path, request->trace_id);
     if (fault->allowed_methods) add_allow(request, fault->allowed_methods);

@@ -51,6 +51,7 @@ typedef enum kas_http_problem {
     KAS_PROBLEM_NO_ROOM,
     KAS_PROBLEM_DEADLINE,
     KAS_PROBLEM_INTERNAL,
+    KAS_PROBLEM_NOT_ENABLED,
     KAS_PROBLEM_COUNT
 } kas_http_problem;
 
@@ -90,6 +91,7 @@ typedef enum kas_http_resource {
     KAS_RESOURCE_NONE = 0,
     KAS_RESOURCE_LAYER,
     KAS_RESOURCE_SEED,
+    KAS_RESOURCE_MODEL, /* a layer, by the Open Inference Protocol; then its version */
     KAS_RESOURCE_OPERATION,
     KAS_RESOURCE_KERNEL,
     KAS_RESOURCE_KERNEL_ID, /* need not exist */
@@ -114,6 +116,7 @@ typedef struct kas_http_route {
     uint8_t accepts;    /* media of the body; KAS_MEDIA_NONE: there is none */
     uint8_t produces;   /* media of the answer */
     bool body_optional; /* no body is as good as {} */
+    bool any_type;      /* whatever Content-Type says: the body is what `accepts` names */
     bool tensor;        /* a JSON body is left to the handler: too large for a tree */
     uint8_t limit;      /* kas_http_limit */
 } kas_http_route;

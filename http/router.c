@@ -134,7 +134,8 @@ static void check_body(kas_http_request *request, const kas_http_route *route)
 {
     const char *length = kas_http_header(request, "Content-Length");
     bool has_body = (length && strcmp(length, "0") != 0) || kas_http_header(request, "Transfer-Encoding");
-    kas_http_media media = media_of(route, kas_http_header(request, "Content-Type"));
+    kas_http_media media = route->any_type ? (kas_http_media)route->accepts
+                                           : media_of(route, kas_http_header(request, "Content-Type"));
     request->body.limit = body_limit(request, route, media);
     if (length && strtoull(length, NULL, 10) > request->body.limit) {
         kas_http_refuse(request, KAS_PROBLEM_TOO_LARGE, "the body has %s bytes; the limit here is %zu",

@@ -14,6 +14,7 @@ enum {
     SEED = KAS_RESOURCE_SEED,
     OPERATION = KAS_RESOURCE_OPERATION,
     KERNEL = KAS_RESOURCE_KERNEL,
+    MODEL = KAS_RESOURCE_MODEL,
 
     NONE = KAS_MEDIA_NONE,
     JSON = KAS_MEDIA_JSON,
@@ -73,6 +74,30 @@ const kas_http_route kas_http_routes[] = {
     {GET,    "/v1/devices/{}", kas_http_get_device, .resource = KAS_RESOURCE_DEVICE, .produces = JSON},
     {GET,    "/v1", kas_http_get_root, .produces = JSON},
     {GET,    "/problems/{}", kas_http_get_problem, .resource = KAS_RESOURCE_PROBLEM, .produces = PAGE},
+
+    {POST,   "/v2/models/{}/infer", kas_http_infer, .resource = MODEL, .any_type = true, .accepts = OCTETS, .tensor = true, .limit = KAS_LIMIT_BODY},
+    {POST,   "/v2/models/{}/versions/{}/infer", kas_http_infer, .resource = MODEL, .any_type = true, .accepts = OCTETS, .tensor = true, .limit = KAS_LIMIT_BODY},
+    {GET,    "/v2", kas_http_get_protocol, .produces = NONE},
+    {GET,    "/v2/health/live", kas_http_get_protocol_live, .produces = NONE},
+    {GET,    "/v2/health/ready", kas_http_get_protocol_ready, .produces = NONE},
+    {GET,    "/v2/models/stats", kas_http_models_stats, .produces = NONE},
+    {GET,    "/v2/models/{}", kas_http_get_model, .resource = MODEL},
+    {GET,    "/v2/models/{}/versions/{}", kas_http_get_model, .resource = MODEL},
+    {GET,    "/v2/models/{}/ready", kas_http_get_model_ready, .resource = MODEL},
+    {GET,    "/v2/models/{}/versions/{}/ready", kas_http_get_model_ready, .resource = MODEL},
+    {GET,    "/v2/models/{}/config", kas_http_get_model_config, .resource = MODEL},
+    {GET,    "/v2/models/{}/versions/{}/config", kas_http_get_model_config, .resource = MODEL},
+    {GET,    "/v2/models/{}/stats", kas_http_model_stats, .resource = MODEL},
+    {GET,    "/v2/models/{}/versions/{}/stats", kas_http_model_stats, .resource = MODEL},
+    {POST,   "/v2/repository/index", kas_http_repository_index, .any_type = true, .accepts = JSON, .body_optional = true},
+    {POST,   "/v2/repository/models/{}/load", kas_http_repository_load, .any_type = true, .accepts = JSON, .body_optional = true},
+    {POST,   "/v2/repository/models/{}/unload", kas_http_repository_unload, .any_type = true, .accepts = JSON, .body_optional = true},
+    {GET,    "/v2/systemsharedmemory/status", kas_http_not_enabled, .produces = NONE},
+    {GET,    "/v2/cudasharedmemory/status", kas_http_not_enabled, .produces = NONE},
+    {GET,    "/v2/trace/setting", kas_http_not_enabled, .produces = NONE},
+    {POST,   "/v2/trace/setting", kas_http_not_enabled, .any_type = true, .accepts = JSON, .body_optional = true},
+    {GET,    "/v2/logging", kas_http_not_enabled, .produces = NONE},
+    {POST,   "/v2/logging", kas_http_not_enabled, .any_type = true, .accepts = JSON, .body_optional = true},
 };
 /* clang-format on */
 
