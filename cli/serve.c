@@ -37,10 +37,10 @@ static const cli_option options[] = {
     {"log-level", "LEVEL", "KASMINA_LOG_LEVEL", "debug, info, warning, error or critical (info)"},
 };
 
-typedef struct settings {
+typedef struct serve_settings {
     kas_engine_options engine;
     kas_http_options http;
-} settings;
+} serve_settings;
 
 /* ---- options ---------------------------------------------------------------------------------------------
  */
@@ -53,7 +53,7 @@ typedef struct number { /* an option that is one: where it goes, in which unit *
     uint32_t *narrow;
 } number;
 
-static bool read_numbers(const cli_arguments *arguments, settings *out)
+static bool read_numbers(const cli_arguments *arguments, serve_settings *out)
 {
     uint64_t body = 0, weights = 0, header = 0, deadline = 0;
     const number numbers[] = {
@@ -85,11 +85,11 @@ static bool read_numbers(const cli_arguments *arguments, settings *out)
     return true;
 }
 
-static int read_settings(const cli_arguments *arguments, settings *out)
+static int read_settings(const cli_arguments *arguments, serve_settings *out)
 {
     const char *level_name = cli_value(arguments, "log-level");
     kas_log_level level = KAS_LOG_INFO;
-    *out = (settings){.engine.size = sizeof out->engine};
+    *out = (serve_settings){.engine.size = sizeof out->engine};
     if (level_name && !kas_log_parse_level(level_name, &level))
         return cli_usage_error(arguments->command,
                                "--log-level '%s': debug, info, warning, error or critical is wanted",
@@ -133,7 +133,7 @@ static void wait_for_signal(const sigset_t *signals)
 }
 
 /* Returns when a signal came and everything was answered. */
-static int serve(kas_engine *engine, const settings *settings, const sigset_t *signals)
+static int serve(kas_engine *engine, const serve_settings *settings, const sigset_t *signals)
 {
     kas_http_server *server;
     kas_http_options http = settings->http;
@@ -151,7 +151,7 @@ static int serve(kas_engine *engine, const settings *settings, const sigset_t *s
 
 static int run(const cli_arguments *arguments)
 {
-    settings settings;
+    serve_settings settings;
     sigset_t signals;
     kas_engine *engine = NULL;
     int code = read_settings(arguments, &settings);

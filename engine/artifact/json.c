@@ -4,7 +4,8 @@
 
 #include "engine/artifact/refuse.h"
 
-/* Brackets open at once outside of strings. Only counts: whether the text is JSON at all is the parser's business. */
+/* Brackets open at once outside of strings. Only counts: whether the text is JSON at all is the parser's
+ * business. */
 static kas_status check_nesting(const char *text, size_t size, const char *reason)
 {
     size_t depth = 0;
@@ -22,12 +23,13 @@ static kas_status check_nesting(const char *text, size_t size, const char *reaso
         if (c == '[' || c == '{') ++depth;
         if ((c == ']' || c == '}') && depth > 0) --depth;
         if (depth > KAS_JSON_MAX_NESTING)
-            return kas_refuse(reason, "the JSON is nested deeper than %d, at byte %zu", (int)KAS_JSON_MAX_NESTING, i);
+            return kas_refuse(reason, "the JSON is nested deeper than %d, at byte %zu",
+                              (int)KAS_JSON_MAX_NESTING, i);
     }
     return NULL;
 }
 
-kas_status kas_json_parse(const char *text, size_t size_bytes, const char *reason, json_t **out)
+kas_status kas_artifact_parse_json(const char *text, size_t size_bytes, const char *reason, json_t **out)
 {
     json_error_t error;
     *out = NULL;

@@ -9,6 +9,7 @@
 enum { KAS_JSON_MAX_NESTING = 32 };
 
 /* An object, duplicate keys refused. KAS_INVALID_ARTIFACT with `reason` says where the text is wrong. */
-kas_status kas_json_parse(const char *text, size_t size_bytes, const char *reason, json_t **out) KAS_MUST_USE;
+kas_status kas_artifact_parse_json(const char *text, size_t size_bytes, const char *reason,
+                                   json_t **out) KAS_MUST_USE;
 
 #endif

@@ -1,5 +1,5 @@
-/* A registry's claim about an artifact. What it leaves out is filled in from the artifact; where it disagrees with
- * the bytes, it is refused. */
+/* A registry's claim about an artifact. What it leaves out is filled in from the artifact; where it disagrees
+ * with the bytes, it is refused. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -16,7 +16,8 @@
 
 enum {
     PARAMETERS_MAX = 10000000,
-    REQUIREMENTS_MAX = sizeof ((kas_metadata *)0)->device_requirements / sizeof ((kas_metadata *)0)->device_requirements[0],
+    REQUIREMENTS_MAX =
+        sizeof((kas_metadata *)0)->device_requirements / sizeof((kas_metadata *)0)->device_requirements[0],
 };
 
 /* NULL for a member that is absent or null. */
@@ -37,8 +38,8 @@ static kas_status read_text(const json_t *object, const char *name, char *out, s
     if (!value) return NULL;
     if (!json_is_string(value)) return wrong_type(name, "a string");
     if (json_string_length(value) >= size)
-        return kas_refuse(KAS_REASON_METADATA, "%s has %zu bytes, the limit is %zu", name, json_string_length(value),
-                          size - 1);
+        return kas_refuse(KAS_REASON_METADATA, "%s has %zu bytes, the limit is %zu", name,
+                          json_string_length(value), size - 1);
     memcpy(out, json_string_value(value), json_string_length(value) + 1);
     return NULL;
 }
@@ -127,7 +128,8 @@ static kas_status read_profile(const json_t *object, kas_metadata *out)
     const json_t *profile = member(object, "performance_profile");
     const json_t *confidence = member(profile, "confidence"), *score = member(profile, "score");
     if (confidence) {
-        if (!json_is_number(confidence) || !(json_number_value(confidence) >= 0 && json_number_value(confidence) <= 1))
+        if (!json_is_number(confidence) ||
+            !(json_number_value(confidence) >= 0 && json_number_value(confidence) <= 1))
             return wrong_type("performance_profile.confidence", "a number from 0 to 1");
         out->confidence = json_number_value(confidence);
     }
@@ -144,7 +146,8 @@ static kas_status read_object(const json_t *object, kas_metadata *out)
     KAS_TRY(read_text(object, "blueprint_id", out->blueprint_id, sizeof out->blueprint_id));
     KAS_TRY(read_text(object, "name", out->name, sizeof out->name));
     KAS_TRY(read_text(object, "compilation_target", out->compilation_target, sizeof out->compilation_target));
-    KAS_TRY(read_text(object, "compatibility_version", out->compatibility_version, sizeof out->compatibility_version));
+    KAS_TRY(read_text(object, "compatibility_version", out->compatibility_version,
+                      sizeof out->compatibility_version));
     KAS_TRY(read_text(object, "created_at", out->created_at, sizeof out->created_at));
     KAS_TRY(read_shape(object, "input_shape", &out->input_shape));
     KAS_TRY(read_shape(object, "output_shape", &out->output_shape));
@@ -159,7 +162,7 @@ kas_status kas_metadata_parse(const char *json, size_t size_bytes, kas_metadata 
 {
     json_t *root;
     *out = (kas_metadata){.confidence = CONFIDENCE_ABSENT};
-    KAS_TRY(kas_annotate(kas_json_parse(json, size_bytes, KAS_REASON_METADATA, &root), "metadata"));
+    KAS_TRY(kas_annotate(kas_artifact_parse_json(json, size_bytes, KAS_REASON_METADATA, &root), "metadata"));
     kas_status status = read_object(root, out);
     json_decref(root);
     if (status) kas_metadata_finish(out);
@@ -173,7 +176,8 @@ void kas_metadata_finish(kas_metadata *metadata)
     *metadata = (kas_metadata){0};
 }
 
-/* ---- against the artifact ----------------------------------------------------------------------------------- */
+/* ---- against the artifact
+ * ----------------------------------------------------------------------------------- */
 
 static kas_status complete_shape(const char *name, const kas_shape *actual, kas_shape *claimed)
 {
@@ -200,8 +204,9 @@ static kas_status complete_checksum(kas_metadata *metadata, const kas_artifact *
     if (kas_sha256_equal(&metadata->checksum, &artifact->checksum)) return NULL;
     kas_sha256_hex(&metadata->checksum, claimed);
     kas_sha256_hex(&artifact->checksum, actual);
-    return kas_refuse(KAS_REASON_CHECKSUM, "checksum mismatch: the metadata says %s, the bytes have the SHA-256 %s",
-                      claimed, actual);
+    return kas_refuse(KAS_REASON_CHECKSUM,
+                      "checksum mismatch: the metadata says %s, the bytes have the SHA-256 %s", claimed,
+                      actual);
 }
 
 /* Channels that products give: an exporter may have folded a normalisation's scale and shift into each. */
@@ -216,7 +221,8 @@ static uint64_t product_channels(const kas_graph *graph)
     return channels;
 }
 
-/* Who trained the kernel counts its parameters; the file has buffers beside them, or lacks what was folded. */
+/* Who trained the kernel counts its parameters; the file has buffers beside them, or lacks what was folded.
+ */
 static kas_status complete_parameters(kas_metadata *metadata, const kas_artifact *artifact)
 {
     const uint64_t constants = artifact->memory_bytes / sizeof(float), own = artifact->parameter_count;
@@ -227,8 +233,9 @@ static kas_status complete_parameters(kas_metadata *metadata, const kas_artifact
         metadata->parameter_count = own;
     }
     if (metadata->parameter_count >= least && metadata->parameter_count <= most) return NULL;
-    return kas_refuse(KAS_REASON_METADATA, "parameter_count says %" PRIu64 ", the kernel has %" PRIu64
-                                           " parameters and %" PRIu64 " constants",
+    return kas_refuse(KAS_REASON_METADATA,
+                      "parameter_count says %" PRIu64 ", the kernel has %" PRIu64 " parameters and %" PRIu64
+                      " constants",
                       metadata->parameter_count, own, constants);
 }
 
@@ -241,7 +248,8 @@ static kas_status check_claims(kas_metadata *metadata, const kas_artifact *artif
     return complete_parameters(metadata, artifact);
 }
 
-kas_status kas_metadata_complete(kas_metadata *metadata, const kas_artifact *artifact, const char *artifact_id)
+kas_status kas_metadata_complete(kas_metadata *metadata, const kas_artifact *artifact,
+                                 const char *artifact_id)
 {
     KAS_TRY(kas_annotate(check_claims(metadata, artifact), "metadata"));
     if (!metadata->kernel_id[0]) snprintf(metadata->kernel_id, sizeof metadata->kernel_id, "%s", artifact_id);

@@ -42,13 +42,14 @@ static const struct {
     size_t bytes;
     element_type dtype;
 } dtypes[] = {
-    {"F64", 8, DTYPE_OTHER}, {"F32", 4, DTYPE_F32},   {"F16", 2, DTYPE_F16},   {"BF16", 2, DTYPE_BF16},
-    {"I64", 8, DTYPE_OTHER}, {"I32", 4, DTYPE_OTHER}, {"I16", 2, DTYPE_OTHER}, {"I8", 1, DTYPE_OTHER},
-    {"U64", 8, DTYPE_OTHER}, {"U32", 4, DTYPE_OTHER}, {"U16", 2, DTYPE_OTHER}, {"U8", 1, DTYPE_OTHER},
+    {"F64", 8, DTYPE_OTHER},  {"F32", 4, DTYPE_F32},   {"F16", 2, DTYPE_F16},   {"BF16", 2, DTYPE_BF16},
+    {"I64", 8, DTYPE_OTHER},  {"I32", 4, DTYPE_OTHER}, {"I16", 2, DTYPE_OTHER}, {"I8", 1, DTYPE_OTHER},
+    {"U64", 8, DTYPE_OTHER},  {"U32", 4, DTYPE_OTHER}, {"U16", 2, DTYPE_OTHER}, {"U8", 1, DTYPE_OTHER},
     {"BOOL", 1, DTYPE_OTHER},
 };
 
-/* ---- the header --------------------------------------------------------------------------------------------- */
+/* ---- the header
+ * --------------------------------------------------------------------------------------------- */
 
 static kas_status refuse_member(const tensor_entry *entry, const char *what)
 {
@@ -66,7 +67,8 @@ static kas_status read_dtype(const json_t *value, tensor_entry *out)
             out->element_bytes = dtypes[i].bytes;
             return NULL;
         }
-    return kas_refuse(KAS_REASON_UNSUPPORTED, "tensor \"%.64s\": the dtype \"%.32s\" is not known", out->name, name);
+    return kas_refuse(KAS_REASON_UNSUPPORTED, "tensor \"%.64s\": the dtype \"%.32s\" is not known", out->name,
+                      name);
 }
 
 static kas_status read_shape(const json_t *value, tensor_entry *out, size_t *size_bytes)
@@ -94,8 +96,9 @@ static kas_status read_offsets(const json_t *value, size_t data_bytes, tensor_en
     const json_int_t from = json_integer_value(begin), to = json_integer_value(end);
     if (from < 0 || to < from) return refuse_member(out, "its data_offsets are negative or reversed");
     if ((uint64_t)to > data_bytes)
-        return kas_refuse(KAS_REASON_MALFORMED, "tensor \"%.64s\": its data_offsets end at %" PRId64
-                                                ", beyond the %zu bytes of data (truncated?)",
+        return kas_refuse(KAS_REASON_MALFORMED,
+                          "tensor \"%.64s\": its data_offsets end at %" PRId64
+                          ", beyond the %zu bytes of data (truncated?)",
                           out->name, (int64_t)to, data_bytes);
     out->begin = (size_t)from;
     out->end = (size_t)to;
@@ -111,8 +114,9 @@ static kas_status read_entry(const char *name, const json_t *value, size_t data_
     KAS_TRY(read_shape(json_object_get(value, "shape"), out, &size));
     KAS_TRY(read_offsets(json_object_get(value, "data_offsets"), data_bytes, out));
     if (size == out->end - out->begin) return NULL;
-    return kas_refuse(KAS_REASON_MALFORMED, "tensor \"%.64s\": its shape needs %zu bytes, its data_offsets give %zu",
-                      name, size, out->end - out->begin);
+    return kas_refuse(KAS_REASON_MALFORMED,
+                      "tensor \"%.64s\": its shape needs %zu bytes, its data_offsets give %zu", name, size,
+                      out->end - out->begin);
 }
 
 static kas_status check_metadata(const json_t *metadata)
@@ -120,9 +124,8 @@ static kas_status check_metadata(const json_t *metadata)
     const char *key;
     json_t *value;
     if (!json_is_object(metadata)) return kas_refuse(KAS_REASON_MALFORMED, "__metadata__ is no JSON object");
-    json_object_foreach ((json_t *)metadata, key, value)
-        if (!json_is_string(value))
-            return kas_refuse(KAS_REASON_MALFORMED, "__metadata__: the value of \"%.64s\" is no string", key);
+    json_object_foreach((json_t *)metadata, key, value) if (!json_is_string(value)) return kas_refuse(
+        KAS_REASON_MALFORMED, "__metadata__: the value of \"%.64s\" is no string", key);
     return NULL;
 }
 
@@ -141,8 +144,9 @@ static kas_status check_layout(tensor_file *file)
     for (size_t i = 0; i < file->count; ++i) {
         const tensor_entry *entry = &file->entries[i];
         if (entry->begin != at)
-            return kas_refuse(KAS_REASON_MALFORMED, "tensor \"%.64s\" begins at offset %zu, where the one before ends "
-                                                    "at %zu: an %s",
+            return kas_refuse(KAS_REASON_MALFORMED,
+                              "tensor \"%.64s\" begins at offset %zu, where the one before ends "
+                              "at %zu: an %s",
                               entry->name, entry->begin, at, entry->begin < at ? "overlap" : "unused gap");
         at = entry->end;
     }
@@ -156,11 +160,12 @@ static kas_status read_entries(tensor_file *file)
     const char *name;
     json_t *value;
     if (json_object_size(file->header) > MAX_TENSORS)
-        return kas_refuse(KAS_REASON_LIMIT, "%zu tensors are over the limit of %d", json_object_size(file->header),
-                          (int)MAX_TENSORS);
+        return kas_refuse(KAS_REASON_LIMIT, "%zu tensors are over the limit of %d",
+                          json_object_size(file->header), (int)MAX_TENSORS);
     file->entries = kas_calloc(json_object_size(file->header), sizeof *file->entries);
     if (!file->entries) return kas_out_of_memory();
-    json_object_foreach (file->header, name, value) {
+    json_object_foreach(file->header, name, value)
+    {
         if (strcmp(name, "__metadata__") == 0) {
             KAS_TRY(check_metadata(value));
             continue;
@@ -181,11 +186,13 @@ static kas_status open_file(const void *bytes, size_t size_bytes, tensor_file *o
     memcpy(&length, at, sizeof length);
     length = le64toh(length);
     if (length > HEADER_MAX || length > size_bytes - LENGTH_BYTES)
-        return kas_refuse(KAS_REASON_MALFORMED, "the header's length of %" PRIu64 " bytes goes beyond the end of the "
-                                                "file's %zu, or the limit of %zu",
+        return kas_refuse(KAS_REASON_MALFORMED,
+                          "the header's length of %" PRIu64 " bytes goes beyond the end of the "
+                          "file's %zu, or the limit of %zu",
                           length, size_bytes, HEADER_MAX);
     if (length == 0) return kas_refuse(KAS_REASON_MALFORMED, "the header is empty: its length is 0");
-    KAS_TRY(kas_annotate(kas_json_parse(bytes + LENGTH_BYTES, (size_t)length, KAS_REASON_MALFORMED, &out->header),
+    KAS_TRY(kas_annotate(kas_artifact_parse_json((const char *)at + LENGTH_BYTES, (size_t)length,
+                                                 KAS_REASON_MALFORMED, &out->header),
                          "header"));
     out->data = at + LENGTH_BYTES + length;
     out->data_bytes = size_bytes - LENGTH_BYTES - (size_t)length;
@@ -198,7 +205,8 @@ static void close_file(tensor_file *file)
     kas_free(file->entries);
 }
 
-/* ---- values ------------------------------------------------------------------------------------------------- */
+/* ---- values
+ * ------------------------------------------------------------------------------------------------- */
 
 static const tensor_entry *find(const tensor_file *file, const char *name)
 {
@@ -226,8 +234,9 @@ static float element(const unsigned char *at, element_type dtype)
 static kas_status read_floats(const tensor_file *file, const tensor_entry *entry, float **out)
 {
     if (entry->dtype == DTYPE_OTHER)
-        return kas_refuse(KAS_REASON_UNSUPPORTED, "tensor \"%.64s\" has the dtype %s; F32, F16 or BF16 are float types",
-                          entry->name, entry->dtype_name);
+        return kas_refuse(KAS_REASON_UNSUPPORTED,
+                          "tensor \"%.64s\" has the dtype %s; F32, F16 or BF16 are float types", entry->name,
+                          entry->dtype_name);
     const size_t count = (entry->end - entry->begin) / entry->element_bytes;
     float *values = kas_alloc_array(count, sizeof *values);
     if (!values) return kas_out_of_memory();
@@ -235,8 +244,9 @@ static kas_status read_floats(const tensor_file *file, const tensor_entry *entry
     for (size_t i = 0; i < count; ++i) {
         values[i] = element(file->data + entry->begin + i * entry->element_bytes, entry->dtype);
         if (!isfinite(values[i]))
-            return kas_refuse(KAS_REASON_NOT_FINITE, "tensor \"%.64s\": value %zu is %s; weights must be finite",
-                              entry->name, i, isnan(values[i]) ? "NaN" : "infinite");
+            return kas_refuse(KAS_REASON_NOT_FINITE,
+                              "tensor \"%.64s\": value %zu is %s; weights must be finite", entry->name, i,
+                              isnan(values[i]) ? "NaN" : "infinite");
     }
     return NULL;
 }
@@ -246,7 +256,8 @@ static kas_status read_layer(const tensor_file *file, kas_layer_weights *out)
     const tensor_entry *weight = find(file, "weight"), *bias = find(file, "bias");
     if (!weight) return kas_refuse(KAS_REASON_MALFORMED, "the tensor \"weight\" is missing");
     if (weight->rank != 2 || weight->dims[0] == 0 || weight->dims[1] == 0)
-        return kas_refuse(KAS_REASON_SHAPE, "the weight's shape has rank %d or is empty; [outputs, inputs] is needed",
+        return kas_refuse(KAS_REASON_SHAPE,
+                          "the weight's shape has rank %d or is empty; [outputs, inputs] is needed",
                           weight->rank);
     out->outputs = (size_t)weight->dims[0];
     out->inputs = (size_t)weight->dims[1];
@@ -269,7 +280,8 @@ kas_status kas_safetensors_layer(const void *bytes, size_t size_bytes, kas_layer
     return kas_annotate(status, "safetensors");
 }
 
-/* ---- as a kernel -------------------------------------------------------------------------------------------- */
+/* ---- as a kernel
+ * -------------------------------------------------------------------------------------------- */
 
 static kas_status add_linear(kas_graph *graph, kas_layer_weights *weights)
 {
@@ -309,7 +321,8 @@ kas_status kas_safetensors_read(const void *bytes, size_t size_bytes, const kas_
     return status;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------ */
+/* ---- writing
+ * ------------------------------------------------------------------------------------------------ */
 
 static void put_floats(unsigned char *at, const float *values, size_t count)
 {
@@ -330,8 +343,8 @@ kas_status kas_weights_to_safetensors(const kas_layer_weights *weights, void **b
                           weights->outputs, weights->inputs, 4 * w);
     if (b)
         length += snprintf(header + length, sizeof header - 8 - (size_t)length,
-                           ",\"bias\":{\"dtype\":\"F32\",\"shape\":[%zu],\"data_offsets\":[%zu,%zu]}", b, 4 * w,
-                           4 * (w + b));
+                           ",\"bias\":{\"dtype\":\"F32\",\"shape\":[%zu],\"data_offsets\":[%zu,%zu]}", b,
+                           4 * w, 4 * (w + b));
     header[length++] = '}';
     while (length % 8) /* so that the data is aligned */
         header[length++] = ' ';
