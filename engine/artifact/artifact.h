@@ -96,6 +96,6 @@ kas_status kas_weights_to_safetensors(const kas_layer_weights *weights, void **b
 /* PyTorch's Linear initialisation (Kaiming uniform with a = √5: U(−1/√k, 1/√k) for both) from a seed. */
 kas_status kas_weights_init(size_t inputs, size_t outputs, bool has_bias, uint64_t seed, kas_layer_weights *out)
     KAS_MUST_USE;
-void kas_weights_finish(kas_layer_weights *weights); /* accepts empty */
+void kas_layer_weights_finish(kas_layer_weights *weights); /* accepts empty */
 
 #endif

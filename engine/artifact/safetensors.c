@@ -276,7 +276,7 @@ kas_status kas_safetensors_layer(const void *bytes, size_t size_bytes, kas_layer
     kas_status status = open_file(bytes, size_bytes, &file);
     if (!status) status = read_layer(&file, out);
     close_file(&file);
-    if (status) kas_weights_finish(out);
+    if (status) kas_layer_weights_finish(out);
     return kas_annotate(status, "safetensors");
 }
 
@@ -317,7 +317,7 @@ kas_status kas_safetensors_read(const void *bytes, size_t size_bytes, const kas_
     if (!status) status = kas_graph_create(&out->graph);
     if (!status) status = add_linear(out->graph, &weights);
     if (!status) out->operators[out->operator_count++] = "linear";
-    kas_weights_finish(&weights);
+    kas_layer_weights_finish(&weights);
     return status;
 }
 

@@ -10,7 +10,7 @@
 
 enum { WEIGHT_STREAM = 1, BIAS_STREAM = 2 };
 
-void kas_weights_finish(kas_layer_weights *weights)
+void kas_layer_weights_finish(kas_layer_weights *weights)
 {
     kas_free(weights->weight);
     kas_free(weights->bias);
@@ -62,7 +62,7 @@ kas_status kas_weights_from_safetensors(const void *bytes, size_t size_bytes, si
 {
     KAS_TRY(kas_safetensors_layer(bytes, size_bytes, out));
     kas_status status = fit(out, inputs, outputs, has_bias);
-    if (status) kas_weights_finish(out);
+    if (status) kas_layer_weights_finish(out);
     return status;
 }
 
@@ -87,7 +87,7 @@ kas_status kas_weights_init(size_t inputs, size_t outputs, bool has_bias, uint64
     out->weight = kas_alloc_array(count, sizeof *out->weight);
     if (has_bias) out->bias = kas_alloc_array(outputs, sizeof *out->bias);
     if (!out->weight || (has_bias && !out->bias)) {
-        kas_weights_finish(out);
+        kas_layer_weights_finish(out);
         return kas_out_of_memory();
     }
     const float bound = (float)(1.0 / sqrt((double)inputs));

@@ -88,7 +88,7 @@ static bool work(kas_engine *engine, int64_t now_ns)
 {
     if (!kas_control_carry(engine)) return false; /* what was left when memory was out */
     take_messages(engine);
-    return handle_messages(engine) && kas_results_take(engine, now_ns) && tick(engine, now_ns) &&
+    return handle_messages(engine) && kas_results_apply(engine, now_ns) && tick(engine, now_ns) &&
            kas_publish_again(engine);
 }
 

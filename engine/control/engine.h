@@ -138,7 +138,7 @@ bool kas_publish_again(kas_engine *engine); /* those whose plan could not be mad
 
 void kas_results_wait(void *engine);                         /* for kas_exec: any thread */
 void kas_results_drained(void *engine, kas_resource kernel); /* for kas_exec: any thread */
-bool kas_results_take(kas_engine *engine, int64_t now_ns);   /* false: memory is out */
+bool kas_results_apply(kas_engine *engine, int64_t now_ns);   /* false: memory is out */
 int64_t kas_results_due(kas_engine *engine);
 
 /* ---- calls.c and call_….c ---- */

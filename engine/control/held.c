@@ -26,7 +26,7 @@ void kas_held_release(kas_held *held)
 {
     if (!held || atomic_fetch_sub_explicit(&held->references, 1, memory_order_acq_rel) != 1) return;
     kas_segment_release(held->segment);
-    kas_weights_finish(&held->weights);
+    kas_layer_weights_finish(&held->weights);
     kas_decoded_release(held->affine);
     kas_free(held);
 }

@@ -84,7 +84,7 @@ static bool take_ramps(kas_engine *engine)
     return apply_ramps(engine);
 }
 
-bool kas_results_take(kas_engine *engine, int64_t now_ns)
+bool kas_results_apply(kas_engine *engine, int64_t now_ns)
 {
     kas_control *control = &engine->control;
     bool armed = atomic_load(&engine->results_armed);

@@ -53,6 +53,14 @@ kas_status kas_state_layer_info(const kas_state *state, const char *name, kas_la
     return NULL;
 }
 
+bool kas_state_layer_uid(const kas_state *state, const char *name, uint64_t *uid)
+{
+    const kas_layer *layer = kas_layer_find(state, name);
+    if (!layer) return false;
+    *uid = layer->uid;
+    return true;
+}
+
 size_t kas_state_list_layers(const kas_state *state, const char *after, kas_layer_info *out, size_t capacity)
 {
     size_t from = kas_sorted_after(&state->layers_in_order, after), count = 0;
