@@ -19,9 +19,26 @@ static json_t *reach(json_t *object, const char *member)
     }
 }
 
+/* The strings of an array, "a, b"; false for an array of other things. */
+static bool join_strings(json_t *array, char *out, size_t size)
+{
+    size_t index, length = 0;
+    json_t *item;
+    *out = '\0';
+    json_array_foreach(array, index, item)
+    {
+        if (!json_is_string(item)) return false;
+        int added = snprintf(out + length, size - length, "%s%s", index ? ", " : "", json_string_value(item));
+        if (added < 0 || (size_t)added >= size - length) break;
+        length += (size_t)added;
+    }
+    return true;
+}
+
 /* A value as a cell; "-" where there is nothing to say. */
 static void cell_text(json_t *value, char *out, size_t size)
 {
+    if (json_is_array(value) && join_strings(value, out, size)) return;
     if (json_is_string(value))
         snprintf(out, size, "%s", json_string_value(value));
     else if (json_is_integer(value))
