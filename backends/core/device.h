@@ -42,6 +42,8 @@ typedef struct kas_device_limits {
     size_t buffer_alignment;     /* bytes; offsets bound to slots are multiples of it (a power of two) */
     size_t max_shared_bytes;     /* memory shared by a work group */
     uint32_t max_group_items;    /* work items of a group */
+    uint32_t max_groups_x;       /* of a launch's grid; zero: 2³¹ − 1 */
+    uint32_t max_groups_y;
     uint32_t compute_units;      /* cores or multiprocessors that work can spread over */
     bool host_pointers;          /* a slot may be bound to plain host memory, at no cost */
     bool immediate;              /* work runs inside kas_queue_wait, on the calling thread: nothing to launch */
@@ -133,6 +135,9 @@ typedef struct kas_launch {
     kas_grid_rule grid_x, grid_y;
     uint32_t args[KAS_KERNEL_MAX_ARGS / 4];    /* the kernel's argument struct */
 } kas_launch;
+
+/* Rows that keep a launch's grid within the device's limits; divisors > 0. */
+uint32_t kas_launch_rows_max(const kas_device *device, const kas_launch *launch);
 
 /* Records launches (copied). Cheap: no device work is waited for. */
 kas_status kas_list_create(kas_device *device, const kas_launch *launches, size_t count, const char *label,
