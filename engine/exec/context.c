@@ -63,14 +63,15 @@ void kas_context_set_destroy(kas_context_set *set)
     kas_free(set);
 }
 
-/* Sequentially consistent on purpose, here and in kas_context_free: who finds no free context then says that
- * it waits, and tries again; who frees one then looks whether anybody waits. One of the two sees the other.
- */
+static bool change(kas_context *context, uint32_t from, uint32_t to)
+{
+    return atomic_compare_exchange_strong(&context->state, &from, to);
+}
+
 static bool take(kas_context *context)
 {
-    uint32_t expected = KAS_CONTEXT_FREE;
-    return atomic_load(&context->state) == KAS_CONTEXT_FREE &&
-           atomic_compare_exchange_strong(&context->state, &expected, KAS_CONTEXT_BUSY);
+    return atomic_load_explicit(&context->state, memory_order_relaxed) == KAS_CONTEXT_FREE &&
+           change(context, KAS_CONTEXT_FREE, KAS_CONTEXT_BUSY);
 }
 
 kas_context *kas_context_try(kas_context_set *set)
@@ -86,15 +87,38 @@ kas_context *kas_context_try(kas_context_set *set)
     return NULL;
 }
 
+/* Whether it was free. One that is busy is wanted, so that the change from busy to free cannot be missed: it
+ * is one word that both sides change. */
+static bool take_or_want(kas_context *context)
+{
+    for (;;) {
+        if (take(context)) return true;
+        if (change(context, KAS_CONTEXT_BUSY, KAS_CONTEXT_WANTED)) return false;
+        if (atomic_load(&context->state) >= KAS_CONTEXT_WANTED) return false;
+    }
+}
+
+kas_context *kas_context_want(kas_context_set *set)
+{
+    for (uint32_t i = 0; i < set->count; ++i)
+        if (take_or_want(&set->contexts[i])) return &set->contexts[i];
+    return NULL;
+}
+
 bool kas_context_take_for_good(kas_context *context)
 {
     return take(context) || atomic_load(&context->state) == KAS_CONTEXT_HUNG;
 }
 
-void kas_context_free(kas_context *context)
+bool kas_context_free(kas_context *context)
 {
     atomic_store_explicit(&context->announced, NULL, memory_order_release);
-    atomic_store(&context->state, KAS_CONTEXT_FREE);
+    return change(context, KAS_CONTEXT_BUSY, KAS_CONTEXT_FREE);
+}
+
+void kas_context_hand_over(kas_context *context, kas_context_state next)
+{
+    atomic_store(&context->state, next);
 }
 
 void kas_context_abandon(kas_context *context)
@@ -106,6 +130,7 @@ bool kas_context_revive(kas_context *context)
 {
     if (atomic_load(&context->state) != KAS_CONTEXT_HUNG) return false;
     if (!kas_queue_idle(context->queue)) return true;
-    kas_context_free(context);
+    atomic_store_explicit(&context->announced, NULL, memory_order_release);
+    atomic_store(&context->state, KAS_CONTEXT_FREE);
     return false;
 }

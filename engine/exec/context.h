@@ -16,7 +16,8 @@
 typedef enum kas_context_state {
     KAS_CONTEXT_FREE = 0,
     KAS_CONTEXT_BUSY,
-    KAS_CONTEXT_HUNG, /* the device has not come back: it keeps its announcement until the queue is idle */
+    KAS_CONTEXT_WANTED, /* busy, and somebody waits: who has it does not free it but hands it over */
+    KAS_CONTEXT_HUNG,   /* the device has not come back: it keeps its announcement until the queue is idle */
 } kas_context_state;
 
 typedef struct kas_context_set kas_context_set;
@@ -54,8 +55,13 @@ void kas_context_set_destroy(kas_context_set *set);
 kas_context *kas_context_try(kas_context_set *set);
 /* Takes a context that will not be used any more. True when it was free, or hangs. */
 bool kas_context_take_for_good(kas_context *context);
-/* Takes back the announcement and frees the context. */
-void kas_context_free(kas_context *context);
+/* As above; where there is none, each one that is busy is wanted from now on. For the batcher. */
+kas_context *kas_context_want(kas_context_set *set);
+/* Takes back the announcement and frees the context: from then on its set, and with it the executor, may go.
+ * False when it is wanted: it is still taken, and to be handed over (kas_batcher_hand_over). */
+bool kas_context_free(kas_context *context) KAS_MUST_USE;
+/* Ends a handing over: to the next to use it, or to nobody. */
+void kas_context_hand_over(kas_context *context, kas_context_state next);
 /* What the queue works on will not end in time: the context stays as it is until kas_context_revive. */
 void kas_context_abandon(kas_context *context);
 /* Frees a hung context whose queue has become idle. True when it still hangs. */

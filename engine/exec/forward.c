@@ -20,14 +20,14 @@ static kas_context_set *likely_set(kas_exec *exec)
     return atomic_load_explicit(&exec->sets[last_set < sets ? last_set : 0], memory_order_acquire);
 }
 
+/* A context that is free may be gone at once, and the executor too, if somebody waits to end it. */
 void kas_visit_end(kas_exec *exec, const kas_visit *visit)
 {
     if (!visit->context) return;
     if (visit->hung)
         kas_context_abandon(visit->context);
-    else
-        kas_context_free(visit->context);
-    if (atomic_load(&exec->batcher.waiting) > 0) kas_batcher_offer(exec);
+    else if (!kas_context_free(visit->context))
+        kas_batcher_hand_over(exec, visit->context);
 }
 
 bool kas_visit_begin_in(kas_exec *exec, kas_context *context, const char *layer, kas_context_set **set,
@@ -173,7 +173,7 @@ kas_status kas_exec_forward(kas_exec *exec, const kas_forward_request *request, 
     pass.next = NULL;
     kas_context_set *set = NULL;
     kas_visit visit;
-    if (atomic_load(&exec->batcher.waiting) > 0 || !kas_visit_begin(exec, request->layer, &set, &visit))
+    if (kas_batcher_is_waited(exec) || !kas_visit_begin(exec, request->layer, &set, &visit))
         return forward_later(exec, &pass, set);
     if (admit(exec, &visit.sight, &pass)) {
         kas_pass_begin(&pass, visit.sight.plan);
@@ -188,7 +188,7 @@ bool kas_exec_is_small(kas_exec *exec, const char *layer, uint64_t rows)
     enum { SMALL_NS = 250 * 1000 };
     kas_context_set *set = NULL;
     kas_visit visit;
-    if (atomic_load(&exec->batcher.waiting) > 0 || !kas_visit_begin(exec, layer, &set, &visit)) return false;
+    if (kas_batcher_is_waited(exec) || !kas_visit_begin(exec, layer, &set, &visit)) return false;
     const kas_plan *plan = visit.sight.plan;
     bool small = true;
     if (plan && plan->serving) {

@@ -11,9 +11,9 @@
 #include "tests/unit/graph_fixture.h"
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-enum { PUBLICATIONS = 300 };
+enum { PUBLICATIONS = 1000 };
 #else
-enum { PUBLICATIONS = 3000 };
+enum { PUBLICATIONS = 10000 };
 #endif
 enum { CLIENTS = 4, VARIANTS = 6, ROWS_MAX = 5 };
 
