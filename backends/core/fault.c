@@ -20,6 +20,14 @@ void kas_fault_arm(kas_fault_site site, uint64_t nth, kas_code code)
     atomic_store(&faults[site].left, nth);
 }
 
+bool kas_fault_armed(void)
+{
+    uint64_t left = 0;
+    for (int site = 0; site < KAS_FAULT_SITE_COUNT; ++site)
+        left |= atomic_load_explicit(&faults[site].left, memory_order_relaxed);
+    return left != 0;
+}
+
 bool kas_fault_fired(kas_fault_site site)
 {
     return atomic_load(&faults[site].fired);

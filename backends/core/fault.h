@@ -21,6 +21,8 @@ void kas_fault_arm(kas_fault_site site, uint64_t nth, kas_code code);
 /* Whether it has failed since it was armed. */
 bool kas_fault_fired(kas_fault_site site);
 
+/* For core: whether any site is armed. */
+bool kas_fault_armed(void);
 /* For core: counts a call at this site; the failure when it is this one's turn. */
 kas_status kas_fault_check(kas_fault_site site, const char *device_id) KAS_MUST_USE;
 

@@ -193,4 +193,5 @@ const kas_queue_ops kas_host_queue_ops = {
     .fill = fill,
     .submit = submit,
     .wait = wait,
+    .run = kas_host_run_directly,
 };

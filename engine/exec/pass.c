@@ -29,8 +29,7 @@ static void finish(kas_pass *pass, const kas_context *context, const kas_plan *p
     result->queue_ns = (uint64_t)(pass->started_ns - pass->arrived_ns);
     result->compute_ns = (uint64_t)(now_ns - pass->started_ns);
     result->total_ns = (uint64_t)(now_ns - pass->arrived_ns);
-    kas_counters_pass(&plan->counters[context->index], pass->rows, result->total_ns);
-    kas_counters_pass(context->counters, pass->rows, result->total_ns);
+    kas_counters_pass(&plan->counters[context->index], context->counters, pass->rows, result->total_ns);
 }
 
 static kas_status annotate(kas_status status, const kas_exec *exec, const kas_plan *plan)
@@ -51,19 +50,14 @@ static kas_status annotate(kas_status status, const kas_exec *exec, const kas_pl
 static kas_status run_rows(const kas_plan *plan, kas_context *context, const float *x, float *y,
                            uint32_t rows, int64_t deadline_ns)
 {
+    void *slots[KAS_SLOT_COUNT];
     context->params[0] = rows;
-    kas_submission submission;
-    submission.list = plan->base_list;
-    memset(submission.slots, 0, sizeof submission.slots);
-    submission.slots[KAS_SLOT_PARAMS].host = context->params;
-    submission.slots[KAS_SLOT_X].host = (void *)x;
-    submission.slots[KAS_SLOT_Y].host = y;
-    if (plan->needs_work) {
-        submission.slots[KAS_SLOT_WORK].buffer = plan->pool->workspaces[context->index].arena;
-        submission.slots[KAS_SLOT_WORK].offset_bytes = plan->layout.work;
-    }
-    KAS_TRY(kas_queue_submit(context->queue, &submission, 1, rows));
-    return kas_queue_wait(context->queue, deadline_ns, NULL);
+    slots[KAS_SLOT_PARAMS] = context->params;
+    slots[KAS_SLOT_X] = (void *)x;
+    slots[KAS_SLOT_Y] = y;
+    if (plan->needs_work)
+        slots[KAS_SLOT_WORK] = plan->pool->workspaces[context->index].host + plan->layout.work;
+    return kas_queue_run(context->queue, plan->base_list, slots, rows, deadline_ns);
 }
 
 void kas_pass_run_dormant(kas_pass *pass, kas_exec *exec, kas_context *context, const kas_sight *sight)

@@ -34,14 +34,21 @@ static double bucket_ns(uint32_t bucket)
     return units * (1 << UNIT_SHIFT);
 }
 
-void kas_counters_pass(kas_counters *counters, uint64_t rows, uint64_t latency_ns)
+static inline void count_pass(kas_counters *counters, uint64_t rows, uint64_t latency_ns, uint32_t bucket)
 {
     add(&counters->calls, 1);
     add(&counters->rows, rows);
     add(&counters->latency_ns, latency_ns);
-    add(&counters->buckets[bucket_of(latency_ns)], 1);
+    add(&counters->buckets[bucket], 1);
     if (latency_ns > get(&counters->latency_max_ns))
         atomic_store_explicit(&counters->latency_max_ns, latency_ns, memory_order_relaxed);
+}
+
+void kas_counters_pass(kas_counters *layer, kas_counters *all, uint64_t rows, uint64_t latency_ns)
+{
+    uint32_t bucket = bucket_of(latency_ns);
+    count_pass(layer, rows, latency_ns, bucket);
+    count_pass(all, rows, latency_ns, bucket);
 }
 
 void kas_counters_kernels(kas_counters *counters, uint64_t executions, uint64_t failures, uint64_t kernel_ns)

@@ -26,8 +26,9 @@ typedef struct kas_counter_sum {
     uint64_t buckets[KAS_LATENCY_BUCKETS];
 } kas_counter_sum;
 
-/* An ended pass: its rows and how long its caller waited for it. */
-void kas_counters_pass(kas_counters *counters, uint64_t rows, uint64_t latency_ns);
+/* An ended pass, in its layer's and in all passes' counters: its rows and how long its caller waited for it.
+ */
+void kas_counters_pass(kas_counters *layer, kas_counters *all, uint64_t rows, uint64_t latency_ns);
 /* Runs of seeds' kernels in a pass. */
 void kas_counters_kernels(kas_counters *counters, uint64_t executions, uint64_t failures, uint64_t kernel_ns);
 

@@ -61,6 +61,7 @@ kas_device *remote_device_open(void)
     queue = kas_host_queue_ops;
     queue.wait = wait_or_hang;
     queue.idle = is_idle;
+    queue.run = NULL;
     ops = *kas_host_driver.device;
     ops.queue = &queue;
     ops.init = init;
