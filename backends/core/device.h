@@ -187,8 +187,8 @@ typedef struct kas_progress {
 kas_status kas_queue_wait(kas_queue *queue, int64_t deadline_ns, kas_progress *progress) KAS_MUST_USE;
 bool kas_queue_idle(kas_queue *queue);
 
-/* A list over plain host memory (limits.host_pointers) in an idle queue, waited for: one address for each slot that
- * the list names. The shortest way where limits.immediate is set; nothing is kept alive: list and memory are the
+/* A list over plain host memory (limits.host_pointers) in an idle queue, waited for: an address, fit for a float, for
+ * each slot that the list names. The shortest way where limits.immediate is set; nothing is kept alive: list and memory are the
  * caller's until this returns. */
 kas_status kas_queue_run(kas_queue *queue, kas_list *list, void *const slots[KAS_SLOT_COUNT], uint32_t rows,
                          int64_t deadline_ns) KAS_MUST_USE;

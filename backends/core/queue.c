@@ -275,14 +275,9 @@ static kas_status submit_and_wait(kas_queue *queue, kas_list *list, void *const 
 }
 
 /* What kas_queue_submit would refuse is left to it. */
-static bool may_run(const kas_queue *queue, const kas_list *list, void *const *slots, uint32_t rows)
+static inline bool may_run(const kas_queue *queue, const kas_list *list, uint32_t rows)
 {
-    uintptr_t wrong = rows == 0 || rows > list->rows_max || list->device != queue->device;
-    for (uint32_t left = list->slots; left; left &= left - 1) {
-        uintptr_t address = (uintptr_t)slots[__builtin_ctz(left)];
-        wrong |= (address == 0) | (address % sizeof(float));
-    }
-    return !wrong && queue->submitted == 0;
+    return rows - 1 < list->rows_max && list->device == queue->device && queue->submitted == 0;
 }
 
 kas_status kas_queue_run(kas_queue *queue, kas_list *list, void *const slots[KAS_SLOT_COUNT], uint32_t rows,
@@ -290,8 +285,9 @@ kas_status kas_queue_run(kas_queue *queue, kas_list *list, void *const slots[KAS
 {
     const kas_queue_ops *ops = queue->device->ops->queue;
     kas_status status = NULL;
-    KAS_TRY(check_usable(queue));
-    if (ops->run && !kas_fault_armed() && may_run(queue, list, slots, rows) &&
+    if (queue->abandoned || atomic_load_explicit(&queue->device->lost, memory_order_acquire))
+        return check_usable(queue);
+    if (ops->run && !kas_fault_may_fire() && may_run(queue, list, rows) &&
         ops->run(queue, list, slots, rows, deadline_ns, &status)) {
         if (!status) return NULL;
         return kas_annotate(kas_device_outcome(queue->device, status), "queue \"%s\" on %s", queue->label,

@@ -3,9 +3,14 @@
 
 #include "base/alloc.h"
 
+typedef struct host_buffer {
+    kas_buffer base;
+    void *memory;
+} host_buffer;
+
 static kas_status init(kas_buffer *buffer)
 {
-    kas_host_buffer *self = (kas_host_buffer *)buffer;
+    host_buffer *self = (host_buffer *)buffer;
     self->memory = kas_alloc_aligned(buffer->device->limits.buffer_alignment, buffer->size_bytes);
     if (!self->memory) return kas_fail(KAS_OUT_OF_MEMORY, DEVICE, "the host's memory is out");
     return NULL;
@@ -13,13 +18,13 @@ static kas_status init(kas_buffer *buffer)
 
 static void finish(kas_buffer *buffer)
 {
-    kas_free(((kas_host_buffer *)buffer)->memory);
+    kas_free(((host_buffer *)buffer)->memory);
 }
 
 static void *host(kas_buffer *buffer)
 {
-    return kas_host_buffer_memory(buffer);
+    return ((host_buffer *)buffer)->memory;
 }
 
 const kas_buffer_ops kas_host_buffer_ops = {
-    .size_bytes = sizeof(kas_host_buffer), .init = init, .finish = finish, .host = host};
+    .size_bytes = sizeof(host_buffer), .init = init, .finish = finish, .host = host};

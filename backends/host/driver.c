@@ -158,6 +158,7 @@ static const kas_device_ops device_ops = {
     .pack = pack,
     .buffer = &kas_host_buffer_ops,
     .program = &kas_host_program_ops,
+    .list = &kas_host_list_ops,
     .queue = &kas_host_queue_ops,
 };
 

@@ -12,17 +12,8 @@ typedef struct kas_host_device {
     kas_host_pool *pool;
 } kas_host_device;
 
-typedef struct kas_host_buffer {
-    kas_buffer base;
-    void *memory;
-} kas_host_buffer;
-
-static inline void *kas_host_buffer_memory(const kas_buffer *buffer)
-{
-    return ((const kas_host_buffer *)buffer)->memory;
-}
-
-/* direct.c: kas_queue_ops.run */
+/* direct.c: lists that are ready to run at once, and kas_queue_ops.run */
+extern const kas_list_ops kas_host_list_ops;
 bool kas_host_run_directly(kas_queue *queue, const kas_list *list, void *const *slots, uint32_t rows,
                            int64_t deadline_ns, kas_status *outcome);
 

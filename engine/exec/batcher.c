@@ -222,8 +222,7 @@ static bool goes_along(gathering *found, kas_waiter *waiter)
     const kas_plan *plan = found->sight->plan;
     if (strcmp(pass->request->layer, plan->name) != 0) return false;
     pass->started_ns = found->now_ns;
-    pass->status = kas_pass_refuse(pass, found->sight);
-    if (!pass->status) pass->status = kas_pass_prepare(pass, plan);
+    pass->status = kas_pass_admit(pass, found->sight);
     if (pass->status) return true;
     if (pass->rows > found->rows_max - found->rows) {
         pass->started_ns = 0;

@@ -3,9 +3,7 @@
 
 #include <string.h>
 
-/* The context that this thread had last: its queue and memory are warm in this core's cache. Any value will
- * do. */
-static _Thread_local uint32_t last_index;
+_Thread_local uint32_t kas_context_last;
 
 static kas_status context_init(kas_context_set *set, uint32_t index)
 {
@@ -63,23 +61,12 @@ void kas_context_set_destroy(kas_context_set *set)
     kas_free(set);
 }
 
-static bool change(kas_context *context, uint32_t from, uint32_t to)
+kas_context *kas_context_search(kas_context_set *set)
 {
-    return atomic_compare_exchange_strong(&context->state, &from, to);
-}
-
-static bool take(kas_context *context)
-{
-    return atomic_load_explicit(&context->state, memory_order_relaxed) == KAS_CONTEXT_FREE &&
-           change(context, KAS_CONTEXT_FREE, KAS_CONTEXT_BUSY);
-}
-
-kas_context *kas_context_try(kas_context_set *set)
-{
-    uint32_t index = last_index < set->count ? last_index : 0;
+    uint32_t index = kas_context_last < set->count ? kas_context_last : 0;
     for (uint32_t tries = 0; tries < set->count; ++tries) {
-        if (take(&set->contexts[index])) {
-            last_index = index;
+        if (kas_context_take(&set->contexts[index])) {
+            kas_context_last = index;
             return &set->contexts[index];
         }
         index = index + 1 < set->count ? index + 1 : 0;
@@ -92,8 +79,8 @@ kas_context *kas_context_try(kas_context_set *set)
 static bool take_or_want(kas_context *context)
 {
     for (;;) {
-        if (take(context)) return true;
-        if (change(context, KAS_CONTEXT_BUSY, KAS_CONTEXT_WANTED)) return false;
+        if (kas_context_take(context)) return true;
+        if (kas_context_change(context, KAS_CONTEXT_BUSY, KAS_CONTEXT_WANTED)) return false;
         if (atomic_load(&context->state) >= KAS_CONTEXT_WANTED) return false;
     }
 }
@@ -107,13 +94,7 @@ kas_context *kas_context_want(kas_context_set *set)
 
 bool kas_context_take_for_good(kas_context *context)
 {
-    return take(context) || atomic_load(&context->state) == KAS_CONTEXT_HUNG;
-}
-
-bool kas_context_free(kas_context *context)
-{
-    atomic_store_explicit(&context->announced, NULL, memory_order_release);
-    return change(context, KAS_CONTEXT_BUSY, KAS_CONTEXT_FREE);
+    return kas_context_take(context) || atomic_load(&context->state) == KAS_CONTEXT_HUNG;
 }
 
 void kas_context_hand_over(kas_context *context, kas_context_state next)

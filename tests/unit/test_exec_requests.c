@@ -167,13 +167,15 @@ Test(exec_requests, views_that_do_not_fit_are_refused_with_their_shapes)
     expect_refused(w, &p, KAS_UNSUPPORTED, "host memory");
     p.request.input.data = NULL;
     expect_refused(w, &p, KAS_INVALID_ARGUMENT, "the input has no memory");
+    p.request.output.data = (char *)p.y + 1;
+    expect_refused(w, &p, KAS_INVALID_ARGUMENT, "not aligned for a float");
     p.request.output.data = p.x + FEATURES;
     expect_refused(w, &p, KAS_INVALID_ARGUMENT, "overlap");
     p.request.size = 8;
     expect_refused(w, &p, KAS_INVALID_ARGUMENT, "set its size");
     kas_exec_stats stats;
     cr_assert(kas_exec_layer_stats(w->exec, 1, &stats));
-    cr_expect_eq(stats.failed_calls, 12);
+    cr_expect_eq(stats.failed_calls, 13);
     cr_expect_eq(stats.forward_calls, 0);
     exec_world_close(w);
 }
