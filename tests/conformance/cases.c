@@ -29,6 +29,12 @@ bool conformance_run_cases(conformance_runner *runner, const char *kernel)
     return found;
 }
 
+void conformance_list_cases(FILE *out)
+{
+    for (size_t i = 0; i < sizeof all_cases / sizeof *all_cases; ++i)
+        fprintf(out, "%s\n", all_cases[i].name);
+}
+
 void *conformance_alloc(size_t count, size_t size_bytes)
 {
     void *block = kas_calloc(count, size_bytes);

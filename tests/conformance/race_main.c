@@ -1,6 +1,8 @@
-/* race [KERNEL]: all cases under the race checker; fails when a result is wrong. */
+/* race [KERNEL]: all cases under the race checker; fails when a result is wrong. race --list: the kernels
+ * that have cases, one a line. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "tests/conformance/race.h"
@@ -39,6 +41,10 @@ int main(int argc, char **argv)
 {
     conformance_runner runner = {.name = "race checker", .slow = true, .run = run, .pack = pack};
     const char *kernel = argc > 1 ? argv[1] : NULL;
+    if (kernel && !strcmp(kernel, "--list")) {
+        conformance_list_cases(stdout);
+        return 0;
+    }
     if (!conformance_run_cases(&runner, kernel)) {
         fprintf(stderr, "race: no cases for kernel %s\n", kernel);
         return 2;

@@ -5,6 +5,8 @@
 #ifndef KAS_TESTS_CONFORMANCE_RUNNER_H
 #define KAS_TESTS_CONFORMANCE_RUNNER_H
 
+#include <stdio.h>
+
 #include "backends/core/device.h"
 
 typedef struct conformance_launch {
@@ -45,6 +47,9 @@ CONFORMANCE_CASES(DECLARE_CASES)
 
 /* Runs the cases of the kernel of this name, of all for NULL; false when there are none of that name. */
 bool conformance_run_cases(conformance_runner *runner, const char *kernel);
+
+/* The names of the kernels that have cases, one a line. */
+void conformance_list_cases(FILE *out);
 
 /* exits when the device cannot be opened */
 void conformance_device_runner(conformance_runner *runner, const char *device_id);
