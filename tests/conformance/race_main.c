@@ -2,7 +2,6 @@
  * that have cases, one a line. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "tests/conformance/race.h"
@@ -41,10 +40,6 @@ int main(int argc, char **argv)
 {
     conformance_runner runner = {.name = "race checker", .slow = true, .run = run, .pack = pack};
     const char *kernel = argc > 1 ? argv[1] : NULL;
-    if (kernel && !strcmp(kernel, "--list")) {
-        conformance_list_cases(stdout);
-        return 0;
-    }
     if (!conformance_run_cases(&runner, kernel)) {
         fprintf(stderr, "race: no cases for kernel %s\n", kernel);
         return 2;
