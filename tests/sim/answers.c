@@ -258,11 +258,12 @@ static bool tell_steps(sim *s)
 {
     uint32_t from = sim_below(s, SIM_LAYERS);
     for (uint32_t i = 0; i < SIM_LAYERS; ++i) {
-        const sim_view *view = &s->world.views[(from + i) % SIM_LAYERS];
-        if (!view->shown || !view->steps) continue;
+        sim_view *view = &s->world.views[(from + i) % SIM_LAYERS];
+        if (!view->shown || !view->steps || (view->steps == view->told && !sim_chance(s, 10))) continue;
         kas_command command = {.kind = KAS_COMMAND_RAMP_STEPS,
                                .ramp_steps = {.layer_uid = view->is.uid, .steps = view->steps}};
         sim_trace(s, "layer %s has seen %u steps", view->is.name, view->steps);
+        view->told = view->steps;
         sim_give(s, &command);
         return true;
     }

@@ -310,7 +310,7 @@ static void check_operations(sim *s)
                     "nothing works on operation %llu", (unsigned long long)id);
         int content = s->model.bound[operation->artifact];
         const sim_make *make = sim_world_make_for(s, operation->artifact, operation->device);
-        SIM_REQUIRE(s, content < 0 || !make->known || !sim_world_resident(s, content, operation->device),
+        SIM_REQUIRE(s, content < 0 || !make->uploading || !sim_world_resident(s, content, operation->device),
                     "operation %llu waits for a kernel that is there", (unsigned long long)id);
     }
 }

@@ -230,9 +230,17 @@ static size_t pick(sim *s)
     return which;
 }
 
+static uint32_t count_layers(const sim *s)
+{
+    uint32_t count = 0;
+    for (int i = 0; i < SIM_LAYERS; ++i)
+        count += s->model.layers[i].exists;
+    return count;
+}
+
 void sim_ask(sim *s)
 {
-    size_t which = pick(s);
+    size_t which = count_layers(s) < 2 && sim_chance(s, 50) ? 0 : pick(s);
     kas_command command = {.kind = mix[which].kind};
     fill(s, &command);
     sim_trace(s, "%s layer %s seed %u artifact %s alpha %g ramp %u/%u at_epoch %u", mix[which].name,

@@ -79,7 +79,8 @@ typedef struct sim_pass {
 typedef struct sim_view {
     bool shown;
     kas_published_layer is;
-    uint32_t steps;                         /* passes that have begun under it, as far as they move a ramp */
+    uint32_t steps; /* passes that have begun under it, as far as they move a ramp */
+    uint32_t told;  /* of them, told to the state */
     uint64_t last_generation, last_meaning; /* of the layer's last pass */
 } sim_view;
 

@@ -106,7 +106,8 @@ const sim_make *sim_world_make_for(const sim *s, int artifact, int device)
 
 /* ---- makes ---- */
 
-/* Bytes that are known are on the device, or on their way to it, once. */
+/* Bytes are on the device, or are made for it, once. (An id whose bytes are not known yet may be fetched beside
+ * another id of the same ones.) */
 static void require_alone(sim *s, const sim_make *make)
 {
     SIM_REQUIRE(s, !sim_world_resident(s, make->content, make->device), "artifact %s is made again on %s",
@@ -114,7 +115,7 @@ static void require_alone(sim *s, const sim_make *make)
     for (int i = 0; i < SIM_MAKES; ++i) {
         const sim_make *other = &s->world.makes[i];
         if (other == make || !other->id || other->over || other->device != make->device) continue;
-        SIM_REQUIRE(s, !other->known || other->content != make->content,
+        SIM_REQUIRE(s, !other->uploading || other->content != make->content,
                     "makes %llu and %llu make the same bytes", (unsigned long long)make->id,
                     (unsigned long long)other->id);
     }
@@ -267,11 +268,31 @@ static bool same_views(const kas_published_layer *a, const kas_published_layer *
             return false;
     for (uint32_t i = 0; i < a->seed_count; ++i) {
         const kas_published_seed *x = &a->seeds[i], *y = &b->seeds[i];
-        if (x->seed != y->seed || x->kernel != y->kernel || x->alpha != y->alpha || x->ramp != y->ramp ||
+        if (x->seed != y->seed || x->binding != y->binding || x->kernel != y->kernel || x->alpha != y->alpha || x->ramp != y->ramp ||
             x->ramp_to != y->ramp_to || x->ramp_done != y->ramp_done)
             return false;
     }
     return true;
+}
+
+/* Passes of a ramp that goes on, as far as the state has not been told of them: the new view goes on from there. */
+static uint32_t untold_steps(const sim_view *view, const kas_published_layer *before)
+{
+    uint32_t untold = view->steps - view->told, longest = 0;
+    bool goes_on = false;
+    for (uint32_t i = 0; i < view->is.seed_count; ++i) {
+        const kas_published_seed *now = &view->is.seeds[i];
+        if (!now->ramp) continue;
+        if (now->ramp_length - now->ramp_done > longest) longest = now->ramp_length - now->ramp_done;
+        for (uint32_t n = 0; n < before->seed_count; ++n) {
+            const kas_published_seed *old = &before->seeds[n];
+            goes_on |= old->ramp && old->seed == now->seed && old->binding == now->binding &&
+                       old->ramp_from == now->ramp_from && old->ramp_to == now->ramp_to &&
+                       old->ramp_length == now->ramp_length && old->ramp_curve == now->ramp_curve;
+        }
+    }
+    if (!goes_on) return 0;
+    return untold < longest ? untold : longest;
 }
 
 static void publish(sim *s, const kas_effect *effect)
@@ -285,13 +306,14 @@ static void publish(sim *s, const kas_effect *effect)
     SIM_REQUIRE(s, kas_state_published(s->state, effect->layer_uid, &view->is),
                 "layer %s is published, which is not there", effect->layer);
     uint32_t steps = view->steps;
-    view->steps = 0;
     view->shown = true;
+    view->steps = had ? untold_steps(view, &before) : 0;
+    view->told = 0;
     if (!had) {
         view->last_generation = view->last_meaning = 0;
         return;
     }
-    SIM_REQUIRE(s, view->is.generation >= before.generation + steps, "the generation of layer %s goes back",
+    SIM_REQUIRE(s, view->is.generation + view->steps >= before.generation + steps, "the generation of layer %s goes back",
                 effect->layer);
     if (!steps && same_views(&before, &view->is))
         SIM_REQUIRE(s, view->is.generation == before.generation,
