@@ -21,6 +21,15 @@ def mixing_rows():
     return onnx.model(nodes, [onnx.tensor("w", (10, 64), [0.01] * 640)], 64, 10)
 
 
+def bulky(number, width=60000):
+    """One that takes a while: 18 MB of weights, other bytes for each number."""
+    def weights(name, rows, columns):
+        return onnx.number(1, rows) + onnx.number(1, columns) + onnx.number(2, 1) + onnx.block(8, name) + onnx.block(9, bytes([number, 0, 0, 0]) * (rows * columns))
+
+    nodes = [onnx.node("Gemm", ("x", "w1"), ("h",), transB=1), onnx.node("Gemm", ("h", "w2"), ("y",), transB=1)]
+    return onnx.model(nodes, [weights("w1", width, 64), weights("w2", 10, width)], 64, 10)
+
+
 def write(folder, **artifacts):
     """Files of an embedded registry: name=bytes, or name=(bytes, metadata)."""
     for name, data in artifacts.items():
