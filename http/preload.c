@@ -45,7 +45,8 @@ static void started(kas_http_request *request)
 {
     preload *work = request->work;
     if (kas_status_code(request->status) == KAS_NOT_FOUND) { /* the device: a value, no part of the path */
-        kas_http_refuse(request, KAS_PROBLEM_INVALID_VALUE, "device: %s", kas_status_message(request->status));
+        kas_http_refuse(request, KAS_PROBLEM_INVALID_VALUE, "device: %s",
+                        kas_status_message(request->status));
         return;
     }
     if (kas_http_failed(request)) return;
