@@ -31,7 +31,7 @@ Test(conformance, host)
 
 Test(conformance, host_with_helpers)
 {
-    kas_host_set_threads(3);
+    kas_device_use_threads(3);
     run_on("host:0");
 }
 
