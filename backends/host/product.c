@@ -271,12 +271,12 @@ static void run_part(const product *p, size_t row, size_t rows, size_t panel, si
 static void run_product(const kas_host_task *task, size_t begin, size_t end)
 {
     const product p = product_of(task);
-    size_t rows = product_rows(task), panels = divide_up(p.outputs, PANEL);
-    size_t row_parts = divide_up(rows, task->part_rows);
+    size_t first = (size_t)task->row * (size_t)p.args->m, rows = product_rows(task);
+    size_t panels = divide_up(p.outputs, PANEL), row_parts = divide_up(rows, task->part_rows);
     for (size_t part = begin; part < end; ++part) { /* neighbouring parts share panels */
         size_t row = part % row_parts * task->part_rows, panel = part / row_parts * task->part_panels;
         size_t rows_left = rows - row, end_panel = panel + task->part_panels;
-        run_part(&p, row, rows_left < task->part_rows ? rows_left : task->part_rows, panel,
+        run_part(&p, first + row, rows_left < task->part_rows ? rows_left : task->part_rows, panel,
                  end_panel < panels ? end_panel : panels);
     }
 }
