@@ -54,7 +54,8 @@ static kas_status lower_gelu(kas_onnx_call *call)
     KAS_TRY(kas_onnx_attribute_text(call, "approximate", "none", &approximate));
     if (kas_span_is(approximate, "tanh")) return apply(call, KAS_ACT_GELU_TANH, 0, 0);
     if (kas_span_is(approximate, "none")) return apply(call, KAS_ACT_GELU, 0, 0);
-    return kas_refuse(KAS_REASON_UNSUPPORTED, "approximate \"%.*s\" is not known", KAS_SPAN_ARGS(approximate));
+    return kas_refuse(KAS_REASON_UNSUPPORTED, "approximate \"%.*s\" is not known",
+                      KAS_SPAN_ARGS(approximate));
 }
 
 /* Bounds are attributes before opset 11, optional inputs from then on. */

@@ -10,11 +10,11 @@ kas_status kas_onnx_binary(kas_onnx_reader *reader, kas_binary op, kas_onnx_valu
     int tensors[2], tensor;
     KAS_TRY(kas_onnx_are_integers(reader, operands, 2, &integers));
     if (integers) return kas_onnx_integer_binary(reader, op, x, y, out);
-    if (op == KAS_DIV && kas_onnx_type_is_integer(x->type))
-        return kas_refuse(KAS_REASON_UNSUPPORTED, "integer division of what depends on the input");
     KAS_TRY(kas_onnx_value_new(reader, NULL, out));
     KAS_TRY(kas_onnx_broadcast(reader, operands, 2, tensors, *out));
     KAS_TRY(kas_onnx_emit_binary(reader, op, tensors[0], tensors[1], &tensor));
+    if (op == KAS_DIV && kas_onnx_type_is_integer(x->type))
+        KAS_TRY(kas_onnx_emit_truncate(reader, tensor, &tensor));
     if (op >= KAS_EQUAL) (*out)->type = KAS_ONNX_BOOL;
     return kas_onnx_settle(reader, tensor, *out);
 }
@@ -22,7 +22,8 @@ kas_status kas_onnx_binary(kas_onnx_reader *reader, kas_binary op, kas_onnx_valu
 static kas_status lower_binary(kas_onnx_call *call)
 {
     kas_onnx_value *value;
-    KAS_TRY(kas_onnx_binary(call->reader, (kas_binary)call->op->variant, call->inputs[0], call->inputs[1], &value));
+    KAS_TRY(kas_onnx_binary(call->reader, (kas_binary)call->op->variant, call->inputs[0], call->inputs[1],
+                            &value));
     return kas_onnx_output(call, 0, value);
 }
 
@@ -43,6 +44,42 @@ static kas_status lower_pow(kas_onnx_call *call)
     KAS_TRY(kas_onnx_tensor_index(reader, x, &tensor));
     KAS_TRY(kas_onnx_value_new(reader, x, &value));
     KAS_TRY(kas_onnx_emit_unary(reader, act, act == KAS_ACT_POW ? *power : 0, 0, tensor, &value->tensor));
+    return kas_onnx_output(call, 0, value);
+}
+
+/* ⌊x / y⌋, or towards zero. */
+static kas_status whole_quotient(kas_onnx_reader *reader, kas_onnx_value *x, kas_onnx_value *y, bool truncate,
+                                 kas_onnx_value **out)
+{
+    int tensor;
+    KAS_TRY(kas_onnx_binary(reader, KAS_DIV, x, y, out));
+    KAS_TRY(kas_onnx_tensor_index(reader, *out, &tensor));
+    if (truncate) return kas_onnx_emit_truncate(reader, tensor, &(*out)->tensor);
+    return kas_onnx_emit_unary(reader, KAS_ACT_FLOOR, 0, 0, tensor, &(*out)->tensor);
+}
+
+/* x − y · (x / y), with the sign of y, or of x where fmod is set. Integers about shapes are not negative: for
+ * them the two are the same. */
+static kas_status lower_mod(kas_onnx_call *call)
+{
+    kas_onnx_reader *reader = call->reader;
+    kas_onnx_value *x = call->inputs[0], *y = call->inputs[1], *value;
+    int64_t fmod;
+    bool integers;
+    KAS_TRY(kas_onnx_attribute_int(call, "fmod", 0, &fmod));
+    KAS_TRY(kas_onnx_are_integers(reader, call->inputs, 2, &integers));
+    if (integers) {
+        KAS_TRY(kas_onnx_binary(reader, KAS_DIV, x, y, &value));
+    } else {
+        kas_onnx_value *exact; /* as a float, so that the quotient is not rounded before it is floored */
+        KAS_TRY(kas_onnx_tensor_index(reader, x, &(int){0}));
+        KAS_TRY(kas_onnx_value_alias(reader, x, &exact));
+        exact->type = KAS_ONNX_FLOAT;
+        KAS_TRY(whole_quotient(reader, exact, y, fmod != 0, &value));
+        value->type = x->type;
+    }
+    KAS_TRY(kas_onnx_binary(reader, KAS_MUL, value, y, &value));
+    KAS_TRY(kas_onnx_binary(reader, KAS_SUB, x, value, &value));
     return kas_onnx_output(call, 0, value);
 }
 
@@ -75,7 +112,8 @@ static kas_status where_integers(kas_onnx_call *call)
     for (size_t i = 0; i < 3; ++i)
         if (counts[i] != 1 && counts[i] != count)
             return kas_refuse(KAS_REASON_SHAPE, "%zu integers do not broadcast to %zu", counts[i], count);
-    KAS_TRY(kas_onnx_value_of_integers(call->reader, count == 1 && !call->inputs[1]->rank ? 0 : 1, count, &value));
+    KAS_TRY(kas_onnx_value_of_integers(call->reader, count == 1 && !call->inputs[1]->rank ? 0 : 1, count,
+                                       &value));
     for (size_t i = 0; i < count; ++i) {
         const kas_integer condition = lists[0][counts[0] == 1 ? 0 : i];
         if (condition.kind != KAS_INTEGER_KNOWN)
@@ -129,6 +167,7 @@ const kas_onnx_op kas_onnx_ops_elementwise[] = {
     {"Max", lower_variadic, "", 1, KAS_ONNX_MAX_ARGUMENTS, KAS_MAX},
     {"Mean", lower_variadic, "", 1, KAS_ONNX_MAX_ARGUMENTS, KAS_ADD},
     {"Min", lower_variadic, "", 1, KAS_ONNX_MAX_ARGUMENTS, KAS_MIN},
+    {"Mod", lower_mod, "fmod", 2, 2, 0},
     {"Mul", lower_binary, "", 2, 2, KAS_MUL},
     {"Or", lower_binary, "", 2, 2, KAS_OR},
     {"PRelu", lower_prelu, "", 2, 2, 0},
