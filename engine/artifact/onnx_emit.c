@@ -56,8 +56,7 @@ kas_status kas_onnx_emit_scalar(kas_onnx_reader *reader, float value, int *out)
     return kas_onnx_emit_constant(reader, NULL, &shape, values, out);
 }
 
-/* ---- folding
- * ------------------------------------------------------------------------------------------------ */
+/* ---- folding ---- */
 
 static bool all_constant(const kas_graph *graph, const kas_node *node)
 {
@@ -197,8 +196,7 @@ kas_status kas_onnx_emit(kas_onnx_reader *reader, kas_node *node, const kas_shap
     return kas_graph_add_node(reader->graph, node);
 }
 
-/* ---- the usual nodes
- * ---------------------------------------------------------------------------------------- */
+/* ---- the usual nodes ---- */
 
 static const kas_shape *shape_of(const kas_onnx_reader *reader, int tensor)
 {

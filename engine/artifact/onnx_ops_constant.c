@@ -28,8 +28,7 @@ kas_status kas_onnx_dims_of_integers(const kas_integer *integers, size_t count, 
     return NULL;
 }
 
-/* ---- Constant
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Constant ---- */
 
 static kas_status constant_floats(kas_onnx_call *call, const float *floats, size_t count, int rank)
 {
@@ -90,8 +89,7 @@ static kas_status lower_constant(kas_onnx_call *call)
     }
 }
 
-/* ---- ConstantOfShape
- * ---------------------------------------------------------------------------------------- */
+/* ---- ConstantOfShape ---- */
 
 static kas_status fill_value(kas_onnx_call *call, kas_onnx_value *value, float *out)
 {
@@ -144,8 +142,7 @@ static kas_status lower_constant_of_shape(kas_onnx_call *call)
     return kas_onnx_output(call, 0, list);
 }
 
-/* ---- Range
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Range ---- */
 
 /* Whether float64 holds it, and sums of such cannot overflow. */
 static bool is_exact(int64_t number)
@@ -195,8 +192,7 @@ static kas_status lower_range(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- renaming
- * ----------------------------------------------------------------------------------------------- */
+/* ---- renaming ---- */
 
 static kas_status lower_identity(kas_onnx_call *call)
 {
@@ -232,8 +228,7 @@ static kas_status lower_dropout(kas_onnx_call *call)
     return lower_identity(call);
 }
 
-/* ---- Shape and Size
- * ----------------------------------------------------------------------------------------- */
+/* ---- Shape and Size ---- */
 
 static int clamp_to_rank(int64_t at, int rank)
 {

@@ -51,8 +51,7 @@ static kas_status lower_if(kas_onnx_call *call)
     return kas_annotate(enter_branch(call, branch), "%s", name);
 }
 
-/* ---- sequences
- * ---------------------------------------------------------------------------------------------- */
+/* ---- sequences ---- */
 
 static kas_status make_sequence(kas_onnx_call *call, size_t count, kas_onnx_value ***items)
 {

@@ -19,9 +19,19 @@ kas_status kas_onnx_binary(kas_onnx_reader *reader, kas_binary op, kas_onnx_valu
     return kas_onnx_settle(reader, tensor, *out);
 }
 
+/* ONNX wants one type; of floats any will do here, all are computed alike. */
+static kas_status check_types(const kas_onnx_value *x, const kas_onnx_value *y)
+{
+    if (kas_onnx_type_is_float(x->type) == kas_onnx_type_is_float(y->type)) return NULL;
+    return kas_refuse(KAS_REASON_MALFORMED, "its operands \"%.*s\" and \"%.*s\" are of the types %s and %s",
+                      KAS_SPAN_ARGS(x->name), KAS_SPAN_ARGS(y->name), kas_onnx_type_name(x->type),
+                      kas_onnx_type_name(y->type));
+}
+
 static kas_status lower_binary(kas_onnx_call *call)
 {
     kas_onnx_value *value;
+    if (call->op->variant != KAS_POW) KAS_TRY(check_types(call->inputs[0], call->inputs[1]));
     KAS_TRY(kas_onnx_binary(call->reader, (kas_binary)call->op->variant, call->inputs[0], call->inputs[1],
                             &value));
     return kas_onnx_output(call, 0, value);
@@ -91,6 +101,7 @@ static kas_status lower_variadic(kas_onnx_call *call)
     KAS_TRY(kas_onnx_value_alias(call->reader, call->inputs[0], &value));
     for (size_t i = 1; i < call->input_count; ++i) {
         if (!call->inputs[i]) return kas_refuse(KAS_REASON_MALFORMED, "the input %zu is left out", i);
+        KAS_TRY(check_types(call->inputs[0], call->inputs[i]));
         KAS_TRY(kas_onnx_binary(call->reader, (kas_binary)call->op->variant, value, call->inputs[i], &value));
     }
     if (!kas_span_is(call->node->operator_type, "Mean")) return kas_onnx_output(call, 0, value);
@@ -131,6 +142,7 @@ static kas_status lower_where(kas_onnx_call *call)
     bool integers;
     KAS_TRY(kas_onnx_are_integers(call->reader, call->inputs, 3, &integers));
     if (integers) return where_integers(call);
+    KAS_TRY(check_types(call->inputs[1], call->inputs[2]));
     KAS_TRY(kas_onnx_value_new(call->reader, NULL, &value));
     KAS_TRY(kas_onnx_broadcast(call->reader, call->inputs, 3, tensors, value));
     value->type = call->inputs[1]->type;

@@ -5,8 +5,7 @@
 #include "engine/artifact/onnx_reader.h"
 #include "engine/artifact/refuse.h"
 
-/* ---- Slice
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Slice ---- */
 
 kas_status kas_onnx_slice(kas_onnx_reader *reader, kas_onnx_value *x, int axis, int64_t begin, int64_t step,
                           int64_t size, kas_onnx_value **out)
@@ -122,8 +121,7 @@ static kas_status lower_slice(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- Split
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Split ---- */
 
 static kas_status split_sizes(kas_onnx_call *call, int64_t dim, int64_t *sizes, size_t *count)
 {
@@ -175,8 +173,7 @@ static kas_status lower_split(kas_onnx_call *call)
     return NULL;
 }
 
-/* ---- Gather
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Gather ---- */
 
 static kas_status resolve_indices(const int64_t *list, size_t count, int64_t dim, int32_t *out)
 {
@@ -262,8 +259,7 @@ static kas_status lower_gather(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- Concat
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Concat ---- */
 
 static kas_status concat_integers(kas_onnx_call *call)
 {
@@ -340,8 +336,7 @@ static kas_status lower_concat(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- Pad
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Pad ---- */
 
 typedef struct pad_amounts {
     int64_t before[KAS_ONNX_MAX_RANK], after[KAS_ONNX_MAX_RANK];

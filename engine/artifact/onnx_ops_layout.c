@@ -2,8 +2,7 @@
 #include "engine/artifact/onnx_reader.h"
 #include "engine/artifact/refuse.h"
 
-/* ---- Tile
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Tile ---- */
 
 /* [a, b] tiled [2, 3] is [2, a, 3, b] with strides of 0, joined to [2·a, 3·b]: one axis after the other. */
 static kas_status tile_axis(kas_onnx_reader *reader, kas_onnx_value *x, int axis, int64_t times,
@@ -51,8 +50,7 @@ static kas_status lower_tile(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- DepthToSpace and SpaceToDepth
- * --------------------------------------------------------------------------- */
+/* ---- DepthToSpace and SpaceToDepth ---- */
 
 enum { SPACE_TO_DEPTH = 0, DEPTH_TO_SPACE = 1 };
 
@@ -123,8 +121,7 @@ static kas_status lower_depth_to_space(kas_onnx_call *call)
                                     : rearrange(call, &column, column_first, dims);
 }
 
-/* ---- Trilu
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Trilu ---- */
 
 /* 1 where an element stays. */
 static kas_status triangle(kas_onnx_reader *reader, int64_t rows, int64_t columns, int64_t k, bool upper,

@@ -25,8 +25,15 @@ static kas_status emit_norm(kas_onnx_reader *reader, int x, int scale, int shift
     return kas_onnx_emit(reader, &node, &shape, out);
 }
 
-/* ---- BatchNormalization
- * ------------------------------------------------------------------------------------- */
+/* What is added to a variance: one that could make it negative was never exported. */
+static kas_status read_epsilon(const kas_onnx_call *call, float *out)
+{
+    KAS_TRY(kas_onnx_attribute_float(call, "epsilon", 1e-5f, out));
+    if (*out >= 0) return NULL;
+    return kas_refuse(KAS_REASON_STATISTICS, "epsilon is %g, it cannot be negative", (double)*out);
+}
+
+/* ---- BatchNormalization ---- */
 
 /* The four parameters, each of one value for every channel. */
 static kas_status channel_parameter(kas_onnx_call *call, size_t input, int64_t channels, const float **out)
@@ -42,6 +49,17 @@ static kas_status channel_parameter(kas_onnx_call *call, size_t input, int64_t c
                       (long long)channels);
 }
 
+/* A variance is measured: it is not negative, and not 0 where nothing is added to it. */
+static kas_status check_variances(const float *variances, size_t channels, float epsilon)
+{
+    for (size_t c = 0; c < channels; ++c)
+        if (variances[c] < 0 || (variances[c] == 0 && epsilon == 0))
+            return kas_refuse(KAS_REASON_STATISTICS, "the variance of channel %zu is %g: %s", c,
+                              (double)variances[c],
+                              variances[c] < 0 ? "it cannot be negative" : "and epsilon is 0 too");
+    return NULL;
+}
+
 /* scale/√(variance + ε) and bias − mean·that, shaped to broadcast over the channels. */
 static kas_status emit_batch_norm(kas_onnx_call *call, const kas_shape *shape, float epsilon, int *factor,
                                   int *offset)
@@ -51,6 +69,7 @@ static kas_status emit_batch_norm(kas_onnx_call *call, const kas_shape *shape, f
     float *factors, *offsets;
     for (size_t i = 1; i < 5; ++i)
         KAS_TRY(channel_parameter(call, i, shape->dims[0], &parameters[i]));
+    KAS_TRY(check_variances(parameters[4], channels, epsilon));
     KAS_TRY(kas_onnx_constant_room(call->reader, channels, &factors));
     kas_status status = kas_onnx_constant_room(call->reader, channels, &offsets);
     if (status) {
@@ -65,7 +84,7 @@ static kas_status emit_batch_norm(kas_onnx_call *call, const kas_shape *shape, f
     status = kas_onnx_emit_constant(call->reader, NULL, shape, factors, factor);
     if (status) {
         kas_free(offsets);
-        return kas_annotate(status, "is a variance negative? folded");
+        return kas_annotate(status, "scales by variances");
     }
     return kas_onnx_emit_constant(call->reader, NULL, shape, offsets, offset);
 }
@@ -79,7 +98,7 @@ static kas_status lower_batch_norm(kas_onnx_call *call)
     int tensor, factor, offset, axis;
     KAS_TRY(kas_onnx_attribute_int(call, "training_mode", 0, &training));
     KAS_TRY(kas_onnx_attribute_int(call, "spatial", 1, &spatial));
-    KAS_TRY(kas_onnx_attribute_float(call, "epsilon", 1e-5f, &epsilon));
+    KAS_TRY(read_epsilon(call, &epsilon));
     if (training || kas_onnx_has_output(call, 1))
         return kas_refuse(KAS_REASON_UNSUPPORTED, "training mode; a kernel is exported for inference");
     if (!spatial) return kas_refuse(KAS_REASON_UNSUPPORTED, "spatial = 0 is not supported");
@@ -98,8 +117,7 @@ static kas_status lower_batch_norm(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- LayerNormalization and RMSNormalization
- * ---------------------------------------------------------------- */
+/* ---- LayerNormalization and RMSNormalization ---- */
 
 /* A scale or shift shaped as the normalised dimensions; −1 where it is left out. Broadcasts what is smaller.
  */
@@ -162,7 +180,7 @@ static kas_status lower_layer_norm(kas_onnx_call *call)
     float epsilon;
     int first, tensor, scale, shift;
     KAS_TRY(kas_onnx_attribute_int(call, "axis", -1, &axis));
-    KAS_TRY(kas_onnx_attribute_float(call, "epsilon", 1e-5f, &epsilon));
+    KAS_TRY(read_epsilon(call, &epsilon));
     KAS_TRY(kas_onnx_axis(axis, x->rank, &first));
     if (x->batch_axis >= first)
         return kas_refuse(KAS_REASON_MIXES_ROWS, "it normalises over axis %d, which holds the batch",
@@ -181,8 +199,7 @@ static kas_status lower_layer_norm(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- normalisation of groups of channels
- * -------------------------------------------------------------------- */
+/* ---- normalisation of groups of channels ---- */
 
 /* One value for each of `count` leading dimensions of `shape`, repeated to [channels, 1, …]. */
 static kas_status per_channel(kas_onnx_call *call, size_t input, int64_t channels, int rank, int *out)
@@ -241,14 +258,14 @@ static kas_status lower_group_norm(kas_onnx_call *call)
     int64_t groups;
     float epsilon;
     KAS_TRY(kas_onnx_attribute_int(call, "num_groups", 0, &groups));
-    KAS_TRY(kas_onnx_attribute_float(call, "epsilon", 1e-5f, &epsilon));
+    KAS_TRY(read_epsilon(call, &epsilon));
     return normalise_groups(call, groups, call->opset < 21, epsilon);
 }
 
 static kas_status lower_instance_norm(kas_onnx_call *call)
 {
     float epsilon;
-    KAS_TRY(kas_onnx_attribute_float(call, "epsilon", 1e-5f, &epsilon));
+    KAS_TRY(read_epsilon(call, &epsilon));
     if (call->inputs[0]->rank < 3) return kas_refuse(KAS_REASON_SHAPE, "the rank %d", call->inputs[0]->rank);
     return normalise_groups(call, call->inputs[0]->dims[1], false, epsilon);
 }
@@ -276,8 +293,7 @@ static kas_status lower_lp_norm(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- softmax
- * ------------------------------------------------------------------------------------------------ */
+/* ---- softmax ---- */
 
 /* x − max − ln Σ exp(x − max): exact where softmax itself would be 0. */
 static kas_status emit_log_softmax(kas_onnx_reader *reader, int x, int axis, int *out)

@@ -97,8 +97,7 @@ static kas_status result_dims(const kas_onnx_value *x, bool ceil_mode, kas_windo
     return NULL;
 }
 
-/* ---- Conv
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Conv ---- */
 
 static kas_status check_conv(const kas_onnx_value *x, const kas_onnx_value *w, const kas_window *window,
                              const kas_onnx_value *bias)
@@ -165,8 +164,7 @@ static kas_status lower_conv(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- pooling
- * ------------------------------------------------------------------------------------------------ */
+/* ---- pooling ---- */
 
 enum { POOL_MAX = 0, POOL_AVERAGE = 1 };
 

@@ -23,8 +23,7 @@ static kas_status emit_linear(kas_onnx_reader *reader, int x, int weight, int bi
     return kas_onnx_emit(reader, &node, &shape, out);
 }
 
-/* ---- MatMul
- * ------------------------------------------------------------------------------------------------- */
+/* ---- MatMul ---- */
 
 static kas_status check_inner(const kas_onnx_value *a, const kas_onnx_value *b)
 {
@@ -166,8 +165,7 @@ static kas_status lower_matmul(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- Gemm
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Gemm ---- */
 
 typedef struct gemm {
     kas_onnx_value *a, *b, *c; /* c: NULL where absent */

@@ -5,8 +5,7 @@
 #include "engine/artifact/onnx_reader.h"
 #include "engine/artifact/refuse.h"
 
-/* ---- reshape
- * ------------------------------------------------------------------------------------------------ */
+/* ---- reshape ---- */
 
 /* Elements before the batch axis, of it (k) and after it. */
 typedef struct layout {
@@ -156,8 +155,7 @@ static kas_status lower_flatten(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- Squeeze and Unsqueeze
- * ---------------------------------------------------------------------------------- */
+/* ---- Squeeze and Unsqueeze ---- */
 
 /* Marks the listed axes of a tensor of `rank`. */
 static kas_status mark_axes(const int64_t *axes, size_t count, int rank, bool *marked)
@@ -219,8 +217,7 @@ static kas_status lower_unsqueeze(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- Transpose
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Transpose ---- */
 
 kas_status kas_onnx_transpose(kas_onnx_reader *reader, kas_onnx_value *x, const int *order,
                               kas_onnx_value **out)
@@ -260,8 +257,7 @@ static kas_status lower_transpose(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- Expand
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Expand ---- */
 
 static kas_status expand_dims(const kas_onnx_reader *reader, const kas_onnx_value *x, kas_onnx_value *shape)
 {

@@ -81,8 +81,7 @@ bool kas_onnx_type_is_integer(int32_t type)
     return storage_of(type)->bits != 0 && !kas_onnx_type_is_float(type);
 }
 
-/* ---- the description
- * ---------------------------------------------------------------------------------------- */
+/* ---- the description ---- */
 
 static kas_status read_dims(const kas_onnx_source *source, const kas_wire_field *field, kas_onnx_tensor *out)
 {
@@ -196,8 +195,7 @@ kas_status kas_onnx_read_tensor(const kas_onnx_source *source, kas_span bytes, k
     return check_raw(out);
 }
 
-/* ---- the data
- * ----------------------------------------------------------------------------------------------- */
+/* ---- the data ---- */
 
 /* Hands each element's bits to `put` in order. */
 typedef void (*put_element)(const kas_onnx_tensor *tensor, uint64_t bits, size_t index, void *out);

@@ -97,8 +97,7 @@ kas_status kas_onnx_row_axis(const kas_onnx_value *value, int axis, int *out)
     return NULL;
 }
 
-/* ---- constants
- * ---------------------------------------------------------------------------------------------- */
+/* ---- constants ---- */
 
 static kas_status load_initializer(kas_onnx_reader *reader, kas_onnx_value *value)
 {
@@ -117,7 +116,10 @@ static kas_status load_initializer(kas_onnx_reader *reader, kas_onnx_value *valu
     snprintf(name, sizeof name, "%.*s", KAS_SPAN_ARGS(value->name));
     KAS_TRY(kas_onnx_emit_constant(reader, name, &shape, values, &value->tensor));
     if (value->counted && tensor->rank > 0) reader->parameter_count += tensor->elements;
-    return NULL;
+    if (reader->parameter_count <= reader->limits->parameters) return NULL;
+    return kas_refuse(KAS_REASON_LIMIT, "with it there are %llu parameters, over the limit of %llu",
+                      (unsigned long long)reader->parameter_count,
+                      (unsigned long long)reader->limits->parameters);
 }
 
 static kas_status floats_of_integers(kas_onnx_reader *reader, kas_onnx_value *value)
@@ -169,8 +171,7 @@ kas_status kas_onnx_scalar(kas_onnx_reader *reader, kas_onnx_value *value, const
     return NULL;
 }
 
-/* ---- broadcasting
- * ------------------------------------------------------------------------------------------- */
+/* ---- broadcasting ---- */
 
 static kas_status find_batch_axis(kas_onnx_value *const *operands, size_t count, kas_onnx_value *result)
 {

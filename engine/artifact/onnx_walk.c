@@ -96,8 +96,7 @@ kas_status kas_onnx_bind_initializers(kas_onnx_reader *reader, const kas_onnx_gr
     return NULL;
 }
 
-/* ---- what a node calls
- * -------------------------------------------------------------------------------------- */
+/* ---- what a node calls ---- */
 
 static bool is_default_domain(kas_span domain)
 {
@@ -197,8 +196,7 @@ static kas_status resolve_inputs(kas_onnx_call *call)
     return NULL;
 }
 
-/* ---- functions
- * ---------------------------------------------------------------------------------------------- */
+/* ---- functions ---- */
 
 static kas_status run_function(kas_onnx_call *call, const kas_onnx_function *function,
                                kas_onnx_value **outputs)
@@ -241,8 +239,7 @@ static kas_status call_function(kas_onnx_call *call, const kas_onnx_function *fu
     return NULL;
 }
 
-/* ---- operators
- * ---------------------------------------------------------------------------------------------- */
+/* ---- operators ---- */
 
 /* True when `name` is one of the words of `list`. */
 static bool is_listed(kas_span name, const char *list)

@@ -11,6 +11,7 @@
 #define KAS_REASON_LIMIT       "limit"
 #define KAS_REASON_SHAPE       "shape"
 #define KAS_REASON_NOT_FINITE  "not_finite"
+#define KAS_REASON_STATISTICS  "statistics"
 #define KAS_REASON_CHECKSUM    "checksum"
 #define KAS_REASON_METADATA    "metadata"
 
