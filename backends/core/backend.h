@@ -175,6 +175,9 @@ struct kas_queue_ops {
     bool (*idle)(kas_queue *queue);
 };
 
+/* For backends: what kas_device_use_threads asked for; 0: nothing. */
+uint32_t kas_threads_wanted(void);
+
 /* For backends: groups of a launch along one direction; 0 when there are more than 2³¹ − 1. */
 uint32_t kas_grid_groups(const kas_grid_rule *rule, uint32_t rows);
 

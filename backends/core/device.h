@@ -72,6 +72,9 @@ kas_status kas_driver_list(const kas_driver *driver, kas_device_info *infos, siz
  * device opened twice is the same object. KAS_NOT_FOUND names what there is. */
 kas_status kas_device_open(const char *id, kas_device **out) KAS_MUST_USE;
 kas_device *kas_device_retain(kas_device *device);
+/* How many threads compute a pass on this machine's own processors, on devices opened from now on; 0: as each
+ * device chooses by itself. Any thread. */
+void kas_device_use_threads(uint32_t threads);
 void kas_device_release(kas_device *device); /* accepts NULL */
 
 const kas_device_limits *kas_device_get_limits(const kas_device *device);
