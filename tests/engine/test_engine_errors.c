@@ -1,6 +1,7 @@
 /* What is refused, in which words, and that it changes nothing. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,10 +167,12 @@ Test(engine_errors, illegal_transitions_name_the_allowed)
     alpha.has_alpha = true;
     expect_illegal(engine, alpha, "DORMANT", dormant);
     expect_illegal(engine, request_of(KAS_REQUEST_FOSSILIZE, "a", 1), "DORMANT", dormant);
+    uint64_t generation = layer_of(engine, "a").generation;
     kas_request fossilize = request_of(KAS_REQUEST_FOSSILIZE, "a", 0);
     must_call(engine, &fossilize);
-    while (layer_of(engine, "a").generation < 4) /* until it is folded, the layer still changes */
-        ;
+    while (layer_of(engine, "a").generation <
+           generation + 2) /* until it is folded, the layer still changes */
+        sched_yield();
     static const kas_request_kind kinds[] = {KAS_REQUEST_LOAD, KAS_REQUEST_UNLOAD, KAS_REQUEST_RESET,
                                              KAS_REQUEST_FOSSILIZE, KAS_REQUEST_SET_ALPHA};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; ++i) {
@@ -178,6 +181,7 @@ Test(engine_errors, illegal_transitions_name_the_allowed)
         request.has_alpha = true;
         expect_illegal(engine, request, "FOSSILIZED", fossilized);
     }
+    refuse(engine, request_of(KAS_REQUEST_DELETE_LAYER, "a", 0), KAS_CONFLICT, "force");
     kas_engine_destroy(engine);
 }
 
@@ -276,7 +280,7 @@ Test(engine_errors, loads_that_fail)
     kas_engine *engine = open_rig();
     expect_load_fails(engine, "missing", KAS_NOT_FOUND, "missing");
     expect_load_fails(engine, "wide", KAS_INCOMPATIBLE_KERNEL, "[9]");
-    expect_load_fails(engine, "wide", KAS_INCOMPATIBLE_KERNEL, "[8]");
+    expect_load_fails(engine, "wide", KAS_INCOMPATIBLE_KERNEL, "input_size 8");
     kas_error_record errors[8];
     cr_expect_eq(kas_engine_list_errors(engine, errors, 8), 3);
     cr_expect_eq(errors[0].type, KAS_ERROR_KERNEL_VALIDATION);
@@ -294,7 +298,6 @@ Test(engine_errors, conflicts)
     kas_request evict = request_of(KAS_REQUEST_EVICT_KERNEL, NULL, 0);
     evict.artifact_id = "half";
     refuse(engine, evict, KAS_CONFLICT, "in use");
-    refuse(engine, request_of(KAS_REQUEST_DELETE_LAYER, "a", 0), KAS_CONFLICT, "force");
     kas_request alpha = request_of(KAS_REQUEST_SET_ALPHA, "a", 0);
     alpha.has_alpha = true;
     alpha.alpha = 0.25f;
