@@ -3,7 +3,7 @@
  *
  * All calls are pure functions of their arguments: no I/O, no clock, any thread. Refusals: KAS_INVALID_ARTIFACT
  * (kas_status_reason: "malformed", "unsupported_operator", "unsupported", "mixes_rows", "limit", "shape", "not_finite", "statistics",
- * "checksum", "metadata"), KAS_TOO_LARGE beyond limits->file_bytes. */
+ * "checksum", "signature", "metadata"), KAS_TOO_LARGE beyond limits->file_bytes. */
 #ifndef KAS_ARTIFACT_H
 #define KAS_ARTIFACT_H
 
