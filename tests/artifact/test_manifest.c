@@ -107,6 +107,7 @@ static const struct {
     {"onnx", load_kernel},
     {"raw", load_raw},
     {"safetensors", load_kernel},
+    {"torchsave", load_kernel},
 };
 
 /* ---- what comes of it
@@ -295,4 +296,8 @@ Test(manifest, raw)
 Test(manifest, safetensors)
 {
     check_format("safetensors");
+}
+Test(manifest, torchsave)
+{
+    check_format("torchsave");
 }
