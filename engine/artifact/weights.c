@@ -117,7 +117,9 @@ static kas_status read_file(const void *bytes, size_t size_bytes, size_t inputs,
 {
     size_t without_bytes, with_bytes;
     const kas_format format = kas_artifact_sniff(bytes, size_bytes, NULL);
-    if (format == KAS_FORMAT_SAFETENSORS) return kas_safetensors_layer(bytes, size_bytes, out);
+    *out = (kas_layer_weights){0};
+    if (format == KAS_FORMAT_SAFETENSORS)
+        return kas_annotate(kas_safetensors_layer(bytes, size_bytes, out), "safetensors");
     if (format == KAS_FORMAT_TORCHSAVE) return kas_torchsave_layer(bytes, size_bytes, out);
     KAS_TRY(raw_sizes(inputs, outputs, &without_bytes, &with_bytes));
     if (size_bytes == without_bytes || size_bytes == with_bytes)
@@ -132,8 +134,8 @@ static kas_status read_file(const void *bytes, size_t size_bytes, size_t inputs,
 kas_status kas_weights_from_file(const void *bytes, size_t size_bytes, size_t inputs, size_t outputs,
                                  bool has_bias, kas_layer_weights *out)
 {
-    KAS_TRY(read_file(bytes, size_bytes, inputs, outputs, out));
-    kas_status status = fit(out, inputs, outputs, has_bias);
+    kas_status status = read_file(bytes, size_bytes, inputs, outputs, out);
+    if (!status) status = fit(out, inputs, outputs, has_bias);
     if (status) kas_layer_weights_finish(out);
     return status;
 }
