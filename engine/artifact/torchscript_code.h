@@ -55,7 +55,7 @@ typedef enum kas_script_statement_kind {
     KAS_SCRIPT_PASS = 0,
     KAS_SCRIPT_RETURN,      /* value, NULL: nothing */
     KAS_SCRIPT_EVALUATE,    /* value */
-    KAS_SCRIPT_ASSIGN,      /* targets = value; one value for one target, or a TUPLE or list for several */
+    KAS_SCRIPT_ASSIGN,      /* targets = value */
     KAS_SCRIPT_IF,          /* value, body, otherwise */
     KAS_SCRIPT_FOR,         /* targets: one name; value, body */
     KAS_SCRIPT_UNSUPPORTED, /* text: what it is */
@@ -67,6 +67,7 @@ typedef struct kas_script_statement {
     kas_span text;
     kas_script_expression *targets; /* a list */
     size_t target_count;
+    bool unpacks; /* ASSIGN: the value is taken apart, also for one target (`a, = value`) */
     kas_script_expression *value;
     struct kas_script_statement *body, *otherwise; /* lists */
     struct kas_script_statement *next;

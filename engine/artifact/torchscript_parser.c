@@ -124,8 +124,7 @@ static kas_status parse_simple(kas_script_parser *parser, kas_script_statement *
     }
     if (kas_script_at_mark(parser, "=")) {
         out->kind = KAS_SCRIPT_ASSIGN;
-        if (out->target_count == 1 && trailing)
-            out->target_count = 0; /* `a, = value` takes apart, as several do */
+        out->unpacks = out->target_count > 1 || trailing;
         KAS_TRY(kas_script_take(parser));
         KAS_TRY(check_targets(parser, out));
         KAS_TRY(parse_values(parser, &out->value));
