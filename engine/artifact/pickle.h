@@ -5,7 +5,6 @@
  *
  * What was memoised is shared: the tree is a graph without cycles through containers, nested at most
  * KAS_PICKLE_MAX_DEPTH deep, that may have exponentially many paths. Look things up, do not enumerate.
- * OBJECTs may hold themselves; who follows their state bounds the way himself.
  *
  * Refusals: KAS_INVALID_ARTIFACT, "malformed", "unsupported", "limit", with the byte and the opcode. */
 #ifndef KAS_ARTIFACT_PICKLE_H
@@ -33,7 +32,7 @@ typedef enum kas_pickle_kind {
     KAS_PICKLE_BYTES,
     KAS_PICKLE_TUPLE, /* also torch.Size */
     KAS_PICKLE_LIST,  /* also what torch.jit._pickle.build_intlist and its sisters make */
-    KAS_PICKLE_SET,   /* also frozenset */
+    KAS_PICKLE_SET,   /* also frozenset; by protocol 4 only, older ones call a function */
     KAS_PICKLE_DICT,  /* also collections.OrderedDict */
     KAS_PICKLE_GLOBAL,
     KAS_PICKLE_STORAGE,
@@ -45,7 +44,7 @@ typedef struct kas_pickle_value kas_pickle_value;
 
 typedef struct kas_pickle_items { /* TUPLE, LIST, SET: values; DICT: key, value, key, value … in order of
                                      insertion */
-    const kas_pickle_value **at;
+    kas_pickle_value **at;
     size_t count, capacity;
 } kas_pickle_items;
 
@@ -72,10 +71,10 @@ typedef struct kas_pickle_tensor { /* every element lies within the storage */
 
 typedef struct kas_pickle_object {
     const kas_pickle_global *type; /* its class, or what should have been called to make it */
-    const kas_pickle_value *args;  /* what its class or function should have been given: a TUPLE */
-    const kas_pickle_value
-        *state;  /* what BUILD gave it: for a TorchScript object the DICT of its attributes; or NULL */
-    bool called; /* made by a call (REDUCE), not as an empty instance (NEWOBJ) */
+    bool called;                   /* made by a call (REDUCE), not as an empty instance (NEWOBJ) */
+    /* Kept under KAS_PICKLE_CLOSED only: */
+    kas_pickle_value *args;  /* what its class or function should have been given: a TUPLE */
+    kas_pickle_value *state; /* what BUILD gave it (of a module: the DICT of its attributes), or NULL */
 } kas_pickle_object;
 
 struct kas_pickle_value {
@@ -88,7 +87,7 @@ struct kas_pickle_value {
         kas_span text; /* TEXT, BYTES: of the pickle */
         kas_pickle_items items;
         kas_pickle_global global;
-        kas_pickle_storage storage;
+        kas_pickle_storage *storage;
         kas_pickle_tensor *tensor;
         kas_pickle_object object;
     };

@@ -25,7 +25,8 @@ bool kas_span_begins(kas_span span, const char *prefix)
     return span.size >= size && memcmp(span.data, prefix, size) == 0;
 }
 
-/* Bytes of the sequence that begins with `first`, and the bits of its first byte; 0: no sequence begins so. */
+/* Bytes of the sequence that begins with `first`, and the bits of its first byte; 0: no sequence begins so.
+ */
 static size_t sequence_length(uint8_t first, uint32_t *bits)
 {
     static const struct {

@@ -43,8 +43,10 @@ bool kas_torch_dtype_parse(kas_span name, kas_torch_dtype *out);
 /* "FloatStorage", of the global torch.FloatStorage; false: not known. */
 bool kas_torch_dtype_of_storage(kas_span name, kas_torch_dtype *out);
 
-/* The value of one element from its bits (in the low bytes). The dtype is a number; integers beyond 2^53 are
- * rounded. */
-double kas_torch_dtype_value(kas_torch_dtype dtype, uint64_t bits);
+/* The value of one element from its bits (in the low bytes, no others set). The dtype is a number; integers
+ * beyond 2^53 are rounded. */
+double kas_torch_dtype_float(kas_torch_dtype dtype, uint64_t bits);
+/* The dtype is an integer or bool; uint64 beyond 2^63 wraps. */
+int64_t kas_torch_dtype_integer(kas_torch_dtype dtype, uint64_t bits);
 
 #endif

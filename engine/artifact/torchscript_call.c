@@ -8,8 +8,8 @@ static const kas_script_op *find_exactly(kas_span name)
 {
     static const kas_script_op *const tables[] = {
         kas_script_ops_language, kas_script_ops_activation, kas_script_ops_elementwise,
-        kas_script_ops_product,  kas_script_ops_norm,   kas_script_ops_shape,      kas_script_ops_index,
-        kas_script_ops_reduce,   kas_script_ops_window,
+        kas_script_ops_product,  kas_script_ops_norm,       kas_script_ops_shape,
+        kas_script_ops_index,    kas_script_ops_reduce,     kas_script_ops_window,
     };
     for (size_t t = 0; t < sizeof tables / sizeof *tables; ++t)
         for (const kas_script_op *op = tables[t]; op->name; ++op)
@@ -32,12 +32,14 @@ kas_status kas_script_check_op(kas_span name)
 {
     bool in_place;
     if (find_op(name, &in_place)) return NULL;
-    return kas_refuse(KAS_REASON_OPERATOR, "the call of \"%.*s\" is unsupported: it is not on the list of known "
-                                           "operators",
+    return kas_refuse(KAS_REASON_OPERATOR,
+                      "the call of \"%.*s\" is unsupported: it is not on the list of known "
+                      "operators",
                       KAS_SPAN_ARGS(name));
 }
 
-/* ---- binding ------------------------------------------------------------------------------------------------ */
+/* ---- binding
+ * ------------------------------------------------------------------------------------------------ */
 
 /* Gives the next word of a parameter list without its '?', and moves on. */
 static kas_span next_parameter(const char **list, bool *optional)
@@ -80,8 +82,8 @@ static kas_span parameter_name(const kas_script_call *call, int index)
     return name;
 }
 
-static kas_status bind_arguments(kas_script_call *call, const kas_script_value *arguments, const kas_span *keywords,
-                                 size_t count)
+static kas_status bind_arguments(kas_script_call *call, const kas_script_value *arguments,
+                                 const kas_span *keywords, size_t count)
 {
     const int parameters = count_parameters(call->op);
     for (size_t i = 0; i < count; ++i) {
@@ -90,7 +92,8 @@ static kas_status bind_arguments(kas_script_call *call, const kas_script_value *
             return kas_refuse(KAS_REASON_UNSUPPORTED, "the argument \"%.*s\" is not supported",
                               KAS_SPAN_ARGS(keywords[i]));
         if (at >= parameters)
-            return kas_refuse(KAS_REASON_UNSUPPORTED, "%zu arguments, where up to %d are supported", count, parameters);
+            return kas_refuse(KAS_REASON_UNSUPPORTED, "%zu arguments, where up to %d are supported", count,
+                              parameters);
         if (call->arguments[at])
             return kas_refuse(KAS_REASON_MALFORMED, "the argument \"%.*s\" is given twice",
                               KAS_SPAN_ARGS(parameter_name(call, at)));
@@ -106,13 +109,15 @@ static kas_status bind_arguments(kas_script_call *call, const kas_script_value *
     return NULL;
 }
 
-/* ---- calling ------------------------------------------------------------------------------------------------ */
+/* ---- calling
+ * ------------------------------------------------------------------------------------------------ */
 
 static void note_operator(kas_onnx_reader *lower, const char *name)
 {
     for (size_t i = 0; i < *lower->operator_count; ++i)
         if (lower->operators[i] == name) return;
-    if (*lower->operator_count < KAS_ARTIFACT_MAX_OPERATORS) lower->operators[(*lower->operator_count)++] = name;
+    if (*lower->operator_count < KAS_ARTIFACT_MAX_OPERATORS)
+        lower->operators[(*lower->operator_count)++] = name;
 }
 
 /* Constants are computed with at once, which takes time as evaluating does. */
@@ -144,11 +149,12 @@ static void mark_shared(const kas_script_value *value)
     if (value->kind == KAS_SCRIPT_VALUE_TENSOR) value->tensor->shared = true;
     if (value->kind != KAS_SCRIPT_VALUE_LIST && value->kind != KAS_SCRIPT_VALUE_TUPLE) return;
     for (size_t i = 0; i < value->list->count; ++i)
-        if (value->list->items[i].kind == KAS_SCRIPT_VALUE_TENSOR) value->list->items[i].tensor->shared = true;
+        if (value->list->items[i].kind == KAS_SCRIPT_VALUE_TENSOR)
+            value->list->items[i].tensor->shared = true;
 }
 
-static kas_status lower_call(kas_script_call *call, const kas_script_value *arguments, const kas_span *keywords,
-                             size_t count, bool in_place)
+static kas_status lower_call(kas_script_call *call, const kas_script_value *arguments,
+                             const kas_span *keywords, size_t count, bool in_place)
 {
     KAS_TRY(bind_arguments(call, arguments, keywords, count));
     for (size_t i = 0; i < count; ++i)
@@ -167,13 +173,16 @@ kas_status kas_script_call_op(kas_script_reader *reader, kas_span name, const ka
     bool in_place;
     kas_script_call call = {.reader = reader, .lower = &reader->lower, .op = find_op(name, &in_place)};
     KAS_TRY(kas_script_check_op(name));
-    KAS_TRY(kas_annotate(lower_call(&call, arguments, keywords, count, in_place), "%.*s", KAS_SPAN_ARGS(name)));
-    if (call.result.kind == KAS_SCRIPT_VALUE_TENSOR || call.op->is_view) note_operator(call.lower, call.op->name);
+    KAS_TRY(
+        kas_annotate(lower_call(&call, arguments, keywords, count, in_place), "%.*s", KAS_SPAN_ARGS(name)));
+    if (call.result.kind == KAS_SCRIPT_VALUE_TENSOR || call.op->is_view)
+        note_operator(call.lower, call.op->name);
     *out = call.result;
     return NULL;
 }
 
-/* ---- arguments ---------------------------------------------------------------------------------------------- */
+/* ---- arguments
+ * ---------------------------------------------------------------------------------------------- */
 
 bool kas_script_given(const kas_script_call *call, int index)
 {
@@ -183,8 +192,8 @@ bool kas_script_given(const kas_script_call *call, int index)
 static kas_status refuse_kind(const kas_script_call *call, int index, const char *wanted)
 {
     return kas_refuse(KAS_REASON_UNSUPPORTED, "the argument \"%.*s\" is %s, not %s",
-                      KAS_SPAN_ARGS(parameter_name(call, index)), kas_script_kind_name(call->arguments[index]->kind),
-                      wanted);
+                      KAS_SPAN_ARGS(parameter_name(call, index)),
+                      kas_script_kind_name(call->arguments[index]->kind), wanted);
 }
 
 kas_status kas_script_tensor_at(const kas_script_call *call, int index, kas_onnx_value **out)
@@ -268,7 +277,8 @@ kas_status kas_script_list_at(const kas_script_call *call, int index, const kas_
     return NULL;
 }
 
-kas_status kas_script_sizes_at(const kas_script_call *call, int index, size_t limit, kas_integer *out, size_t *count)
+kas_status kas_script_sizes_at(const kas_script_call *call, int index, size_t limit, kas_integer *out,
+                               size_t *count)
 {
     const kas_script_list *list;
     *count = 0;
@@ -293,10 +303,12 @@ kas_status kas_script_sizes_at(const kas_script_call *call, int index, size_t li
     return NULL;
 }
 
-kas_status kas_script_ints_at(const kas_script_call *call, int index, size_t limit, int64_t *out, size_t *count)
+kas_status kas_script_ints_at(const kas_script_call *call, int index, size_t limit, int64_t *out,
+                              size_t *count)
 {
     kas_integer sizes[KAS_ONNX_MAX_RANK];
-    KAS_TRY(kas_script_sizes_at(call, index, limit < KAS_ONNX_MAX_RANK ? limit : KAS_ONNX_MAX_RANK, sizes, count));
+    KAS_TRY(kas_script_sizes_at(call, index, limit < KAS_ONNX_MAX_RANK ? limit : KAS_ONNX_MAX_RANK, sizes,
+                                count));
     for (size_t i = 0; i < *count; ++i) {
         out[i] = sizes[i].value;
         if (sizes[i].kind != KAS_INTEGER_KNOWN)
@@ -319,10 +331,12 @@ kas_status kas_script_check_dtype(const kas_script_call *call, int index)
     int64_t dtype;
     KAS_TRY(kas_script_int_at(call, index, SCALAR_TYPE_FLOAT, &dtype));
     if (dtype == SCALAR_TYPE_FLOAT) return NULL;
-    return kas_refuse(KAS_REASON_UNSUPPORTED, "the dtype %lld is not supported; float32 (6) is", (long long)dtype);
+    return kas_refuse(KAS_REASON_UNSUPPORTED, "the dtype %lld is not supported; float32 (6) is",
+                      (long long)dtype);
 }
 
-/* ---- results ------------------------------------------------------------------------------------------------ */
+/* ---- results
+ * ------------------------------------------------------------------------------------------------ */
 
 kas_status kas_script_give(kas_script_call *call, kas_onnx_value *tensor)
 {

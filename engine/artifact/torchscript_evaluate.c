@@ -5,9 +5,11 @@
 #include "engine/artifact/refuse.h"
 #include "engine/artifact/torchscript_reader.h"
 
-/* ---- dotted names ------------------------------------------------------------------------------------------- */
+/* ---- dotted names
+ * ------------------------------------------------------------------------------------------- */
 
-/* "torch.nn.relu", as it stands in the source, where the chain begins with a name that is no local one; else empty. */
+/* "torch.nn.relu", as it stands in the source, where the chain begins with a name that is no local one; else
+ * empty. */
 static kas_span global_name(const kas_script_reader *reader, const kas_script_expression *expression)
 {
     const kas_script_expression *first = expression;
@@ -53,19 +55,21 @@ static kas_status evaluate_attribute(kas_script_reader *reader, const kas_script
     kas_script_value base;
     if (name.size) return evaluate_global(reader, name, out);
     KAS_TRY(kas_script_evaluate(reader, expression->base, &base));
-    if (base.kind == KAS_SCRIPT_VALUE_OBJECT) return kas_script_attribute(reader, base.object, expression->text, out);
+    if (base.kind == KAS_SCRIPT_VALUE_OBJECT)
+        return kas_script_attribute(reader, base.object, expression->text, out);
     return kas_refuse(KAS_REASON_UNSUPPORTED, "the attribute \"%.*s\" of %s", KAS_SPAN_ARGS(expression->text),
                       kas_script_kind_name(base.kind));
 }
 
-/* ---- containers --------------------------------------------------------------------------------------------- */
+/* ---- containers
+ * --------------------------------------------------------------------------------------------- */
 
 static kas_status evaluate_items(kas_script_reader *reader, const kas_script_expression *expression,
                                  kas_script_value *out)
 {
     const bool is_list = expression->kind == KAS_SCRIPT_LIST;
-    KAS_TRY(kas_script_list_new(reader, is_list ? KAS_SCRIPT_VALUE_LIST : KAS_SCRIPT_VALUE_TUPLE, expression->count,
-                                out));
+    KAS_TRY(kas_script_list_new(reader, is_list ? KAS_SCRIPT_VALUE_LIST : KAS_SCRIPT_VALUE_TUPLE,
+                                expression->count, out));
     for (const kas_script_expression *item = expression->first; item; item = item->next) {
         kas_script_value value;
         KAS_TRY(kas_script_evaluate(reader, item, &value));
@@ -92,7 +96,8 @@ static kas_status evaluate_index(kas_script_reader *reader, const kas_script_exp
     return NULL;
 }
 
-/* ---- calls -------------------------------------------------------------------------------------------------- */
+/* ---- calls
+ * -------------------------------------------------------------------------------------------------- */
 
 typedef struct argument_list {
     kas_script_value *values;
@@ -130,7 +135,8 @@ static kas_status call_function(kas_script_reader *reader, const kas_script_func
 }
 
 /* annotate(T, value), unchecked_cast(T, value), uninitialized(T): the type says nothing that is needed. */
-static kas_status call_with_type(kas_script_reader *reader, const kas_script_expression *call, kas_script_value *out)
+static kas_status call_with_type(kas_script_reader *reader, const kas_script_expression *call,
+                                 kas_script_value *out)
 {
     const bool has_value = !kas_span_is(call->base->text, "uninitialized");
     if (call->count != (has_value ? 2 : 1))
@@ -147,7 +153,8 @@ static bool takes_type(const kas_script_expression *callee)
             kas_span_is(callee->text, "uninitialized"));
 }
 
-/* A name that is not the archive's own: the allow-list decides. Nothing is evaluated for what is not on it. */
+/* A name that is not the archive's own: the allow-list decides. Nothing is evaluated for what is not on it.
+ */
 static kas_status call_global(kas_script_reader *reader, kas_span name, const kas_script_expression *call,
                               kas_script_value *out)
 {
@@ -174,7 +181,8 @@ static kas_status call_method(kas_script_reader *reader, const kas_script_value 
     return call_function(reader, method, call, self, out);
 }
 
-static kas_status evaluate_call(kas_script_reader *reader, const kas_script_expression *call, kas_script_value *out)
+static kas_status evaluate_call(kas_script_reader *reader, const kas_script_expression *call,
+                                kas_script_value *out)
 {
     const kas_script_expression *callee = call->base;
     const kas_span name = global_name(reader, callee);
@@ -186,13 +194,16 @@ static kas_status evaluate_call(kas_script_reader *reader, const kas_script_expr
         return call_method(reader, &value, call, out);
     }
     KAS_TRY(kas_script_evaluate(reader, callee, &value));
-    if (value.kind == KAS_SCRIPT_VALUE_FUNCTION) return call_function(reader, value.function, call, NULL, out);
+    if (value.kind == KAS_SCRIPT_VALUE_FUNCTION)
+        return call_function(reader, value.function, call, NULL, out);
     return kas_refuse(KAS_REASON_MALFORMED, "%s is called", kas_script_kind_name(value.kind));
 }
 
-/* ---- all ---------------------------------------------------------------------------------------------------- */
+/* ---- all
+ * ---------------------------------------------------------------------------------------------------- */
 
-static kas_status evaluate(kas_script_reader *reader, const kas_script_expression *expression, kas_script_value *out)
+static kas_status evaluate(kas_script_reader *reader, const kas_script_expression *expression,
+                           kas_script_value *out)
 {
     switch (expression->kind) {
     case KAS_SCRIPT_NAME:

@@ -14,7 +14,8 @@ struct kas_script_unit {
     kas_script_file file;
 };
 
-/* ---- files -------------------------------------------------------------------------------------------------- */
+/* ---- files
+ * -------------------------------------------------------------------------------------------------- */
 
 /* "__torch__.torch.nn" to "code/__torch__/torch/nn.py" */
 static kas_status path_of_module(kas_script_reader *reader, kas_span module, kas_span *out)
@@ -63,7 +64,8 @@ static kas_status find_file(kas_script_reader *reader, kas_span module, const ka
     return NULL;
 }
 
-/* ---- functions and classes ---------------------------------------------------------------------------------- */
+/* ---- functions and classes
+ * ---------------------------------------------------------------------------------- */
 
 /* NULL in *out: there is none of this name. */
 static kas_status find_in(kas_script_reader *reader, const kas_script_function *functions, kas_span name,
@@ -82,7 +84,8 @@ kas_status kas_script_find_function(kas_script_reader *reader, kas_span name, co
     while (dot > 0 && name.data[dot - 1] != '.')
         --dot;
     if (dot == 0) return kas_refuse(KAS_REASON_MALFORMED, "\"%.*s\" names no function", KAS_SPAN_ARGS(name));
-    KAS_TRY(kas_annotate(find_file(reader, (kas_span){name.data, dot - 1}, &file), "%.*s", KAS_SPAN_ARGS(name)));
+    KAS_TRY(
+        kas_annotate(find_file(reader, (kas_span){name.data, dot - 1}, &file), "%.*s", KAS_SPAN_ARGS(name)));
     KAS_TRY(find_in(reader, file->functions, (kas_span){name.data + dot, name.size - dot}, out));
     if (*out) return NULL;
     return kas_refuse(KAS_REASON_MALFORMED, "the function %.*s is not in %.*s", KAS_SPAN_ARGS(name),
@@ -118,18 +121,22 @@ kas_status kas_script_find_method(kas_script_reader *reader, const kas_pickle_ob
     KAS_TRY(kas_script_find_class(reader, object, &type));
     KAS_TRY(find_in(reader, type->methods, name, out));
     if (*out) return NULL;
-    return kas_refuse(KAS_REASON_MALFORMED, "the class %s has no method \"%.*s\"", kas_script_class_text(object, text),
-                      KAS_SPAN_ARGS(name));
+    return kas_refuse(KAS_REASON_MALFORMED, "the class %s has no method \"%.*s\"",
+                      kas_script_class_text(object, text), KAS_SPAN_ARGS(name));
 }
 
-/* ---- attributes and constants ------------------------------------------------------------------------------- */
+/* ---- attributes and constants
+ * ------------------------------------------------------------------------------- */
 
-/* What runs in training differs from what runs afterwards: in Dropout, in BatchNorm, in whatever else asks. */
+/* What runs in training differs from what runs afterwards: in Dropout, in BatchNorm, in whatever else asks.
+ */
 static kas_status check_training(kas_span name, const kas_script_value *value)
 {
-    if (!kas_span_is(name, "training") || value->kind != KAS_SCRIPT_VALUE_BOOL || !value->boolean) return NULL;
-    return kas_refuse(KAS_REASON_UNSUPPORTED, "the module was saved in training mode, and its code asks for that; a "
-                                              "kernel is saved after eval()");
+    if (!kas_span_is(name, "training") || value->kind != KAS_SCRIPT_VALUE_BOOL || !value->boolean)
+        return NULL;
+    return kas_refuse(KAS_REASON_UNSUPPORTED,
+                      "the module was saved in training mode, and its code asks for that; a "
+                      "kernel is saved after eval()");
 }
 
 kas_status kas_script_attribute(kas_script_reader *reader, const kas_pickle_object *object, kas_span name,

@@ -38,7 +38,8 @@ static kas_status lower_number(kas_script_call *call)
     double number;
     if (!kas_script_number(x, &number)) return lower_plain(call);
     number = kas_reference_act(act, 0, 0, number);
-    const bool keeps = act == KAS_ACT_NEG || act == KAS_ACT_ABS || act == KAS_ACT_FLOOR || act == KAS_ACT_CEIL;
+    const bool keeps =
+        act == KAS_ACT_NEG || act == KAS_ACT_ABS || act == KAS_ACT_FLOOR || act == KAS_ACT_CEIL;
     if (x->kind == KAS_SCRIPT_VALUE_INT && keeps && fabs(number) < 0x1p53)
         call->result = kas_script_of_int((int64_t)number);
     else
@@ -46,7 +47,8 @@ static kas_status lower_number(kas_script_call *call)
     return NULL;
 }
 
-/* ---- with constants ----------------------------------------------------------------------------------------- */
+/* ---- with constants
+ * ----------------------------------------------------------------------------------------- */
 
 static kas_status lower_leaky_relu(kas_script_call *call)
 {
@@ -123,8 +125,8 @@ static kas_status lower_clamp_max(kas_script_call *call)
     return give_act(call, KAS_ACT_CLIP, -3.402823466385288598e38, high);
 }
 
-/* ln(1 + exp(beta·x)) / beta. Beyond the threshold PyTorch gives x itself, which from 15 on differs by less than
- * rounding does. */
+/* ln(1 + exp(beta·x)) / beta. Beyond the threshold PyTorch gives x itself, which from 15 on differs by less
+ * than rounding does. */
 static kas_status lower_softplus(kas_script_call *call)
 {
     enum { LEAST_THRESHOLD = 15 };
@@ -155,7 +157,8 @@ static kas_status lower_log_sigmoid(kas_script_call *call)
     return kas_script_give(call, x);
 }
 
-/* ---- dropout ------------------------------------------------------------------------------------------------ */
+/* ---- dropout
+ * ------------------------------------------------------------------------------------------------ */
 
 /* Out of training it is its input. */
 static kas_status lower_dropout(kas_script_call *call)
@@ -163,8 +166,9 @@ static kas_status lower_dropout(kas_script_call *call)
     bool training;
     KAS_TRY(kas_script_bool_at(call, 2, true, &training));
     if (training)
-        return kas_refuse(KAS_REASON_UNSUPPORTED, "in training mode: it draws random numbers; a kernel is saved after "
-                                                  "eval()");
+        return kas_refuse(KAS_REASON_UNSUPPORTED,
+                          "in training mode: it draws random numbers; a kernel is saved after "
+                          "eval()");
     return kas_script_give_first(call);
 }
 

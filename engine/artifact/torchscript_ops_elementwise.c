@@ -14,7 +14,8 @@ kas_status kas_script_binary(kas_script_call *call, kas_binary op, kas_onnx_valu
     return kas_onnx_binary(call->lower, op, x, y, out);
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------------------ */
+/* ---- numbers
+ * ------------------------------------------------------------------------------------------------ */
 
 static bool is_tensor(const kas_script_value *value)
 {
@@ -38,7 +39,8 @@ static kas_status of_integers(kas_script_call *call, kas_binary op)
     const kas_integer a = as_integer(call->arguments[0]), b = as_integer(call->arguments[1]);
     KAS_TRY(kas_onnx_integer_combine(op, a, b, &call->result.integer));
     const kas_integer found = call->result.integer;
-    if (op >= KAS_EQUAL && found.kind == KAS_INTEGER_KNOWN) call->result = kas_script_of_bool(found.value != 0);
+    if (op >= KAS_EQUAL && found.kind == KAS_INTEGER_KNOWN)
+        call->result = kas_script_of_bool(found.value != 0);
     return NULL;
 }
 
@@ -72,10 +74,12 @@ static kas_status of_lists(kas_script_call *call)
 
 static bool are_texts(const kas_script_call *call)
 {
-    return call->arguments[0]->kind == KAS_SCRIPT_VALUE_TEXT && call->arguments[1]->kind == KAS_SCRIPT_VALUE_TEXT;
+    return call->arguments[0]->kind == KAS_SCRIPT_VALUE_TEXT &&
+           call->arguments[1]->kind == KAS_SCRIPT_VALUE_TEXT;
 }
 
-/* ---- tensors ------------------------------------------------------------------------------------------------ */
+/* ---- tensors
+ * ------------------------------------------------------------------------------------------------ */
 
 static kas_status give_binary(kas_script_call *call, kas_binary op)
 {
@@ -123,7 +127,8 @@ static kas_status round_quotient(kas_script_call *call, kas_span mode)
 {
     kas_onnx_value *x;
     KAS_TRY(give_binary(call, KAS_DIV));
-    if (!kas_span_is(mode, "floor")) return kas_refuse(KAS_REASON_UNSUPPORTED, "rounding_mode \"%.*s\"", KAS_SPAN_ARGS(mode));
+    if (!kas_span_is(mode, "floor"))
+        return kas_refuse(KAS_REASON_UNSUPPORTED, "rounding_mode \"%.*s\"", KAS_SPAN_ARGS(mode));
     x = call->result.tensor->value;
     KAS_TRY(kas_script_unary(call, KAS_ACT_FLOOR, 0, 0, x, &x));
     return kas_script_give(call, x);
@@ -156,7 +161,8 @@ static kas_status lower_remainder(kas_script_call *call)
 {
     const kas_script_value *x = call->arguments[0], *y = call->arguments[1];
     const kas_integer a = as_integer(x), b = as_integer(y);
-    if (!is_integer(x) || !is_integer(y) || a.kind != KAS_INTEGER_KNOWN || b.kind != KAS_INTEGER_KNOWN || b.value < 1)
+    if (!is_integer(x) || !is_integer(y) || a.kind != KAS_INTEGER_KNOWN || b.kind != KAS_INTEGER_KNOWN ||
+        b.value < 1)
         return kas_refuse(KAS_REASON_UNSUPPORTED, "of what are no known integers");
     const int64_t rest = a.value % b.value;
     call->result = kas_script_of_int(rest < 0 ? rest + b.value : rest);
@@ -177,7 +183,8 @@ static kas_status lower_pow(kas_script_call *call)
     return kas_script_give(call, value);
 }
 
-/* ---- comparing ---------------------------------------------------------------------------------------------- */
+/* ---- comparing
+ * ---------------------------------------------------------------------------------------------- */
 
 static kas_status lower_compare(kas_script_call *call)
 {

@@ -14,7 +14,8 @@ kas_status kas_script_part(kas_script_call *call, kas_onnx_value *x, int axis, i
     return kas_onnx_slice(call->lower, x, axis, begin, 1, size, out);
 }
 
-/* ---- parts -------------------------------------------------------------------------------------------------- */
+/* ---- parts
+ * -------------------------------------------------------------------------------------------------- */
 
 enum { PARTS_MAX = 1024 };
 
@@ -59,7 +60,8 @@ static kas_status lower_chunk(kas_script_call *call)
     return give_parts(call, x, axis, x->dims[axis] / chunks + (x->dims[axis] % chunks != 0));
 }
 
-static kas_status split_by_sizes(kas_script_call *call, kas_onnx_value *x, int axis, const kas_script_list *sizes)
+static kas_status split_by_sizes(kas_script_call *call, kas_onnx_value *x, int axis,
+                                 const kas_script_list *sizes)
 {
     int64_t begin = 0;
     const int64_t dim = x->dims[axis];
@@ -75,7 +77,8 @@ static kas_status split_by_sizes(kas_script_call *call, kas_onnx_value *x, int a
         begin += size;
     }
     if (begin == dim) return NULL;
-    return kas_refuse(KAS_REASON_SHAPE, "the sizes' sum is %lld, the axis has %lld", (long long)begin, (long long)dim);
+    return kas_refuse(KAS_REASON_SHAPE, "the sizes' sum is %lld, the axis has %lld", (long long)begin,
+                      (long long)dim);
 }
 
 static kas_status lower_split(kas_script_call *call)
@@ -94,7 +97,8 @@ static kas_status lower_split(kas_script_call *call)
 }
 
 /* x without the axis, of which `index` is taken. */
-static kas_status select(kas_script_call *call, kas_onnx_value *x, int axis, int64_t index, kas_onnx_value **out)
+static kas_status select(kas_script_call *call, kas_onnx_value *x, int axis, int64_t index,
+                         kas_onnx_value **out)
 {
     kas_onnx_value *part, *shape;
     KAS_TRY(kas_script_part(call, x, axis, index, 1, &part));
@@ -118,8 +122,8 @@ static kas_status lower_select(kas_script_call *call)
     if (axis == x->batch_axis)
         return kas_refuse(KAS_REASON_MIXES_ROWS, "it picks one row of axis %d, which holds the batch", axis);
     if (index < -x->dims[axis] || index >= x->dims[axis])
-        return kas_refuse(KAS_REASON_SHAPE, "the index %lld is out of range of %lld elements", (long long)index,
-                          (long long)x->dims[axis]);
+        return kas_refuse(KAS_REASON_SHAPE, "the index %lld is out of range of %lld elements",
+                          (long long)index, (long long)x->dims[axis]);
     KAS_TRY(select(call, x, axis, index < 0 ? index + x->dims[axis] : index, &value));
     return kas_script_give(call, value);
 }
@@ -132,7 +136,8 @@ static kas_status lower_unbind(kas_script_call *call)
     KAS_TRY(begin_parts(call, 1, &x, &axis));
     if (axis == x->batch_axis)
         return kas_refuse(KAS_REASON_MIXES_ROWS, "it takes axis %d apart, which holds the batch", axis);
-    if (x->dims[axis] > PARTS_MAX) return kas_refuse(KAS_REASON_LIMIT, "more than the limit of %d parts", (int)PARTS_MAX);
+    if (x->dims[axis] > PARTS_MAX)
+        return kas_refuse(KAS_REASON_LIMIT, "more than the limit of %d parts", (int)PARTS_MAX);
     for (int64_t i = 0; i < x->dims[axis]; ++i) {
         KAS_TRY(select(call, x, axis, i, &value));
         KAS_TRY(kas_script_of_tensor(call->reader, value, true, &item));
@@ -141,7 +146,8 @@ static kas_status lower_unbind(kas_script_call *call)
     return NULL;
 }
 
-/* ---- slices ------------------------------------------------------------------------------------------------- */
+/* ---- slices
+ * ------------------------------------------------------------------------------------------------- */
 
 static int64_t clamp(int64_t value, int64_t low, int64_t high)
 {
@@ -173,7 +179,8 @@ static kas_status lower_slice(kas_script_call *call)
     start = clamp(start < 0 ? start + dim : start, 0, dim);
     end = clamp(end < 0 ? end + dim : end, 0, dim);
     if (step < 1) return kas_refuse(KAS_REASON_SHAPE, "the step is %lld", (long long)step);
-    if (start >= end) return kas_refuse(KAS_REASON_SHAPE, "the slice of %lld elements is empty", (long long)dim);
+    if (start >= end)
+        return kas_refuse(KAS_REASON_SHAPE, "the slice of %lld elements is empty", (long long)dim);
     step = clamp(step, 1, dim);
     const int64_t size = (end - start + step - 1) / step;
     if (start == 0 && step == 1 && size == dim) return kas_script_give(call, x);
@@ -193,8 +200,8 @@ static kas_status lower_narrow(kas_script_call *call)
     const int64_t dim = x->dims[axis];
     if (start < 0 && start >= -dim) start += dim;
     if (start < 0 || start > dim || length < 1 || length > dim - start)
-        return kas_refuse(KAS_REASON_SHAPE, "%lld elements at %lld of %lld", (long long)length, (long long)start,
-                          (long long)dim);
+        return kas_refuse(KAS_REASON_SHAPE, "%lld elements at %lld of %lld", (long long)length,
+                          (long long)start, (long long)dim);
     KAS_TRY(kas_script_part(call, x, axis, start, length, &value));
     return kas_script_give(call, value);
 }
@@ -216,7 +223,8 @@ static kas_status lower_glu(kas_script_call *call)
     return kas_script_give(call, value);
 }
 
-/* ---- cat and stack ------------------------------------------------------------------------------------------ */
+/* ---- cat and stack
+ * ------------------------------------------------------------------------------------------ */
 
 static kas_status check_part(const kas_onnx_value *part, int axis, const kas_onnx_value *first)
 {
@@ -228,8 +236,8 @@ static kas_status check_part(const kas_onnx_value *part, int axis, const kas_onn
     for (int i = 0; fits && i < part->rank; ++i)
         fits = i == axis || part->dims[i] == first->dims[i];
     if (fits) return NULL;
-    return kas_refuse(KAS_REASON_SHAPE, "parts of shape %s and %s do not fit along axis %d", kas_onnx_shape_text(first, a),
-                      kas_onnx_shape_text(part, b), axis);
+    return kas_refuse(KAS_REASON_SHAPE, "parts of shape %s and %s do not fit along axis %d",
+                      kas_onnx_shape_text(first, a), kas_onnx_shape_text(part, b), axis);
 }
 
 static kas_status join(kas_script_call *call, kas_onnx_value *const *parts, size_t count, int axis,

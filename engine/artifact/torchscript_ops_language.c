@@ -15,7 +15,8 @@ static kas_status call_getattr(kas_script_call *call)
     return kas_script_attribute(call->reader, call->arguments[0]->object, name, &call->result);
 }
 
-/* ---- conversions -------------------------------------------------------------------------------------------- */
+/* ---- conversions
+ * -------------------------------------------------------------------------------------------- */
 
 /* What depends on the size of the batch stays what it is. */
 static kas_status call_int(kas_script_call *call)
@@ -26,7 +27,8 @@ static kas_status call_int(kas_script_call *call)
     if (x->kind == KAS_SCRIPT_VALUE_INT) return NULL;
     if (!kas_script_number(x, &number))
         return kas_refuse(KAS_REASON_UNSUPPORTED, "%s has no known value", kas_script_kind_name(x->kind));
-    if (!(fabs(number) < 0x1p62)) return kas_refuse(KAS_REASON_MALFORMED, "%g is out of range of an int", number);
+    if (!(fabs(number) < 0x1p62))
+        return kas_refuse(KAS_REASON_MALFORMED, "%g is out of range of an int", number);
     call->result = kas_script_of_int((int64_t)number);
     return NULL;
 }
@@ -63,7 +65,8 @@ static kas_status call_same(kas_script_call *call)
     return kas_script_give_first(call);
 }
 
-/* ---- identity ----------------------------------------------------------------------------------------------- */
+/* ---- identity
+ * ----------------------------------------------------------------------------------------------- */
 
 /* In the code that PyTorch prints one of the two is None. */
 static kas_status call_is(kas_script_call *call)
@@ -75,12 +78,14 @@ static kas_status call_is(kas_script_call *call)
     return NULL;
 }
 
-/* ---- sizes -------------------------------------------------------------------------------------------------- */
+/* ---- sizes
+ * -------------------------------------------------------------------------------------------------- */
 
 static kas_script_value size_of_axis(const kas_onnx_value *x, int axis)
 {
     const kas_integer_kind kind = axis == x->batch_axis ? KAS_INTEGER_BATCH : KAS_INTEGER_KNOWN;
-    return (kas_script_value){.kind = KAS_SCRIPT_VALUE_INT, .integer = {.kind = kind, .value = x->dims[axis]}};
+    return (kas_script_value){.kind = KAS_SCRIPT_VALUE_INT,
+                              .integer = {.kind = kind, .value = x->dims[axis]}};
 }
 
 static kas_status call_size(kas_script_call *call)
@@ -133,12 +138,14 @@ static kas_status call_append(kas_script_call *call)
     return kas_script_give_first(call);
 }
 
-/* ---- what is said to people --------------------------------------------------------------------------------- */
+/* ---- what is said to people
+ * --------------------------------------------------------------------------------- */
 
 /* The text with its {} as they are: it is for refusals only. */
 static kas_status call_format(kas_script_call *call)
 {
-    if (call->arguments[0]->kind != KAS_SCRIPT_VALUE_TEXT) return kas_refuse(KAS_REASON_MALFORMED, "without a text");
+    if (call->arguments[0]->kind != KAS_SCRIPT_VALUE_TEXT)
+        return kas_refuse(KAS_REASON_MALFORMED, "without a text");
     return kas_script_give_first(call);
 }
 
@@ -156,7 +163,8 @@ static kas_status call_raise(kas_script_call *call)
                       KAS_SPAN_ARGS(text));
 }
 
-/* ---- what is computed in float32 on no device in particular ------------------------------------------------- */
+/* ---- what is computed in float32 on no device in particular
+ * ------------------------------------------------- */
 
 static kas_status call_dtype(kas_script_call *call)
 {

@@ -14,12 +14,14 @@ static kas_status read_epsilon(const kas_script_call *call, int index, double ab
     return kas_refuse(KAS_REASON_MALFORMED, "eps is %g", epsilon);
 }
 
-/* ---- batch_norm --------------------------------------------------------------------------------------------- */
+/* ---- batch_norm
+ * --------------------------------------------------------------------------------------------- */
 
 enum { BATCH_NORM_WEIGHT = 1, BATCH_NORM_BIAS, BATCH_NORM_MEAN, BATCH_NORM_VARIANCE, BATCH_NORM_PARAMETERS };
 
 /* The values of a parameter of one value for every channel; NULL where it is left out. */
-static kas_status channel_parameter(const kas_script_call *call, int index, int64_t channels, const float **out)
+static kas_status channel_parameter(const kas_script_call *call, int index, int64_t channels,
+                                    const float **out)
 {
     kas_onnx_value *value;
     size_t count;
@@ -27,9 +29,11 @@ static kas_status channel_parameter(const kas_script_call *call, int index, int6
     KAS_TRY(kas_script_optional_tensor(call, index, &value));
     if (!value) return NULL;
     *out = kas_onnx_constant(call->lower, value, &count);
-    if (!*out) return kas_refuse(KAS_REASON_UNSUPPORTED, "a parameter depends on the input; it must be constant");
+    if (!*out)
+        return kas_refuse(KAS_REASON_UNSUPPORTED, "a parameter depends on the input; it must be constant");
     if (count == (size_t)channels) return NULL;
-    return kas_refuse(KAS_REASON_SHAPE, "a parameter of %zu values for %lld channels", count, (long long)channels);
+    return kas_refuse(KAS_REASON_SHAPE, "a parameter of %zu values for %lld channels", count,
+                      (long long)channels);
 }
 
 /* weight/√(variance + ε) and bias − mean·that, shaped to broadcast over the channels. */
@@ -81,10 +85,12 @@ static kas_status lower_batch_norm(kas_script_call *call)
     KAS_TRY(kas_script_bool_at(call, 5, false, &training));
     KAS_TRY(read_epsilon(call, 7, 1e-5, &epsilon));
     if (training)
-        return kas_refuse(KAS_REASON_UNSUPPORTED, "in training mode: it takes the statistics of the batch; a kernel is "
-                                                  "saved after eval()");
+        return kas_refuse(KAS_REASON_UNSUPPORTED,
+                          "in training mode: it takes the statistics of the batch; a kernel is "
+                          "saved after eval()");
     if (x->rank < 2 || x->batch_axis != 0)
-        return kas_refuse(KAS_REASON_MIXES_ROWS, "the input must begin with the batch and then have channels");
+        return kas_refuse(KAS_REASON_MIXES_ROWS,
+                          "the input must begin with the batch and then have channels");
     KAS_TRY(read_statistics(call, x, parameters));
     KAS_TRY(kas_onnx_value_new(call->lower, NULL, &factor));
     factor->rank = x->rank - 1;
@@ -100,10 +106,12 @@ static kas_status lower_batch_norm(kas_script_call *call)
     return kas_script_give(call, value);
 }
 
-/* ---- layer_norm and rms_norm -------------------------------------------------------------------------------- */
+/* ---- layer_norm and rms_norm
+ * -------------------------------------------------------------------------------- */
 
 /* A scale or shift shaped as the normalised dimensions; −1 where it is left out. */
-static kas_status norm_parameter(const kas_script_call *call, int index, const kas_shape *normalised, int *out)
+static kas_status norm_parameter(const kas_script_call *call, int index, const kas_shape *normalised,
+                                 int *out)
 {
     char a[KAS_ONNX_SHAPE_TEXT], b[KAS_ONNX_SHAPE_TEXT];
     kas_onnx_value *value;
@@ -111,7 +119,8 @@ static kas_status norm_parameter(const kas_script_call *call, int index, const k
     KAS_TRY(kas_script_optional_tensor(call, index, &value));
     if (!value) return NULL;
     KAS_TRY(kas_onnx_tensor_index(call->lower, value, out));
-    if (value->batch_axis < 0 && kas_shape_equal(&call->lower->graph->tensors[*out].shape, normalised)) return NULL;
+    if (value->batch_axis < 0 && kas_shape_equal(&call->lower->graph->tensors[*out].shape, normalised))
+        return NULL;
     return kas_refuse(KAS_REASON_SHAPE, "a parameter has the shape %s, the normalised dimensions are %s",
                       kas_onnx_shape_text(value, a), kas_shape_text(normalised, b, sizeof b));
 }
@@ -124,10 +133,12 @@ static kas_status read_normalised(kas_script_call *call, const kas_onnx_value *x
     KAS_TRY(kas_script_ints_at(call, 1, KAS_MAX_RANK, sizes, &count));
     *out = (kas_shape){.rank = (int)count};
     if (count == 0 || out->rank > x->rank)
-        return kas_refuse(KAS_REASON_SHAPE, "%zu dimensions of %s are normalised", count, kas_onnx_shape_text(x, text));
+        return kas_refuse(KAS_REASON_SHAPE, "%zu dimensions of %s are normalised", count,
+                          kas_onnx_shape_text(x, text));
     const int first = x->rank - out->rank;
     if (x->batch_axis >= first)
-        return kas_refuse(KAS_REASON_MIXES_ROWS, "it normalises over axis %d, which holds the batch", x->batch_axis);
+        return kas_refuse(KAS_REASON_MIXES_ROWS, "it normalises over axis %d, which holds the batch",
+                          x->batch_axis);
     for (int i = 0; i < out->rank; ++i) {
         KAS_TRY(kas_script_show_width(call->reader, x, first + i, sizes[i]));
         out->dims[i] = x->dims[first + i];
@@ -178,7 +189,8 @@ static kas_status lower_rms_norm(kas_script_call *call)
     return give_norm(call, x, &node);
 }
 
-/* ---- group_norm --------------------------------------------------------------------------------------------- */
+/* ---- group_norm
+ * --------------------------------------------------------------------------------------------- */
 
 /* [channels] as [channels, 1, …]: it broadcasts over what follows the channels. */
 static kas_status over_channels(kas_script_call *call, kas_onnx_value *parameter, const kas_onnx_value *x,
@@ -186,7 +198,8 @@ static kas_status over_channels(kas_script_call *call, kas_onnx_value *parameter
 {
     kas_onnx_value *shape;
     if (parameter->rank != 1 || parameter->dims[0] != x->dims[1] || parameter->batch_axis >= 0)
-        return kas_refuse(KAS_REASON_SHAPE, "a parameter does not have one value for each of the %lld channels",
+        return kas_refuse(KAS_REASON_SHAPE,
+                          "a parameter does not have one value for each of the %lld channels",
                           (long long)x->dims[1]);
     KAS_TRY(kas_onnx_value_new(call->lower, parameter, &shape));
     shape->rank = x->rank - 1;
@@ -198,7 +211,11 @@ static kas_status over_channels(kas_script_call *call, kas_onnx_value *parameter
 static kas_status normalise_groups(kas_script_call *call, kas_onnx_value *x, int64_t groups, float epsilon,
                                    kas_onnx_value **out)
 {
-    kas_node node = {.op = KAS_OP_NORM, .inputs = {0, -1, -1}, .input_count = 3, .axis = 1, .centred = true,
+    kas_node node = {.op = KAS_OP_NORM,
+                     .inputs = {0, -1, -1},
+                     .input_count = 3,
+                     .axis = 1,
+                     .centred = true,
                      .epsilon = epsilon};
     int tensor;
     KAS_TRY(kas_onnx_tensor_index(call->lower, x, &tensor));
@@ -221,11 +238,12 @@ static kas_status lower_group_norm(kas_script_call *call)
     KAS_TRY(kas_script_optional_tensor(call, 3, &bias));
     KAS_TRY(read_epsilon(call, 4, 1e-5, &epsilon));
     if (x->rank < 2 || x->batch_axis != 0 || x->dims[0] != 1)
-        return kas_refuse(KAS_REASON_MIXES_ROWS, "the input must begin with the batch and then have channels");
+        return kas_refuse(KAS_REASON_MIXES_ROWS,
+                          "the input must begin with the batch and then have channels");
     if (weight && weight->rank == 1) KAS_TRY(kas_script_show_width(call->reader, x, 1, weight->dims[0]));
     if (groups < 1 || x->dims[1] % groups)
-        return kas_refuse(KAS_REASON_SHAPE, "%lld channels do not divide into %lld groups", (long long)x->dims[1],
-                          (long long)groups);
+        return kas_refuse(KAS_REASON_SHAPE, "%lld channels do not divide into %lld groups",
+                          (long long)x->dims[1], (long long)groups);
     KAS_TRY(normalise_groups(call, x, groups, epsilon, &value));
     if (weight) {
         KAS_TRY(over_channels(call, weight, x, &weight));
@@ -238,7 +256,8 @@ static kas_status lower_group_norm(kas_script_call *call)
     return kas_script_give(call, value);
 }
 
-/* ---- softmax ------------------------------------------------------------------------------------------------ */
+/* ---- softmax
+ * ------------------------------------------------------------------------------------------------ */
 
 /* x − max − ln Σ exp(x − max): exact where softmax itself would be 0. */
 static kas_status emit_log_softmax(kas_onnx_reader *lower, int x, int axis, int *out)
@@ -271,7 +290,8 @@ const kas_script_op kas_script_ops_norm[] = {
     {"torch.batch_norm", lower_batch_norm,
      "input weight bias running_mean running_var training momentum eps cudnn_enabled?", 0, false},
     {"torch.group_norm", lower_group_norm, "input num_groups weight? bias? eps? cudnn_enabled?", 0, false},
-    {"torch.layer_norm", lower_layer_norm, "input normalized_shape weight? bias? eps? cudnn_enable?", 0, false},
+    {"torch.layer_norm", lower_layer_norm, "input normalized_shape weight? bias? eps? cudnn_enable?", 0,
+     false},
     {"torch.log_softmax", lower_softmax, "self dim dtype?", 1, false},
     {"torch.rms_norm", lower_rms_norm, "input normalized_shape weight? eps?", 0, false},
     {"torch.softmax", lower_softmax, "self dim dtype?", 0, false},

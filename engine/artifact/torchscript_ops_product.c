@@ -11,22 +11,25 @@ static bool is_constant(const kas_script_call *call, int tensor)
     return call->lower->graph->tensors[tensor].constant != NULL;
 }
 
-/* ---- linear ------------------------------------------------------------------------------------------------- */
+/* ---- linear
+ * ------------------------------------------------------------------------------------------------- */
 
-static kas_status check_linear(const kas_onnx_value *x, const kas_onnx_value *weight, const kas_onnx_value *bias)
+static kas_status check_linear(const kas_onnx_value *x, const kas_onnx_value *weight,
+                               const kas_onnx_value *bias)
 {
     char a[KAS_ONNX_SHAPE_TEXT], b[KAS_ONNX_SHAPE_TEXT];
     if (x->rank < 1 || weight->rank != 2 || weight->batch_axis >= 0)
         return kas_refuse(KAS_REASON_SHAPE, "the weight has the shape %s for an input of %s",
                           kas_onnx_shape_text(weight, a), kas_onnx_shape_text(x, b));
     if (x->batch_axis == x->rank - 1)
-        return kas_refuse(KAS_REASON_MIXES_ROWS, "the product of %s sums over the batch", kas_onnx_shape_text(x, a));
+        return kas_refuse(KAS_REASON_MIXES_ROWS, "the product of %s sums over the batch",
+                          kas_onnx_shape_text(x, a));
     if (x->dims[x->rank - 1] != weight->dims[1])
         return kas_refuse(KAS_REASON_SHAPE, "the input's shape %s does not fit the weight's %s",
                           kas_onnx_shape_text(x, a), kas_onnx_shape_text(weight, b));
     if (bias && (bias->rank != 1 || bias->batch_axis >= 0 || bias->dims[0] != weight->dims[0]))
-        return kas_refuse(KAS_REASON_SHAPE, "the bias has the shape %s for %lld outputs", kas_onnx_shape_text(bias, a),
-                          (long long)weight->dims[0]);
+        return kas_refuse(KAS_REASON_SHAPE, "the bias has the shape %s for %lld outputs",
+                          kas_onnx_shape_text(bias, a), (long long)weight->dims[0]);
     return NULL;
 }
 
@@ -38,8 +41,8 @@ static kas_status spend_on_product(const kas_script_call *call, int x, int weigh
                                               KAS_SCRIPT_CONSTANTS_A_STEP);
 }
 
-static kas_status emit_linear(kas_script_call *call, kas_onnx_value *x, kas_onnx_value *weight, kas_onnx_value *bias,
-                              kas_onnx_value *out)
+static kas_status emit_linear(kas_script_call *call, kas_onnx_value *x, kas_onnx_value *weight,
+                              kas_onnx_value *bias, kas_onnx_value *out)
 {
     kas_node node = {.op = KAS_OP_LINEAR, .input_count = bias ? 3 : 2};
     kas_shape shape;
@@ -51,12 +54,13 @@ static kas_status emit_linear(kas_script_call *call, kas_onnx_value *x, kas_onnx
     return kas_onnx_emit(call->lower, &node, &shape, &out->tensor);
 }
 
-kas_status kas_script_linear(kas_script_call *call, kas_onnx_value *x, kas_onnx_value *weight, kas_onnx_value *bias,
-                             kas_onnx_value **out)
+kas_status kas_script_linear(kas_script_call *call, kas_onnx_value *x, kas_onnx_value *weight,
+                             kas_onnx_value *bias, kas_onnx_value **out)
 {
     int w, b = -1;
     kas_onnx_value *turned;
-    if (x->rank > 0 && weight->rank == 2) KAS_TRY(kas_script_show_width(call->reader, x, x->rank - 1, weight->dims[1]));
+    if (x->rank > 0 && weight->rank == 2)
+        KAS_TRY(kas_script_show_width(call->reader, x, x->rank - 1, weight->dims[1]));
     KAS_TRY(check_linear(x, weight, bias));
     KAS_TRY(kas_onnx_tensor_index(call->lower, weight, &w));
     if (bias) KAS_TRY(kas_onnx_tensor_index(call->lower, bias, &b));
@@ -80,7 +84,8 @@ static kas_status lower_linear(kas_script_call *call)
     return kas_script_give(call, value);
 }
 
-/* ---- matmul ------------------------------------------------------------------------------------------------- */
+/* ---- matmul
+ * ------------------------------------------------------------------------------------------------- */
 
 /* The inner dimensions tell the width; the rank of the first says which axis of the second is summed over. */
 static kas_status multiply(kas_script_call *call, kas_onnx_value *a, kas_onnx_value *b, kas_onnx_value **out)
@@ -101,7 +106,8 @@ static kas_status lower_matmul(kas_script_call *call)
     KAS_TRY(kas_script_tensor_at(call, 0, &a));
     KAS_TRY(kas_script_tensor_at(call, 1, &b));
     if (call->op->variant && (a->rank != call->op->variant || b->rank != call->op->variant))
-        return kas_refuse(KAS_REASON_SHAPE, "factors of rank %d and %d, not %d", a->rank, b->rank, call->op->variant);
+        return kas_refuse(KAS_REASON_SHAPE, "factors of rank %d and %d, not %d", a->rank, b->rank,
+                          call->op->variant);
     KAS_TRY(multiply(call, a, b, &value));
     return kas_script_give(call, value);
 }
@@ -131,11 +137,12 @@ static kas_status lower_addmm(kas_script_call *call)
     return kas_script_give(call, value);
 }
 
-/* ---- attention ---------------------------------------------------------------------------------------------- */
+/* ---- attention
+ * ---------------------------------------------------------------------------------------------- */
 
 /* softmax(q·kᵀ·scale)·v over the last two axes. */
-static kas_status attend(kas_script_call *call, kas_onnx_value *q, kas_onnx_value *k, kas_onnx_value *v, double factor,
-                         kas_onnx_value **out)
+static kas_status attend(kas_script_call *call, kas_onnx_value *q, kas_onnx_value *k, kas_onnx_value *v,
+                         double factor, kas_onnx_value **out)
 {
     int order[KAS_ONNX_MAX_RANK], axis;
     kas_onnx_value *keys, *scores;
@@ -159,7 +166,8 @@ static kas_status lower_attention(kas_script_call *call)
     for (int i = 0; i < 3; ++i) {
         KAS_TRY(kas_script_tensor_at(call, i, &factors[i]));
         if (factors[i]->rank < 2)
-            return kas_refuse(KAS_REASON_SHAPE, "a factor of rank %d, which has no positions", factors[i]->rank);
+            return kas_refuse(KAS_REASON_SHAPE, "a factor of rank %d, which has no positions",
+                              factors[i]->rank);
     }
     KAS_TRY(kas_script_float_at(call, 4, 0, &dropout));
     KAS_TRY(kas_script_bool_at(call, 5, false, &causal));

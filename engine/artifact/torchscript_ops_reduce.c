@@ -20,7 +20,8 @@ static kas_status read_axes(const kas_script_call *call, int rank, bool *marked)
     return NULL;
 }
 
-static kas_status drop_axes(kas_script_call *call, kas_onnx_value *x, const bool *marked, kas_onnx_value **out)
+static kas_status drop_axes(kas_script_call *call, kas_onnx_value *x, const bool *marked,
+                            kas_onnx_value **out)
 {
     kas_onnx_value *shape;
     KAS_TRY(kas_onnx_value_new(call->lower, x, &shape));

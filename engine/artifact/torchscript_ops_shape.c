@@ -12,7 +12,8 @@ static kas_status give_reshaped(kas_script_call *call, kas_onnx_value *x, const 
     return kas_script_give(call, value);
 }
 
-/* ---- view and reshape --------------------------------------------------------------------------------------- */
+/* ---- view and reshape
+ * --------------------------------------------------------------------------------------- */
 
 typedef struct target {
     kas_onnx_value *shape;
@@ -36,8 +37,10 @@ static kas_status read_target(kas_script_call *call, target *out)
             out->inferred = i;
             continue;
         }
-        if (dim < 1) return kas_refuse(KAS_REASON_SHAPE, "dimension %d of the shape is %lld", i, (long long)dim);
-        if (__builtin_mul_overflow(out->known, dim, &out->known) || out->known > (int64_t)KAS_GRAPH_MAX_ELEMENTS)
+        if (dim < 1)
+            return kas_refuse(KAS_REASON_SHAPE, "dimension %d of the shape is %lld", i, (long long)dim);
+        if (__builtin_mul_overflow(out->known, dim, &out->known) ||
+            out->known > (int64_t)KAS_GRAPH_MAX_ELEMENTS)
             return kas_refuse(KAS_REASON_LIMIT, "the shape has more than %llu elements",
                               (unsigned long long)KAS_GRAPH_MAX_ELEMENTS);
     }
@@ -48,7 +51,8 @@ static kas_status read_target(kas_script_call *call, target *out)
 static kas_status show_width(kas_script_call *call, const kas_onnx_value *x, const target *to)
 {
     const bool batch_is_first = to->shape->batch_axis == 0 ? to->inferred < 0 : to->inferred == 0;
-    if (x->rank != 2 || x->batch_axis != 0 || x->dims[0] != 1 || to->shape->rank < 2 || !batch_is_first) return NULL;
+    if (x->rank != 2 || x->batch_axis != 0 || x->dims[0] != 1 || to->shape->rank < 2 || !batch_is_first)
+        return NULL;
     return kas_script_show_width(call->reader, x, 1, to->known);
 }
 
@@ -60,7 +64,8 @@ static int64_t elements_of_row(const kas_onnx_value *x)
     return elements;
 }
 
-/* The batch is where it is named; where it is not, the −1 stands for it, or the example's batch that tracing wrote. */
+/* The batch is where it is named; where it is not, the −1 stands for it, or the example's batch that tracing
+ * wrote. */
 static kas_status complete_target(kas_script_call *call, const kas_onnx_value *x, const target *to)
 {
     char a[KAS_ONNX_SHAPE_TEXT];
@@ -81,7 +86,8 @@ static kas_status complete_target(kas_script_call *call, const kas_onnx_value *x
         if (x->batch_axis >= 0 && shape->batch_axis < 0) shape->batch_axis = to->inferred;
     }
     if (x->batch_axis < 0 || shape->batch_axis >= 0) return NULL;
-    return kas_refuse(KAS_REASON_MIXES_ROWS, "the shape %s fixes the size of the batch", kas_onnx_shape_text(shape, a));
+    return kas_refuse(KAS_REASON_MIXES_ROWS, "the shape %s fixes the size of the batch",
+                      kas_onnx_shape_text(shape, a));
 }
 
 static kas_status lower_view(kas_script_call *call)
@@ -95,7 +101,8 @@ static kas_status lower_view(kas_script_call *call)
     return give_reshaped(call, x, to.shape);
 }
 
-/* ---- flatten and unflatten ---------------------------------------------------------------------------------- */
+/* ---- flatten and unflatten
+ * ---------------------------------------------------------------------------------- */
 
 static kas_status lower_flatten(kas_script_call *call)
 {
@@ -127,7 +134,8 @@ static kas_status lower_unflatten(kas_script_call *call)
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     KAS_TRY(kas_script_axis_at(call, 1, 0, x->rank, &axis));
     KAS_TRY(kas_script_ints_at(call, 2, (size_t)(KAS_ONNX_MAX_RANK - x->rank + 1), sizes, &count));
-    if (axis == x->batch_axis) return kas_refuse(KAS_REASON_MIXES_ROWS, "of axis %d, which holds the batch", axis);
+    if (axis == x->batch_axis)
+        return kas_refuse(KAS_REASON_MIXES_ROWS, "of axis %d, which holds the batch", axis);
     for (size_t i = 0; i < count; ++i) {
         if (sizes[i] == -1 && inferred < 0)
             inferred = (int)i;
@@ -150,7 +158,8 @@ static kas_status lower_unflatten(kas_script_call *call)
     return give_reshaped(call, x, shape);
 }
 
-/* ---- squeeze and unsqueeze ---------------------------------------------------------------------------------- */
+/* ---- squeeze and unsqueeze
+ * ---------------------------------------------------------------------------------- */
 
 static kas_status lower_unsqueeze(kas_script_call *call)
 {
@@ -192,7 +201,8 @@ static kas_status lower_squeeze(kas_script_call *call)
     return give_reshaped(call, x, shape);
 }
 
-/* ---- permute and transpose ---------------------------------------------------------------------------------- */
+/* ---- permute and transpose
+ * ---------------------------------------------------------------------------------- */
 
 static kas_status give_permuted(kas_script_call *call, kas_onnx_value *x, const int *order)
 {
@@ -245,9 +255,11 @@ static kas_status lower_t(kas_script_call *call)
     return x->rank < 2 ? kas_script_give_first(call) : swap_axes(call, x, 0, 1);
 }
 
-/* ---- expand ------------------------------------------------------------------------------------------------- */
+/* ---- expand
+ * ------------------------------------------------------------------------------------------------- */
 
-/* A size of −1 keeps the axis; the batch is kept by −1, by its own size, or by the example's that tracing wrote. */
+/* A size of −1 keeps the axis; the batch is kept by −1, by its own size, or by the example's that tracing
+ * wrote. */
 static kas_status expand_dims(const kas_script_call *call, const kas_onnx_value *x, const kas_integer *sizes,
                               kas_onnx_value *shape)
 {
@@ -257,17 +269,19 @@ static kas_status expand_dims(const kas_script_call *call, const kas_onnx_value 
         const bool keeps = sizes[i].kind == KAS_INTEGER_KNOWN && want == -1 && i >= lead;
         shape->dims[i] = have;
         if (i >= lead && i - lead == x->batch_axis) {
-            const bool fits = sizes[i].kind == KAS_INTEGER_BATCH ? want == have
-                                                                 : want == call->lower->fixed_batch && want > 0;
+            const bool fits = sizes[i].kind == KAS_INTEGER_BATCH
+                                  ? want == have
+                                  : want == call->lower->fixed_batch && want > 0;
             shape->batch_axis = i;
-            if (!keeps && !fits) return kas_refuse(KAS_REASON_MIXES_ROWS, "axis %d, which holds the batch, is changed", i);
+            if (!keeps && !fits)
+                return kas_refuse(KAS_REASON_MIXES_ROWS, "axis %d, which holds the batch, is changed", i);
             continue;
         }
         if (sizes[i].kind != KAS_INTEGER_KNOWN)
             return kas_refuse(KAS_REASON_MIXES_ROWS, "axis %d is repeated for each row of the batch", i);
         if (!keeps && want != have && (have != 1 || want < 1))
-            return kas_refuse(KAS_REASON_SHAPE, "axis %d of %lld elements cannot have %lld", i, (long long)have,
-                              (long long)want);
+            return kas_refuse(KAS_REASON_SHAPE, "axis %d of %lld elements cannot have %lld", i,
+                              (long long)have, (long long)want);
         if (!keeps) shape->dims[i] = want;
     }
     return NULL;
@@ -298,7 +312,8 @@ static kas_status lower_expand(kas_script_call *call)
     return kas_script_give(call, value);
 }
 
-/* ---- the same ----------------------------------------------------------------------------------------------- */
+/* ---- the same
+ * ----------------------------------------------------------------------------------------------- */
 
 static kas_status lower_same(kas_script_call *call)
 {

@@ -13,8 +13,9 @@ static kas_status read_image(const kas_script_call *call, kas_onnx_value **x, in
     KAS_TRY(kas_script_tensor_at(call, 0, x));
     *spatial = (*x)->rank - 2;
     if (*spatial != 1 && *spatial != 2)
-        return kas_refuse(KAS_REASON_UNSUPPORTED, "the input has the shape %s; a batch, channels and one or two spatial "
-                                                  "dimensions are supported",
+        return kas_refuse(KAS_REASON_UNSUPPORTED,
+                          "the input has the shape %s; a batch, channels and one or two spatial "
+                          "dimensions are supported",
                           kas_onnx_shape_text(*x, text));
     if ((*x)->batch_axis == 0 && (*x)->dims[0] == 1) return NULL;
     return kas_refuse(KAS_REASON_MIXES_ROWS, "the input %s does not begin with the batch",
@@ -22,8 +23,8 @@ static kas_status read_image(const kas_script_call *call, kas_onnx_value **x, in
 }
 
 /* One value for each spatial dimension, or one for all. */
-static kas_status window_list(const kas_script_call *call, int index, int spatial, int64_t least, int64_t absent,
-                              int64_t *out)
+static kas_status window_list(const kas_script_call *call, int index, int spatial, int64_t least,
+                              int64_t absent, int64_t *out)
 {
     int64_t given[KAS_ONNX_MAX_RANK];
     size_t count;
@@ -33,8 +34,8 @@ static kas_status window_list(const kas_script_call *call, int index, int spatia
     for (int i = 0; i < spatial; ++i) {
         out[i] = count == 0 ? absent : given[count == 1 ? 0 : i];
         if (out[i] < least || out[i] > WINDOW_MAX)
-            return kas_refuse(KAS_REASON_LIMIT, "a window's value of %lld; %lld to %d are supported", (long long)out[i],
-                              (long long)least, (int)WINDOW_MAX);
+            return kas_refuse(KAS_REASON_LIMIT, "a window's value of %lld; %lld to %d are supported",
+                              (long long)out[i], (long long)least, (int)WINDOW_MAX);
     }
     return NULL;
 }
@@ -44,8 +45,8 @@ static int64_t extent(const kas_window *window, int i)
     return window->dilation[i] * (window->kernel[i] - 1) + 1;
 }
 
-/* Sizes of the result, and with ceil_mode the padding that its last windows need: a window that would begin in the
- * padding behind the input is left out. */
+/* Sizes of the result, and with ceil_mode the padding that its last windows need: a window that would begin
+ * in the padding behind the input is left out. */
 static kas_status result_dims(const kas_onnx_value *x, bool ceil_mode, kas_window *window, bool *extended,
                               kas_onnx_value *out)
 {
@@ -54,8 +55,9 @@ static kas_status result_dims(const kas_onnx_value *x, bool ceil_mode, kas_windo
         const int64_t dim = x->dims[2 + i], stride = window->stride[i];
         const int64_t room = dim + window->before[i] + window->after[i] - extent(window, i);
         if (room < 0)
-            return kas_refuse(KAS_REASON_SHAPE, "a window of %lld does not fit into a dimension of %lld with padding "
-                                                "%lld and %lld",
+            return kas_refuse(KAS_REASON_SHAPE,
+                              "a window of %lld does not fit into a dimension of %lld with padding "
+                              "%lld and %lld",
                               (long long)extent(window, i), (long long)dim, (long long)window->before[i],
                               (long long)window->after[i]);
         int64_t count = room / stride + 1;
@@ -78,21 +80,23 @@ static kas_status give_window(kas_script_call *call, kas_node *node, kas_onnx_va
     return kas_script_give(call, value);
 }
 
-/* ---- convolutions ------------------------------------------------------------------------------------------- */
+/* ---- convolutions
+ * ------------------------------------------------------------------------------------------- */
 
 static kas_status check_conv(const kas_onnx_value *x, const kas_onnx_value *w, const kas_onnx_value *bias,
                              int64_t groups)
 {
     char a[KAS_ONNX_SHAPE_TEXT], b[KAS_ONNX_SHAPE_TEXT];
     if (w->rank != x->rank || w->batch_axis >= 0)
-        return kas_refuse(KAS_REASON_SHAPE, "the weight has the shape %s for an input of %s", kas_onnx_shape_text(w, a),
-                          kas_onnx_shape_text(x, b));
+        return kas_refuse(KAS_REASON_SHAPE, "the weight has the shape %s for an input of %s",
+                          kas_onnx_shape_text(w, a), kas_onnx_shape_text(x, b));
     if (groups < 1 || x->dims[1] % groups || w->dims[0] % groups || w->dims[1] != x->dims[1] / groups)
-        return kas_refuse(KAS_REASON_SHAPE, "%lld groups of the %lld channels do not fit the weight's shape %s",
+        return kas_refuse(KAS_REASON_SHAPE,
+                          "%lld groups of the %lld channels do not fit the weight's shape %s",
                           (long long)groups, (long long)x->dims[1], kas_onnx_shape_text(w, a));
     if (bias && (bias->rank != 1 || bias->dims[0] != w->dims[0] || bias->batch_axis >= 0))
-        return kas_refuse(KAS_REASON_SHAPE, "the bias has the shape %s for %lld channels", kas_onnx_shape_text(bias, a),
-                          (long long)w->dims[0]);
+        return kas_refuse(KAS_REASON_SHAPE, "the bias has the shape %s for %lld channels",
+                          kas_onnx_shape_text(bias, a), (long long)w->dims[0]);
     return NULL;
 }
 
@@ -119,8 +123,8 @@ static kas_status read_padding(const kas_script_call *call, int index, kas_windo
     for (int i = 0; i < window->spatial; ++i) {
         const int64_t total = extent(window, i) - 1;
         if (!kas_span_is(mode, "same") || window->stride[i] != 1)
-            return kas_refuse(KAS_REASON_UNSUPPORTED, "padding \"%.*s\" with a stride of %lld", KAS_SPAN_ARGS(mode),
-                              (long long)window->stride[i]);
+            return kas_refuse(KAS_REASON_UNSUPPORTED, "padding \"%.*s\" with a stride of %lld",
+                              KAS_SPAN_ARGS(mode), (long long)window->stride[i]);
         window->before[i] = total / 2;
         window->after[i] = total - total / 2;
     }
@@ -176,7 +180,8 @@ static kas_status lower_convolution(kas_script_call *call)
     return convolve(call, 8);
 }
 
-/* ---- pooling ------------------------------------------------------------------------------------------------ */
+/* ---- pooling
+ * ------------------------------------------------------------------------------------------------ */
 
 static kas_status give_pool(kas_script_call *call, kas_node *node, kas_onnx_value *x, bool ceil_mode)
 {
@@ -189,7 +194,8 @@ static kas_status give_pool(kas_script_call *call, kas_node *node, kas_onnx_valu
                               (long long)node->window.before[i]);
     KAS_TRY(result_dims(x, ceil_mode, &node->window, &extended, value));
     if (extended && node->window.average && node->window.count_padding)
-        return kas_refuse(KAS_REASON_UNSUPPORTED, "ceil_mode with count_include_pad needs windows of unequal size");
+        return kas_refuse(KAS_REASON_UNSUPPORTED,
+                          "ceil_mode with count_include_pad needs windows of unequal size");
     KAS_TRY(kas_onnx_tensor_index(call->lower, x, &node->inputs[0]));
     return give_window(call, node, value);
 }
@@ -233,18 +239,22 @@ static kas_status lower_avg_pool(kas_script_call *call)
     KAS_TRY(read_pool(call, &node, &x));
     KAS_TRY(kas_script_bool_at(call, 4, false, &ceil_mode));
     KAS_TRY(kas_script_bool_at(call, 5, true, &node.window.count_padding));
-    if (kas_script_given(call, 6)) return kas_refuse(KAS_REASON_UNSUPPORTED, "divisor_override is not supported");
+    if (kas_script_given(call, 6))
+        return kas_refuse(KAS_REASON_UNSUPPORTED, "divisor_override is not supported");
     return give_pool(call, &node, x, ceil_mode);
 }
 
-/* As many windows as asked for; where they would not all be of one size it is refused. None keeps a dimension. */
-static kas_status read_adaptive_sizes(const kas_script_call *call, const kas_onnx_value *x, kas_window *window)
+/* As many windows as asked for; where they would not all be of one size it is refused. None keeps a
+ * dimension. */
+static kas_status read_adaptive_sizes(const kas_script_call *call, const kas_onnx_value *x,
+                                      kas_window *window)
 {
     const kas_script_list *list;
     const bool single = call->arguments[1]->kind == KAS_SCRIPT_VALUE_INT;
     if (!single) KAS_TRY(kas_script_list_at(call, 1, &list));
     if (!single && list->count != (size_t)window->spatial)
-        return kas_refuse(KAS_REASON_SHAPE, "%zu sizes for %d spatial dimensions", list->count, window->spatial);
+        return kas_refuse(KAS_REASON_SHAPE, "%zu sizes for %d spatial dimensions", list->count,
+                          window->spatial);
     for (int i = 0; i < window->spatial; ++i) {
         const kas_script_value *size = single ? call->arguments[1] : &list->items[i];
         const int64_t dim = x->dims[2 + i];
@@ -254,8 +264,9 @@ static kas_status read_adaptive_sizes(const kas_script_call *call, const kas_onn
         else if (size->kind != KAS_SCRIPT_VALUE_NONE)
             return kas_refuse(KAS_REASON_UNSUPPORTED, "a size that is no known integer");
         if (wanted < 1 || dim % wanted)
-            return kas_refuse(KAS_REASON_UNSUPPORTED, "%lld elements do not divide into %lld windows of one size",
-                              (long long)dim, (long long)wanted);
+            return kas_refuse(KAS_REASON_UNSUPPORTED,
+                              "%lld elements do not divide into %lld windows of one size", (long long)dim,
+                              (long long)wanted);
         window->kernel[i] = window->stride[i] = dim / wanted;
         window->dilation[i] = 1;
     }
@@ -279,7 +290,8 @@ const kas_script_op kas_script_ops_window[] = {
      0, false},
     {"torch.adaptive_avg_pool1d", lower_adaptive_pool, "self output_size", 3, false},
     {"torch.adaptive_avg_pool2d", lower_adaptive_pool, "self output_size", 4, false},
-    {"torch.avg_pool1d", lower_avg_pool, "self kernel_size stride? padding? ceil_mode? count_include_pad?", 3, false},
+    {"torch.avg_pool1d", lower_avg_pool, "self kernel_size stride? padding? ceil_mode? count_include_pad?", 3,
+     false},
     {"torch.avg_pool2d", lower_avg_pool,
      "self kernel_size stride? padding? ceil_mode? count_include_pad? divisor_override?", 4, false},
     {"torch.conv1d", lower_conv, "input weight bias? stride? padding? dilation? groups?", 3, false},

@@ -13,7 +13,7 @@ typedef struct local {
 struct kas_script_frame {
     kas_script_frame *outer;
     const kas_script_function *function;
-    local *locals; /* open addressing */
+    local *locals;   /* open addressing */
     size_t capacity; /* a power of two, at least twice the names that the function binds */
     bool has_returned;
     kas_script_value result;
@@ -32,10 +32,12 @@ kas_status kas_script_locate(kas_script_reader *reader, uint32_t line, kas_statu
 {
     if (!status || reader->is_located || !reader->frame) return status;
     reader->is_located = true;
-    return kas_annotate(status, "%.*s:%u", KAS_SPAN_ARGS(reader->frame->function->file->path), (unsigned)line);
+    return kas_annotate(status, "%.*s:%u", KAS_SPAN_ARGS(reader->frame->function->file->path),
+                        (unsigned)line);
 }
 
-/* ---- names -------------------------------------------------------------------------------------------------- */
+/* ---- names
+ * -------------------------------------------------------------------------------------------------- */
 
 /* The entry of a name, or the free one where it would stand. */
 static local *find_local(const kas_script_frame *frame, kas_span name)
@@ -62,7 +64,8 @@ static kas_status enter(kas_script_reader *reader, const kas_script_function *fu
 {
     void *room;
     if (reader->depth_left == 0)
-        return kas_refuse(KAS_REASON_LIMIT, "calls are nested deeper than the limit of %d: is %.*s recursive?",
+        return kas_refuse(KAS_REASON_LIMIT,
+                          "calls are nested deeper than the limit of %d: is %.*s recursive?",
                           (int)KAS_SCRIPT_MAX_DEPTH, KAS_SPAN_ARGS(function->name));
     KAS_TRY(kas_script_spend(reader, function->name_count + 1));
     KAS_TRY(kas_arena_take(reader->arena, 1, sizeof(kas_script_frame), &room));
@@ -83,17 +86,19 @@ static void leave(kas_script_reader *reader)
     ++reader->depth_left;
 }
 
-/* ---- statements --------------------------------------------------------------------------------------------- */
+/* ---- statements
+ * --------------------------------------------------------------------------------------------- */
 
 static kas_status run_block(kas_script_reader *reader, const kas_script_statement *statements);
 
-static kas_status unpack(kas_script_reader *reader, const kas_script_statement *statement, kas_script_value value)
+static kas_status unpack(kas_script_reader *reader, const kas_script_statement *statement,
+                         kas_script_value value)
 {
     if (value.kind != KAS_SCRIPT_VALUE_LIST && value.kind != KAS_SCRIPT_VALUE_TUPLE)
         return kas_refuse(KAS_REASON_MALFORMED, "%s cannot be taken apart", kas_script_kind_name(value.kind));
     if (value.list->count != statement->target_count)
-        return kas_refuse(KAS_REASON_MALFORMED, "%zu values cannot be assigned to %zu names", value.list->count,
-                          statement->target_count);
+        return kas_refuse(KAS_REASON_MALFORMED, "%zu values cannot be assigned to %zu names",
+                          value.list->count, statement->target_count);
     const kas_script_expression *target = statement->targets;
     for (size_t i = 0; i < value.list->count; ++i, target = target->next)
         bind(reader->frame, target->text, value.list->items[i]);
@@ -109,7 +114,8 @@ static kas_status run_assignment(kas_script_reader *reader, const kas_script_sta
     return NULL;
 }
 
-static kas_status evaluate_condition(kas_script_reader *reader, const kas_script_expression *condition, bool *holds)
+static kas_status evaluate_condition(kas_script_reader *reader, const kas_script_expression *condition,
+                                     bool *holds)
 {
     kas_script_value value;
     KAS_TRY(kas_script_evaluate(reader, condition, &value));
@@ -130,8 +136,8 @@ static bool is_range(const kas_script_expression *expression)
 }
 
 /* What is looped over: a list, or for `range(n)` n turns and no list. */
-static kas_status evaluate_turns(kas_script_reader *reader, const kas_script_statement *statement, int64_t *turns,
-                                 const kas_script_list **list)
+static kas_status evaluate_turns(kas_script_reader *reader, const kas_script_statement *statement,
+                                 int64_t *turns, const kas_script_list **list)
 {
     kas_script_value value;
     *list = NULL;
@@ -189,7 +195,8 @@ static kas_status run_statement(kas_script_reader *reader, const kas_script_stat
     case KAS_SCRIPT_FOR:
         return run_for(reader, statement);
     default:
-        return kas_refuse(KAS_REASON_UNSUPPORTED, "\"%.*s\" is not supported", KAS_SPAN_ARGS(statement->text));
+        return kas_refuse(KAS_REASON_UNSUPPORTED, "\"%.*s\" is not supported",
+                          KAS_SPAN_ARGS(statement->text));
     }
 }
 
@@ -202,7 +209,8 @@ static kas_status run_block(kas_script_reader *reader, const kas_script_statemen
     return NULL;
 }
 
-/* ---- calls -------------------------------------------------------------------------------------------------- */
+/* ---- calls
+ * -------------------------------------------------------------------------------------------------- */
 
 static const kas_script_parameter *find_parameter(const kas_script_function *function, kas_span name)
 {
@@ -218,9 +226,11 @@ static kas_status bind_arguments(kas_script_reader *reader, const kas_script_val
     const kas_script_function *function = reader->frame->function;
     const kas_script_parameter *next = function->parameters;
     for (size_t i = 0; i < count; ++i) {
-        const kas_script_parameter *parameter = keywords[i].size ? find_parameter(function, keywords[i]) : next;
+        const kas_script_parameter *parameter =
+            keywords[i].size ? find_parameter(function, keywords[i]) : next;
         if (!parameter && keywords[i].size)
-            return kas_refuse(KAS_REASON_MALFORMED, "it has no parameter \"%.*s\"", KAS_SPAN_ARGS(keywords[i]));
+            return kas_refuse(KAS_REASON_MALFORMED, "it has no parameter \"%.*s\"",
+                              KAS_SPAN_ARGS(keywords[i]));
         if (!parameter)
             return kas_refuse(KAS_REASON_MALFORMED, "%zu arguments for %zu parameters", count,
                               function->parameter_count);
@@ -249,9 +259,9 @@ static kas_status check_statements(kas_script_reader *reader, const kas_script_f
 {
     const kas_script_statement *statement = function->unsupported;
     if (!statement) return NULL;
-    return kas_script_locate(reader, statement->line,
-                             kas_refuse(KAS_REASON_UNSUPPORTED, "\"%.*s\" is not supported",
-                                        KAS_SPAN_ARGS(statement->text)));
+    return kas_script_locate(
+        reader, statement->line,
+        kas_refuse(KAS_REASON_UNSUPPORTED, "\"%.*s\" is not supported", KAS_SPAN_ARGS(statement->text)));
 }
 
 static kas_status run_entered(kas_script_reader *reader, const kas_script_value *arguments, size_t count,
@@ -262,7 +272,8 @@ static kas_status run_entered(kas_script_reader *reader, const kas_script_value 
     kas_status status = bind_arguments(reader, arguments, count, keywords);
     if (!status) status = bind_defaults(reader);
     if (status)
-        return kas_script_locate(reader, function->line, kas_annotate(status, "%.*s", KAS_SPAN_ARGS(function->name)));
+        return kas_script_locate(reader, function->line,
+                                 kas_annotate(status, "%.*s", KAS_SPAN_ARGS(function->name)));
     return run_block(reader, function->body);
 }
 

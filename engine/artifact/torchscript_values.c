@@ -8,11 +8,16 @@
 const char *kas_script_kind_name(kas_script_value_kind kind)
 {
     static const char *const names[] = {
-        [KAS_SCRIPT_VALUE_NONE] = "None",         [KAS_SCRIPT_VALUE_BOOL] = "a bool",
-        [KAS_SCRIPT_VALUE_INT] = "an int",        [KAS_SCRIPT_VALUE_FLOAT] = "a float",
-        [KAS_SCRIPT_VALUE_TEXT] = "a string",     [KAS_SCRIPT_VALUE_LIST] = "a list",
-        [KAS_SCRIPT_VALUE_TUPLE] = "a tuple",     [KAS_SCRIPT_VALUE_TENSOR] = "a tensor",
-        [KAS_SCRIPT_VALUE_OBJECT] = "an object",  [KAS_SCRIPT_VALUE_FUNCTION] = "a function",
+        [KAS_SCRIPT_VALUE_NONE] = "None",
+        [KAS_SCRIPT_VALUE_BOOL] = "a bool",
+        [KAS_SCRIPT_VALUE_INT] = "an int",
+        [KAS_SCRIPT_VALUE_FLOAT] = "a float",
+        [KAS_SCRIPT_VALUE_TEXT] = "a string",
+        [KAS_SCRIPT_VALUE_LIST] = "a list",
+        [KAS_SCRIPT_VALUE_TUPLE] = "a tuple",
+        [KAS_SCRIPT_VALUE_TENSOR] = "a tensor",
+        [KAS_SCRIPT_VALUE_OBJECT] = "an object",
+        [KAS_SCRIPT_VALUE_FUNCTION] = "a function",
         [KAS_SCRIPT_VALUE_UNINITIALIZED] = "an uninitialized value",
     };
     return names[kind];
@@ -33,7 +38,8 @@ kas_script_value kas_script_of_bool(bool boolean)
     return (kas_script_value){.kind = KAS_SCRIPT_VALUE_BOOL, .boolean = boolean};
 }
 
-/* ---- lists -------------------------------------------------------------------------------------------------- */
+/* ---- lists
+ * -------------------------------------------------------------------------------------------------- */
 
 kas_status kas_script_list_new(kas_script_reader *reader, kas_script_value_kind kind, size_t capacity,
                                kas_script_value *out)
@@ -62,7 +68,8 @@ kas_status kas_script_list_append(kas_script_reader *reader, kas_script_list *li
     return NULL;
 }
 
-kas_status kas_script_of_tensor(kas_script_reader *reader, kas_onnx_value *tensor, bool shared, kas_script_value *out)
+kas_status kas_script_of_tensor(kas_script_reader *reader, kas_onnx_value *tensor, bool shared,
+                                kas_script_value *out)
 {
     void *room;
     KAS_TRY(kas_arena_take(reader->arena, 1, sizeof(kas_script_tensor), &room));
@@ -71,15 +78,16 @@ kas_status kas_script_of_tensor(kas_script_reader *reader, kas_onnx_value *tenso
     return NULL;
 }
 
-/* ---- from pickles ------------------------------------------------------------------------------------------- */
+/* ---- from pickles
+ * ------------------------------------------------------------------------------------------- */
 
 static kas_status list_of_pickle(kas_script_reader *reader, const char *folder, const kas_pickle_value *value,
                                  kas_script_value *out)
 {
     const bool is_tuple = value->kind == KAS_PICKLE_TUPLE;
     if (reader->depth_left == 0) return kas_refuse(KAS_REASON_LIMIT, "a list is nested too deep");
-    KAS_TRY(kas_script_list_new(reader, is_tuple ? KAS_SCRIPT_VALUE_TUPLE : KAS_SCRIPT_VALUE_LIST, value->items.count,
-                                out));
+    KAS_TRY(kas_script_list_new(reader, is_tuple ? KAS_SCRIPT_VALUE_TUPLE : KAS_SCRIPT_VALUE_LIST,
+                                value->items.count, out));
     for (size_t i = 0; i < value->items.count; ++i) {
         kas_script_value item;
         KAS_TRY(kas_script_spend(reader, 1));
@@ -126,7 +134,8 @@ kas_status kas_script_of_pickle(kas_script_reader *reader, const char *folder, c
     }
 }
 
-/* ---- conditions --------------------------------------------------------------------------------------------- */
+/* ---- conditions
+ * --------------------------------------------------------------------------------------------- */
 
 kas_status kas_script_truth(const kas_script_value *value, bool *out)
 {
@@ -143,7 +152,8 @@ kas_status kas_script_truth(const kas_script_value *value, bool *out)
         *out = value->number != 0;
         return NULL;
     case KAS_SCRIPT_VALUE_TENSOR:
-        return kas_refuse(KAS_REASON_UNSUPPORTED, "the condition depends on the data: it is a tensor's value");
+        return kas_refuse(KAS_REASON_UNSUPPORTED,
+                          "the condition depends on the data: it is a tensor's value");
     default:
         return kas_refuse(KAS_REASON_MALFORMED, "the condition is %s", kas_script_kind_name(value->kind));
     }

@@ -17,7 +17,8 @@ struct kas_script_weight {
 
 static bool same_elements(const kas_pickle_tensor *a, const kas_pickle_tensor *b)
 {
-    if (!kas_span_equal(a->storage->key, b->storage->key) || a->offset != b->offset || a->rank != b->rank) return false;
+    if (!kas_span_equal(a->storage->key, b->storage->key) || a->offset != b->offset || a->rank != b->rank)
+        return false;
     for (int i = 0; i < a->rank; ++i)
         if (a->sizes[i] != b->sizes[i] || a->strides[i] != b->strides[i]) return false;
     return true;
@@ -48,9 +49,11 @@ void kas_script_forget_weights(kas_script_reader *reader)
             weight->value = (kas_script_value){0};
 }
 
-/* ---- values ------------------------------------------------------------------------------------------------- */
+/* ---- values
+ * ------------------------------------------------------------------------------------------------- */
 
-static kas_status number_of_tensor(kas_script_reader *reader, const kas_script_weight *weight, kas_script_value *out)
+static kas_status number_of_tensor(kas_script_reader *reader, const kas_script_weight *weight,
+                                   kas_script_value *out)
 {
     double *number;
     int64_t *integer;
@@ -61,7 +64,8 @@ static kas_status number_of_tensor(kas_script_reader *reader, const kas_script_w
         return NULL;
     }
     KAS_TRY(kas_torch_tensor_integers(&reader->archive, weight->folder, weight->tensor, &integer));
-    *out = weight->tensor->dtype == KAS_TORCH_BOOL ? kas_script_of_bool(*integer != 0) : kas_script_of_int(*integer);
+    *out = weight->tensor->dtype == KAS_TORCH_BOOL ? kas_script_of_bool(*integer != 0)
+                                                   : kas_script_of_int(*integer);
     kas_free(integer);
     return NULL;
 }
@@ -75,7 +79,8 @@ static kas_status shape_of_tensor(const kas_pickle_tensor *tensor, kas_onnx_valu
     return kas_onnx_row_shape(value, row);
 }
 
-static kas_status constant_of_tensor(kas_script_reader *reader, const kas_script_weight *weight, kas_script_value *out)
+static kas_status constant_of_tensor(kas_script_reader *reader, const kas_script_weight *weight,
+                                     kas_script_value *out)
 {
     const kas_pickle_tensor *tensor = weight->tensor;
     char name[KAS_SPAN_SHOWN + 16];
@@ -90,15 +95,16 @@ static kas_status constant_of_tensor(kas_script_reader *reader, const kas_script
     KAS_TRY(shape_of_tensor(tensor, value, &shape));
     if (tensor->elements > reader->lower.limits->parameters)
         return kas_refuse(KAS_REASON_LIMIT, "a tensor of %llu values is over the limit of %llu parameters",
-                          (unsigned long long)tensor->elements, (unsigned long long)reader->lower.limits->parameters);
+                          (unsigned long long)tensor->elements,
+                          (unsigned long long)reader->lower.limits->parameters);
     KAS_TRY(kas_torch_tensor_floats(&reader->archive, weight->folder, tensor, &values));
     snprintf(name, sizeof name, "%s%.*s", weight->folder, KAS_SPAN_ARGS(tensor->storage->key));
     KAS_TRY(kas_onnx_emit_constant(&reader->lower, name, &shape, values, &value->tensor));
     return kas_script_of_tensor(reader, value, true, out);
 }
 
-kas_status kas_script_weight_value(kas_script_reader *reader, const char *folder, const kas_pickle_tensor *tensor,
-                                   kas_script_value *out)
+kas_status kas_script_weight_value(kas_script_reader *reader, const char *folder,
+                                   const kas_pickle_tensor *tensor, kas_script_value *out)
 {
     kas_script_weight *weight;
     KAS_TRY(find_weight(reader, folder, tensor, &weight));
@@ -109,7 +115,8 @@ kas_status kas_script_weight_value(kas_script_reader *reader, const char *folder
     return NULL;
 }
 
-/* ---- parameters --------------------------------------------------------------------------------------------- */
+/* ---- parameters
+ * --------------------------------------------------------------------------------------------- */
 
 typedef struct walk {
     kas_script_reader *reader;
@@ -135,7 +142,8 @@ static kas_status count_listed(walk *walk, const kas_pickle_object *object)
     KAS_TRY(kas_script_find_class(walk->reader, object, &type));
     for (const kas_script_constant *constant = type->constants; constant; constant = constant->next) {
         KAS_TRY(kas_script_spend(walk->reader, 1));
-        if (!kas_span_is(constant->name, "__parameters__") || constant->value->kind != KAS_SCRIPT_LIST) continue;
+        if (!kas_span_is(constant->name, "__parameters__") || constant->value->kind != KAS_SCRIPT_LIST)
+            continue;
         for (const kas_script_expression *name = constant->value->first; name; name = name->next) {
             KAS_TRY(kas_script_spend(walk->reader, object->state->items.count));
             if (name->kind == KAS_SCRIPT_STRING)

@@ -9,6 +9,8 @@
 #ifndef KAS_ARTIFACT_ZIP_H
 #define KAS_ARTIFACT_ZIP_H
 
+#include <stdbool.h>
+
 #include "engine/artifact/arena.h"
 #include "engine/artifact/span.h"
 
@@ -26,8 +28,7 @@ typedef struct kas_zip_entry {
     uint64_t size_bytes; /* inflated */
     uint64_t begin, end; /* of local header, bytes and descriptor, in the archive */
     uint32_t crc32;
-    uint16_t method; /* 0 stored, 8 deflated */
-    uint16_t flags;
+    bool deflated; /* else stored */
 } kas_zip_entry;
 
 typedef struct kas_zip {
