@@ -71,6 +71,8 @@ typedef struct kas_metadata { /* absent texts are "", absent numbers as said; ar
     double score;              /* of the profile; 0 where absent */
 } kas_metadata;
 
+#define KAS_METADATA_ABSENT ((kas_metadata){.confidence = 0.5}) /* of an artifact that comes without any */
+
 /* Parses a registry's metadata object. KAS_INVALID_ARTIFACT, reason "metadata", naming the member. Bounded nesting. */
 kas_status kas_metadata_parse(const char *json, size_t size_bytes, kas_metadata *out) KAS_MUST_USE;
 /* Fills what is absent from the artifact; refuses where the claim disagrees with the bytes (shapes, parameter count —

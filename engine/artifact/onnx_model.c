@@ -123,9 +123,10 @@ static kas_status read_initializers(const kas_onnx_source *source, kas_span mess
                                 &texts, &out->initializer_count));
     KAS_TRY(kas_arena_take(source->arena, out->initializer_count, sizeof(kas_onnx_tensor), &room));
     kas_onnx_tensor *tensors = room;
-    for (size_t i = 0; i < out->initializer_count; ++i)
-        KAS_TRY(kas_annotate(kas_onnx_read_tensor(source, texts[i], &tensors[i]), "initializer %zu \"%.*s\"",
-                             i, KAS_SPAN_ARGS(tensors[i].name)));
+    for (size_t i = 0; i < out->initializer_count; ++i) {
+        kas_status status = kas_onnx_read_tensor(source, texts[i], &tensors[i]);
+        if (status) return kas_annotate(status, "initializer %zu \"%.*s\"", i, KAS_SPAN_ARGS(tensors[i].name));
+    }
     out->initializers = tensors;
     return NULL;
 }
@@ -172,9 +173,10 @@ static kas_status read_functions(const kas_onnx_source *source, kas_span message
                                 &out->function_count));
     KAS_TRY(kas_arena_take(source->arena, out->function_count, sizeof(kas_onnx_function), &room));
     kas_onnx_function *functions = room;
-    for (size_t i = 0; i < out->function_count; ++i)
-        KAS_TRY(kas_annotate(read_function(source, texts[i], &functions[i]), "function %zu \"%.*s\"", i,
-                             KAS_SPAN_ARGS(functions[i].name)));
+    for (size_t i = 0; i < out->function_count; ++i) {
+        kas_status status = read_function(source, texts[i], &functions[i]);
+        if (status) return kas_annotate(status, "function %zu \"%.*s\"", i, KAS_SPAN_ARGS(functions[i].name));
+    }
     out->functions = functions;
     return NULL;
 }

@@ -259,7 +259,7 @@ kas_status kas_safetensors_layer(const void *bytes, size_t size_bytes, kas_layer
     if (!status) status = read_layer(&file, out);
     close_file(&file);
     if (status) kas_layer_weights_finish(out);
-    return kas_annotate(status, "safetensors");
+    return status;
 }
 
 /* ---- as a kernel

@@ -62,10 +62,10 @@ static kas_status fit(kas_layer_weights *weights, size_t inputs, size_t outputs,
 kas_status kas_weights_from_safetensors(const void *bytes, size_t size_bytes, size_t inputs, size_t outputs,
                                         bool has_bias, kas_layer_weights *out)
 {
-    KAS_TRY(kas_safetensors_layer(bytes, size_bytes, out));
-    kas_status status = fit(out, inputs, outputs, has_bias);
+    kas_status status = kas_safetensors_layer(bytes, size_bytes, out);
+    if (!status) status = fit(out, inputs, outputs, has_bias);
     if (status) kas_layer_weights_finish(out);
-    return status;
+    return kas_annotate(status, "safetensors");
 }
 
 /* ---- from bare values
