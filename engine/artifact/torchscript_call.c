@@ -38,8 +38,7 @@ kas_status kas_script_check_op(kas_span name)
                       KAS_SPAN_ARGS(name));
 }
 
-/* ---- binding
- * ------------------------------------------------------------------------------------------------ */
+/* ---- binding ------------------------------------------------------------------------------------------- */
 
 /* Gives the next word of a parameter list without its '?', and moves on. */
 static kas_span next_parameter(const char **list, bool *optional)
@@ -109,8 +108,7 @@ static kas_status bind_arguments(kas_script_call *call, const kas_script_value *
     return NULL;
 }
 
-/* ---- calling
- * ------------------------------------------------------------------------------------------------ */
+/* ---- calling ------------------------------------------------------------------------------------------- */
 
 static void note_operator(kas_onnx_reader *lower, const char *name)
 {
@@ -129,12 +127,15 @@ static kas_status spend_on_constants(kas_script_reader *reader, const kas_script
     return tensor->constant ? kas_script_spend(reader, tensor->elements / KAS_SCRIPT_CONSTANTS_A_STEP) : NULL;
 }
 
-/* The tensor takes the result's value, for all that know it. Views would have to follow: they are refused. */
+/* The tensor takes the result's value, for all that know it. Views would have to follow: they are refused. What is
+ * no tensor is a buffer of rank 0, as the count of batches that BatchNorm keeps. */
 static kas_status change_in_place(kas_script_call *call)
 {
     const kas_script_value *self = call->arguments[0];
-    if (call->op->is_view || !self || self->kind != KAS_SCRIPT_VALUE_TENSOR ||
-        call->result.kind != KAS_SCRIPT_VALUE_TENSOR)
+    if (!self || self->kind != KAS_SCRIPT_VALUE_TENSOR)
+        return kas_refuse(KAS_REASON_UNSUPPORTED,
+                          "it changes the module's own state in place, as modules do in training");
+    if (call->op->is_view || call->result.kind != KAS_SCRIPT_VALUE_TENSOR)
         return kas_refuse(KAS_REASON_UNSUPPORTED, "in place it is not supported");
     if (call->result.tensor == self->tensor) return NULL;
     if (self->tensor->shared)
@@ -181,8 +182,7 @@ kas_status kas_script_call_op(kas_script_reader *reader, kas_span name, const ka
     return NULL;
 }
 
-/* ---- arguments
- * ---------------------------------------------------------------------------------------------- */
+/* ---- arguments ----------------------------------------------------------------------------------------- */
 
 bool kas_script_given(const kas_script_call *call, int index)
 {
@@ -335,8 +335,7 @@ kas_status kas_script_check_dtype(const kas_script_call *call, int index)
                       (long long)dtype);
 }
 
-/* ---- results
- * ------------------------------------------------------------------------------------------------ */
+/* ---- results ------------------------------------------------------------------------------------------- */
 
 kas_status kas_script_give(kas_script_call *call, kas_onnx_value *tensor)
 {

@@ -6,16 +6,22 @@
 #include "engine/artifact/torchscript_reader.h"
 #include "engine/graph/reference.h"
 
+/* A last axis of one element fits any width. */
+static kas_status show_width(kas_script_call *call, const kas_onnx_value *x, const kas_onnx_value *y)
+{
+    if (x->rank == 0 || y->rank == 0 || y->dims[y->rank - 1] == 1) return NULL;
+    return kas_script_show_width(call->reader, x, x->rank - 1, y->dims[y->rank - 1]);
+}
+
 kas_status kas_script_binary(kas_script_call *call, kas_binary op, kas_onnx_value *x, kas_onnx_value *y,
                              kas_onnx_value **out)
 {
-    if (y->rank > 0) KAS_TRY(kas_script_show_width(call->reader, x, x->rank - 1, y->dims[y->rank - 1]));
-    if (x->rank > 0) KAS_TRY(kas_script_show_width(call->reader, y, y->rank - 1, x->dims[x->rank - 1]));
+    KAS_TRY(show_width(call, x, y));
+    KAS_TRY(show_width(call, y, x));
     return kas_onnx_binary(call->lower, op, x, y, out);
 }
 
-/* ---- numbers
- * ------------------------------------------------------------------------------------------------ */
+/* ---- numbers ------------------------------------------------------------------------------------------- */
 
 static bool is_tensor(const kas_script_value *value)
 {
@@ -78,8 +84,7 @@ static bool are_texts(const kas_script_call *call)
            call->arguments[1]->kind == KAS_SCRIPT_VALUE_TEXT;
 }
 
-/* ---- tensors
- * ------------------------------------------------------------------------------------------------ */
+/* ---- tensors ------------------------------------------------------------------------------------------- */
 
 static kas_status give_binary(kas_script_call *call, kas_binary op)
 {
@@ -183,8 +188,7 @@ static kas_status lower_pow(kas_script_call *call)
     return kas_script_give(call, value);
 }
 
-/* ---- comparing
- * ---------------------------------------------------------------------------------------------- */
+/* ---- comparing ----------------------------------------------------------------------------------------- */
 
 static kas_status lower_compare(kas_script_call *call)
 {

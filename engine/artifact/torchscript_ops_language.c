@@ -15,8 +15,7 @@ static kas_status call_getattr(kas_script_call *call)
     return kas_script_attribute(call->reader, call->arguments[0]->object, name, &call->result);
 }
 
-/* ---- conversions
- * -------------------------------------------------------------------------------------------- */
+/* ---- conversions --------------------------------------------------------------------------------------- */
 
 /* What depends on the size of the batch stays what it is. */
 static kas_status call_int(kas_script_call *call)
@@ -65,8 +64,7 @@ static kas_status call_same(kas_script_call *call)
     return kas_script_give_first(call);
 }
 
-/* ---- identity
- * ----------------------------------------------------------------------------------------------- */
+/* ---- identity ------------------------------------------------------------------------------------------ */
 
 /* In the code that PyTorch prints one of the two is None. */
 static kas_status call_is(kas_script_call *call)
@@ -78,8 +76,7 @@ static kas_status call_is(kas_script_call *call)
     return NULL;
 }
 
-/* ---- sizes
- * -------------------------------------------------------------------------------------------------- */
+/* ---- sizes --------------------------------------------------------------------------------------------- */
 
 static kas_script_value size_of_axis(const kas_onnx_value *x, int axis)
 {
@@ -138,8 +135,7 @@ static kas_status call_append(kas_script_call *call)
     return kas_script_give_first(call);
 }
 
-/* ---- what is said to people
- * --------------------------------------------------------------------------------- */
+/* ---- what is said to people ---------------------------------------------------------------------------- */
 
 /* The text with its {} as they are: it is for refusals only. */
 static kas_status call_format(kas_script_call *call)
@@ -163,8 +159,7 @@ static kas_status call_raise(kas_script_call *call)
                       KAS_SPAN_ARGS(text));
 }
 
-/* ---- what is computed in float32 on no device in particular
- * ------------------------------------------------- */
+/* ---- what is computed in float32 on no device in particular -------------------------------------------- */
 
 static kas_status call_dtype(kas_script_call *call)
 {

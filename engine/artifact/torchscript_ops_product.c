@@ -11,8 +11,7 @@ static bool is_constant(const kas_script_call *call, int tensor)
     return call->lower->graph->tensors[tensor].constant != NULL;
 }
 
-/* ---- linear
- * ------------------------------------------------------------------------------------------------- */
+/* ---- linear -------------------------------------------------------------------------------------------- */
 
 static kas_status check_linear(const kas_onnx_value *x, const kas_onnx_value *weight,
                                const kas_onnx_value *bias)
@@ -84,8 +83,7 @@ static kas_status lower_linear(kas_script_call *call)
     return kas_script_give(call, value);
 }
 
-/* ---- matmul
- * ------------------------------------------------------------------------------------------------- */
+/* ---- matmul -------------------------------------------------------------------------------------------- */
 
 /* The inner dimensions tell the width; the rank of the first says which axis of the second is summed over. */
 static kas_status multiply(kas_script_call *call, kas_onnx_value *a, kas_onnx_value *b, kas_onnx_value **out)
@@ -137,8 +135,7 @@ static kas_status lower_addmm(kas_script_call *call)
     return kas_script_give(call, value);
 }
 
-/* ---- attention
- * ---------------------------------------------------------------------------------------------- */
+/* ---- attention ----------------------------------------------------------------------------------------- */
 
 /* softmax(q·kᵀ·scale)·v over the last two axes. */
 static kas_status attend(kas_script_call *call, kas_onnx_value *q, kas_onnx_value *k, kas_onnx_value *v,

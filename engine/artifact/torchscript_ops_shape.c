@@ -12,8 +12,7 @@ static kas_status give_reshaped(kas_script_call *call, kas_onnx_value *x, const 
     return kas_script_give(call, value);
 }
 
-/* ---- view and reshape
- * --------------------------------------------------------------------------------------- */
+/* ---- view and reshape ---------------------------------------------------------------------------------- */
 
 typedef struct target {
     kas_onnx_value *shape;
@@ -101,8 +100,7 @@ static kas_status lower_view(kas_script_call *call)
     return give_reshaped(call, x, to.shape);
 }
 
-/* ---- flatten and unflatten
- * ---------------------------------------------------------------------------------- */
+/* ---- flatten and unflatten ----------------------------------------------------------------------------- */
 
 static kas_status lower_flatten(kas_script_call *call)
 {
@@ -158,8 +156,7 @@ static kas_status lower_unflatten(kas_script_call *call)
     return give_reshaped(call, x, shape);
 }
 
-/* ---- squeeze and unsqueeze
- * ---------------------------------------------------------------------------------- */
+/* ---- squeeze and unsqueeze ----------------------------------------------------------------------------- */
 
 static kas_status lower_unsqueeze(kas_script_call *call)
 {
@@ -201,8 +198,7 @@ static kas_status lower_squeeze(kas_script_call *call)
     return give_reshaped(call, x, shape);
 }
 
-/* ---- permute and transpose
- * ---------------------------------------------------------------------------------- */
+/* ---- permute and transpose ----------------------------------------------------------------------------- */
 
 static kas_status give_permuted(kas_script_call *call, kas_onnx_value *x, const int *order)
 {
@@ -255,8 +251,7 @@ static kas_status lower_t(kas_script_call *call)
     return x->rank < 2 ? kas_script_give_first(call) : swap_axes(call, x, 0, 1);
 }
 
-/* ---- expand
- * ------------------------------------------------------------------------------------------------- */
+/* ---- expand -------------------------------------------------------------------------------------------- */
 
 /* A size of −1 keeps the axis; the batch is kept by −1, by its own size, or by the example's that tracing
  * wrote. */
@@ -312,8 +307,7 @@ static kas_status lower_expand(kas_script_call *call)
     return kas_script_give(call, value);
 }
 
-/* ---- the same
- * ----------------------------------------------------------------------------------------------- */
+/* ---- the same ------------------------------------------------------------------------------------------ */
 
 static kas_status lower_same(kas_script_call *call)
 {

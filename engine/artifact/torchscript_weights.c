@@ -49,8 +49,7 @@ void kas_script_forget_weights(kas_script_reader *reader)
             weight->value = (kas_script_value){0};
 }
 
-/* ---- values
- * ------------------------------------------------------------------------------------------------- */
+/* ---- values -------------------------------------------------------------------------------------------- */
 
 static kas_status number_of_tensor(kas_script_reader *reader, const kas_script_weight *weight,
                                    kas_script_value *out)
@@ -115,17 +114,16 @@ kas_status kas_script_weight_value(kas_script_reader *reader, const char *folder
     return NULL;
 }
 
-/* ---- parameters
- * --------------------------------------------------------------------------------------------- */
+/* ---- parameters ---------------------------------------------------------------------------------------- */
 
-typedef struct walk {
+typedef struct module_walk {
     kas_script_reader *reader;
     const kas_pickle_object **pending; /* a stack: modules met and not yet looked into */
     size_t count, capacity;
     uint64_t total;
-} walk;
+} module_walk;
 
-static kas_status count_parameter(walk *walk, const kas_pickle_value *value)
+static kas_status count_parameter(module_walk *walk, const kas_pickle_value *value)
 {
     kas_script_weight *weight;
     if (!value || value->kind != KAS_PICKLE_TENSOR) return NULL; /* None, for a bias that there is not */
@@ -136,7 +134,7 @@ static kas_status count_parameter(walk *walk, const kas_pickle_value *value)
 }
 
 /* The names that the class lists in __parameters__. */
-static kas_status count_listed(walk *walk, const kas_pickle_object *object)
+static kas_status count_listed(module_walk *walk, const kas_pickle_object *object)
 {
     const kas_script_class *type;
     KAS_TRY(kas_script_find_class(walk->reader, object, &type));
@@ -153,7 +151,7 @@ static kas_status count_listed(walk *walk, const kas_pickle_object *object)
     return NULL;
 }
 
-static kas_status push(walk *walk, const kas_pickle_object *object)
+static kas_status push(module_walk *walk, const kas_pickle_object *object)
 {
     void *room;
     if (walk->count == walk->capacity) {
@@ -167,7 +165,7 @@ static kas_status push(walk *walk, const kas_pickle_object *object)
     return NULL;
 }
 
-static kas_status look_into(walk *walk, const kas_pickle_object *object)
+static kas_status look_into(module_walk *walk, const kas_pickle_object *object)
 {
     if (!object->state || object->state->kind != KAS_PICKLE_DICT) return NULL; /* no module: a class of C++ */
     const kas_pickle_items *items = &object->state->items;
@@ -178,13 +176,23 @@ static kas_status look_into(walk *walk, const kas_pickle_object *object)
     return NULL;
 }
 
+/* A frozen module has no parameters: its weights are constants of the code. */
+static uint64_t count_constants(const kas_script_reader *reader)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < KAS_SCRIPT_BUCKETS; ++i)
+        for (const kas_script_weight *weight = reader->weights[i]; weight; weight = weight->next)
+            if (weight->value.kind == KAS_SCRIPT_VALUE_TENSOR) total += weight->tensor->elements;
+    return total;
+}
+
 /* A module at several places is looked into at each; steps bound what cycles and sharing can cost. */
 kas_status kas_script_count_parameters(kas_script_reader *reader, uint64_t *out)
 {
-    walk walk = {.reader = reader};
+    module_walk walk = {.reader = reader};
     KAS_TRY(push(&walk, reader->root));
     while (walk.count > 0)
         KAS_TRY(look_into(&walk, walk.pending[--walk.count]));
-    *out = walk.total;
+    *out = walk.total ? walk.total : count_constants(reader);
     return NULL;
 }
