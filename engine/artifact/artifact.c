@@ -8,6 +8,7 @@
 #include "engine/artifact/refuse.h"
 #include "engine/artifact/safetensors.h"
 #include "engine/artifact/torchsave.h"
+#include "engine/artifact/torchscript.h"
 
 enum {
     DEFAULT_FILE_BYTES = 256 << 20,
@@ -29,7 +30,7 @@ static const format_entry formats[] = {
     {KAS_FORMAT_ONNX, "onnx", "onnx", kas_onnx_read},
     {KAS_FORMAT_SAFETENSORS, "safetensors", "safetensors", kas_safetensors_read},
     {KAS_FORMAT_TORCHSAVE, "torchsave", NULL, kas_torchsave_read},
-    {KAS_FORMAT_TORCHSCRIPT, "torchscript", NULL, kas_torchsave_read},
+    {KAS_FORMAT_TORCHSCRIPT, "torchscript", NULL, kas_torchscript_read},
 };
 
 static const format_entry *find_format(kas_format format)

@@ -108,6 +108,7 @@ static const struct {
     {"raw", load_raw},
     {"safetensors", load_kernel},
     {"torchsave", load_kernel},
+    {"torchscript", load_kernel},
 };
 
 /* ---- what comes of it
@@ -300,4 +301,8 @@ Test(manifest, safetensors)
 Test(manifest, torchsave)
 {
     check_format("torchsave");
+}
+Test(manifest, torchscript)
+{
+    check_format("torchscript");
 }
