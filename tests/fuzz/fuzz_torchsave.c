@@ -3,6 +3,7 @@
  * and blocks. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/artifact/pickle.h"
 #include "tests/artifact/zip_build.h"
