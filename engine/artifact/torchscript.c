@@ -157,6 +157,7 @@ static kas_status evaluate_without_example(kas_script_reader *reader, kas_artifa
     if (reader->width == 0) return status;
     kas_status_free(status);
     row.dims[0] = reader->width;
+    reader->is_width_known = true;
     return evaluate(reader, &row, out);
 }
 
@@ -168,6 +169,7 @@ static kas_status read_all(kas_script_reader *reader, const void *bytes, size_t 
     KAS_TRY(read_root(reader));
     KAS_TRY(kas_script_read_example(&reader->archive, &example));
     reader->lower.fixed_batch = example.batch;
+    reader->is_width_known = example.batch > 0;
     KAS_TRY(example.batch ? evaluate(reader, &example.row, out) : evaluate_without_example(reader, out));
     snprintf(out->producer, sizeof out->producer, "pytorch");
     return kas_script_count_parameters(reader, &out->parameter_count);

@@ -127,8 +127,8 @@ static kas_status spend_on_constants(kas_script_reader *reader, const kas_script
     return tensor->constant ? kas_script_spend(reader, tensor->elements / KAS_SCRIPT_CONSTANTS_A_STEP) : NULL;
 }
 
-/* The tensor takes the result's value, for all that know it. Views would have to follow: they are refused. What is
- * no tensor is a buffer of rank 0, as the count of batches that BatchNorm keeps. */
+/* The tensor takes the result's value, for all that know it. Views would have to follow: they are refused.
+ * What is no tensor is a buffer of rank 0, as the count of batches that BatchNorm keeps. */
 static kas_status change_in_place(kas_script_call *call)
 {
     const kas_script_value *self = call->arguments[0];
@@ -350,8 +350,9 @@ kas_status kas_script_give_first(kas_script_call *call)
 
 kas_status kas_script_show_width(kas_script_reader *reader, const kas_onnx_value *x, int axis, int64_t size)
 {
-    if (axis < 0 || x->dims[axis] != KAS_SCRIPT_UNKNOWN_WIDTH || size == KAS_SCRIPT_UNKNOWN_WIDTH || size < 1)
-        return NULL;
-    reader->width = size;
-    return kas_refuse(KAS_REASON_SHAPE, "the input has the width %lld", (long long)size);
+    const int64_t unknown = KAS_SCRIPT_UNKNOWN_WIDTH, least = unknown / KAS_SCRIPT_UNKNOWN_PARTS;
+    if (reader->is_width_known || axis < 0 || size < 1 || size >= least) return NULL;
+    if (x->dims[axis] < least || unknown % x->dims[axis]) return NULL;
+    reader->width = size * (unknown / x->dims[axis]);
+    return kas_refuse(KAS_REASON_SHAPE, "the input has the width %lld", (long long)reader->width);
 }

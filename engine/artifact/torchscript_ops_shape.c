@@ -335,6 +335,7 @@ const kas_script_op kas_script_ops_shape[] = {
     {"torch.t", lower_t, "self", 0, true},
     {"torch.to", lower_to, "self dtype non_blocking? copy? memory_format?", 0, true},
     {"torch.transpose", lower_transpose, "self dim0 dim1", 0, true},
+    {"torch.type_as", lower_same, "self other", 0, true},
     {"torch.unflatten", lower_unflatten, "self dim sizes", 0, true},
     {"torch.unsqueeze", lower_unsqueeze, "self dim", 0, true},
     {"torch.view", lower_view, "self size", 0, true},

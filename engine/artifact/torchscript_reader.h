@@ -26,9 +26,10 @@ enum {
     KAS_SCRIPT_MAX_TURNS = 4096, /* of a loop */
 };
 
-/* Stands for the width of the input until it is known: a prime, so that nothing divides it by chance, and
- * larger than any size that a weight can have. */
-#define KAS_SCRIPT_UNKNOWN_WIDTH 67108859
+/* Stands for the width of the input until it is known: far larger than a row is, and 2^13·3^2·5·7·11, so that
+ * parts of it are still told as such. */
+#define KAS_SCRIPT_UNKNOWN_WIDTH 28385280
+enum { KAS_SCRIPT_UNKNOWN_PARTS = 64 }; /* that it is cut into, at most */
 
 typedef enum kas_script_value_kind {
     KAS_SCRIPT_VALUE_NONE = 0,
@@ -86,8 +87,9 @@ typedef struct kas_script_reader {
     kas_script_weight *weights[KAS_SCRIPT_BUCKETS];
     kas_script_frame *frame;
     uint32_t steps_left, depth_left;
-    int64_t width;   /* that a call has shown; 0: none yet */
-    bool is_located; /* the refusal on its way out says where */
+    int64_t width;       /* that a call has shown; 0: none yet */
+    bool is_width_known; /* calls need not show it */
+    bool is_located;     /* the refusal on its way out says where */
 } kas_script_reader;
 
 /* ---- torchscript_lookup.c: what a name of the archive stands for --------------------------------------- */
@@ -223,7 +225,8 @@ kas_status kas_script_give_first(kas_script_call *call) KAS_MUST_USE;
 /* Refuses a `dtype` other than None and float32. */
 kas_status kas_script_check_dtype(const kas_script_call *call, int index) KAS_MUST_USE;
 
-/* The call shows that this axis of x has `size` elements: ends the evaluation if it is the unknown width. */
+/* The call shows that this axis of x has `size` elements: ends the evaluation if it is the unknown width, or
+ * a part of it. */
 kas_status kas_script_show_width(kas_script_reader *reader, const kas_onnx_value *x, int axis,
                                  int64_t size) KAS_MUST_USE;
 
