@@ -154,7 +154,7 @@ static kas_status evaluate_without_example(kas_script_reader *reader, kas_artifa
     kas_shape row = {.rank = 1, .dims = {KAS_SCRIPT_UNKNOWN_WIDTH}};
     kas_status status = evaluate(reader, &row, out);
     if (!status) return kas_refuse(KAS_REASON_SHAPE, "no call in the code shows how wide the input is");
-    if (reader->width == 0) return status;
+    if (reader->width == 0) return kas_annotate(status, "before any call shows how wide the input is");
     kas_status_free(status);
     row.dims[0] = reader->width;
     reader->is_width_known = true;
