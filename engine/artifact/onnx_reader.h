@@ -50,6 +50,7 @@ typedef struct kas_onnx_reader {
     const kas_onnx_model *model;
     kas_graph *graph;
     kas_onnx_scope *scope;
+    bool has_batch;      /* of the input; without one, the model's input is one row */
     int64_t fixed_batch; /* as the model declares it; 0: free */
     uint32_t nodes_left, nesting_left;
     uint64_t parameter_count;
