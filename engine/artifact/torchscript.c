@@ -121,14 +121,15 @@ static kas_status set_output(kas_script_reader *reader, const kas_script_value *
 
 static kas_status call_forward(kas_script_reader *reader, const kas_shape *row)
 {
-    static const kas_span by_position[2];
+    kas_span by_position[2] = {{NULL, 0}, {NULL, 0}};
     const kas_script_function *forward;
     const kas_script_parameter *parameter;
-    kas_script_value arguments[2] = {{.kind = KAS_SCRIPT_VALUE_OBJECT, .object = reader->root}}, output;
+    kas_script_value values[2] = {{.kind = KAS_SCRIPT_VALUE_OBJECT, .object = reader->root}}, output;
     KAS_TRY(kas_script_find_method(reader, reader->root, text_span("forward"), &forward));
     KAS_TRY(find_input_parameter(forward, &parameter));
-    KAS_TRY(make_input(reader, row, parameter->name, &arguments[1]));
-    KAS_TRY(kas_script_run(reader, forward, arguments, 2, by_position, &output));
+    KAS_TRY(make_input(reader, row, parameter->name, &values[1]));
+    const kas_script_arguments arguments = {.values = values, .keywords = by_position, .count = 2};
+    KAS_TRY(kas_script_run(reader, forward, &arguments, &output));
     return set_output(reader, &output);
 }
 
