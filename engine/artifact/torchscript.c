@@ -149,12 +149,14 @@ static kas_status evaluate(kas_script_reader *reader, const kas_shape *row, kas_
     return call_forward(reader, row);
 }
 
-/* What does not fit, or is too large, may do so because of the width that stands for the unknown one. */
-static kas_status explain_width(kas_status status)
+/* What does not fit, or is too large, once something was computed may be so because of the width that stands
+ * for the unknown one. */
+static kas_status explain_width(const kas_script_reader *reader, kas_status status)
 {
     const char *reason = kas_status_reason(status);
     const bool is_size = strcmp(reason, KAS_REASON_SHAPE) == 0 || strcmp(reason, KAS_REASON_LIMIT) == 0;
-    return is_size ? kas_annotate(status, "before any call shows how wide the input is") : status;
+    const bool computes = reader->lower.graph && reader->lower.graph->tensor_count > 1;
+    return is_size && computes ? kas_annotate(status, "before any call shows how wide the input is") : status;
 }
 
 /* Without an example: the first evaluation is to end where the width shows. */
@@ -163,7 +165,7 @@ static kas_status evaluate_without_example(kas_script_reader *reader, kas_artifa
     kas_shape row = {.rank = 1, .dims = {KAS_SCRIPT_UNKNOWN_WIDTH}};
     kas_status status = evaluate(reader, &row, out);
     if (!status) return kas_refuse(KAS_REASON_SHAPE, "no call in the code shows how wide the input is");
-    if (reader->width == 0) return explain_width(status);
+    if (reader->width == 0) return explain_width(reader, status);
     kas_status_free(status);
     row.dims[0] = reader->width;
     reader->is_width_known = true;

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "engine/artifact/artifact.h"
+#include "engine/artifact/torchscript_reader.h"
 #include "tests/artifact/script_archive.h"
 
 enum { WIDTH = 12, ROWS = 2, ARCHIVE_MAX = 1 << 20 };
@@ -303,6 +304,35 @@ Test(torchscript, the_file_must_parse)
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; ++i)
         expect_refusal(files[i].code, strlen(files[i].code), files[i].reason, files[i].part);
+}
+
+/* ---- the documentation --------------------------------------------------------------------------------- */
+
+static void expect_documented(const char *docs, const kas_script_op *ops)
+{
+    char name[128];
+    for (; ops->name; ++ops) {
+        snprintf(name, sizeof name, "`%s`", ops->name);
+        cr_expect_not_null(strstr(docs, name), "docs/artifacts.md does not name %s", name);
+    }
+}
+
+Test(torchscript, the_documentation_names_every_call)
+{
+    static const kas_script_op *const tables[] = {
+        kas_script_ops_language, kas_script_ops_activation, kas_script_ops_elementwise,
+        kas_script_ops_product,  kas_script_ops_norm,       kas_script_ops_shape,
+        kas_script_ops_index,    kas_script_ops_reduce,     kas_script_ops_window,
+    };
+    kas_bytes docs;
+    kas_status status = kas_file_read(KASMINA_SOURCE_DIR "/docs/artifacts.md", ARCHIVE_MAX, &docs);
+    cr_assert_null(status, "%s", kas_status_message(status));
+    char *text = strndup((const char *)docs.data, docs.size);
+    cr_assert_not_null(text);
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; ++i)
+        expect_documented(text, tables[i]);
+    free(text);
+    kas_bytes_free(&docs);
 }
 
 /* ---- memory -------------------------------------------------------------------------------------------- */
