@@ -122,8 +122,10 @@ static kas_status read_layer(const void *bytes, size_t size_bytes, kas_arena *ar
 kas_status kas_torchsave_layer(const void *bytes, size_t size_bytes, kas_layer_weights *out)
 {
     kas_arena arena;
+    *out = (kas_layer_weights){0};
     kas_arena_init_for_file(&arena, size_bytes, LAYER_MEMORY_BYTES);
     kas_status status = read_layer(bytes, size_bytes, &arena, out);
     kas_arena_finish(&arena);
+    if (status) kas_layer_weights_finish(out);
     return kas_annotate(status, "torchsave");
 }

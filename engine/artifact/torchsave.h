@@ -15,7 +15,7 @@ kas_status kas_torchsave_read(const void *bytes, size_t size_bytes, const kas_ar
                               kas_artifact *out) KAS_MUST_USE;
 
 /* As the weights of a layer: the keys weight [outputs, inputs] and, where there is one, bias [outputs]. The digest is
- * not set. On failure `out` holds whatever was read so far, to be finished by the caller. */
+ * not set. */
 kas_status kas_torchsave_layer(const void *bytes, size_t size_bytes, kas_layer_weights *out) KAS_MUST_USE;
 
 #endif

@@ -195,10 +195,7 @@ kas_status kas_torchscript_read(const void *bytes, size_t size_bytes, const kas_
                                 kas_artifact *out)
 {
     kas_arena arena;
-    size_t budget;
-    if (!kas_mul(size_bytes, 2, &budget) || !kas_add(budget, limits->memory_bytes, &budget))
-        budget = SIZE_MAX;
-    kas_arena_init(&arena, budget);
+    kas_arena_init_for_file(&arena, size_bytes, limits->memory_bytes);
     kas_script_reader reader = {
         .lower = {.source = {.arena = &arena, .max_nodes = limits->nodes},
                   .limits = limits,

@@ -1,11 +1,9 @@
 #include "tests/artifact/script_archive.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
-#include <zlib.h>
 
-enum { ENTRIES_MAX = 16, ELEMENTS_MAX = 64, PICKLE_MAX = 2048, NAME_MAX_BYTES = 64 };
+enum { TENSORS = 8, ELEMENTS_MAX = 36, PICKLE_MAX = 2048 };
 
 static const char child_code[] = "class Child(Module):\n"
                                  "  __parameters__ = [\"gain\", ]\n"
@@ -29,78 +27,16 @@ static const char child_code[] = "class Child(Module):\n"
                                  "      self.gain = x\n"
                                  "    return x\n";
 
-/* ---- the zip ------------------------------------------------------------------------------------------- */
-
-typedef struct archive {
-    uint8_t *out;
-    size_t size;
-    struct {
-        char name[NAME_MAX_BYTES];
-        uint32_t offset, size, crc;
-    } entries[ENTRIES_MAX];
+/* What the parts of the archive point to. */
+typedef struct contents {
+    zip_part parts[ZIP_MAX_PARTS];
     size_t count;
-} archive;
+    float tensors[TENSORS][ELEMENTS_MAX];
+} contents;
 
-static void put(archive *to, const void *bytes, size_t size)
+static void add(contents *to, const char *name, const void *bytes, size_t size)
 {
-    if (size) memcpy(to->out + to->size, bytes, size);
-    to->size += size;
-}
-
-static void put_number(archive *to, uint32_t value, size_t size)
-{
-    for (size_t i = 0; i < size; ++i, value >>= 8)
-        to->out[to->size++] = (uint8_t)value;
-}
-
-/* What a local header and an entry of the directory have in common. */
-static void put_description(archive *to, size_t entry)
-{
-    put_number(to, 20, 2); /* version needed */
-    put_number(to, 0, 2);  /* flags */
-    put_number(to, 0, 2);  /* stored */
-    put_number(to, 0, 4);  /* no date */
-    put_number(to, to->entries[entry].crc, 4);
-    put_number(to, to->entries[entry].size, 4);
-    put_number(to, to->entries[entry].size, 4);
-    put_number(to, (uint32_t)strlen(to->entries[entry].name), 2);
-    put_number(to, 0, 2); /* no extra field */
-}
-
-static void add(archive *to, const char *name, const void *bytes, size_t size)
-{
-    const size_t entry = to->count++;
-    snprintf(to->entries[entry].name, NAME_MAX_BYTES, "kernel/%s", name);
-    to->entries[entry].offset = (uint32_t)to->size;
-    to->entries[entry].size = (uint32_t)size;
-    to->entries[entry].crc = (uint32_t)crc32(0, bytes, (uInt)size);
-    put_number(to, 0x04034b50, 4);
-    put_description(to, entry);
-    put(to, to->entries[entry].name, strlen(to->entries[entry].name));
-    put(to, bytes, size);
-}
-
-static void finish(archive *to)
-{
-    const size_t directory = to->size;
-    for (size_t i = 0; i < to->count; ++i) {
-        put_number(to, 0x02014b50, 4);
-        put_number(to, 20, 2); /* version made by */
-        put_description(to, i);
-        put_number(to, 0, 4); /* no comment, disk 0 */
-        put_number(to, 0, 2); /* internal attributes */
-        put_number(to, 0, 4); /* external attributes */
-        put_number(to, to->entries[i].offset, 4);
-        put(to, to->entries[i].name, strlen(to->entries[i].name));
-    }
-    const size_t end = to->size;
-    put_number(to, 0x06054b50, 4);
-    put_number(to, 0, 4);
-    put_number(to, (uint32_t)to->count, 2);
-    put_number(to, (uint32_t)to->count, 2);
-    put_number(to, (uint32_t)(end - directory), 4);
-    put_number(to, (uint32_t)directory, 4);
-    put_number(to, 0, 2);
+    to->parts[to->count++] = (zip_part){.name = name, .bytes = bytes, .size = size};
 }
 
 /* ---- tensors ------------------------------------------------------------------------------------------- */
@@ -112,12 +48,11 @@ static float value_of(unsigned number, unsigned element, bool positive)
     return positive ? (value < 0 ? -value : value) + 0.5f : value;
 }
 
-static void add_floats(archive *to, const char *name, unsigned number, unsigned count, bool positive)
+static void add_floats(contents *to, const char *name, unsigned number, unsigned count, bool positive)
 {
-    float values[ELEMENTS_MAX];
     for (unsigned i = 0; i < count; ++i)
-        values[i] = value_of(number, i, positive);
-    add(to, name, values, count * sizeof *values);
+        to->tensors[number][i] = value_of(number, i, positive);
+    add(to, name, to->tensors[number], count * sizeof(float));
 }
 
 /* ---- pickles ------------------------------------------------------------------------------------------- */
@@ -167,62 +102,60 @@ static void tensor(pickle *to, const char *storage, const char *key, unsigned ro
             "ccollections\nOrderedDict\n)RtR");
 }
 
-static void add_state(archive *to)
+static void make_state(pickle *state)
 {
     static const struct {
         const char *name, *key;
         unsigned rows, columns;
     } tensors[] = {{"weight", "0", 3, 12}, {"bias", "1", 3, 0},  {"square", "2", 4, 4},
                    {"gain", "3", 12, 0},   {"mean", "4", 12, 0}, {"variance", "5", 12, 0}};
-    pickle state = {.size = 0};
-    RAW(&state, "\x80\x02"
-                "c__torch__\nKernel\n)\x81}(");
-    text(&state, "training");
-    RAW(&state, "\x89");
-    text(&state, "scale");
-    RAW(&state, "G\x3f\xe0\0\0\0\0\0\0");
+    RAW(state, "\x80\x02"
+               "c__torch__\nKernel\n)\x81}(");
+    text(state, "training");
+    RAW(state, "\x89");
+    text(state, "scale");
+    RAW(state, "G\x3f\xe0\0\0\0\0\0\0");
     for (size_t i = 0; i < sizeof tensors / sizeof *tensors; ++i) {
-        text(&state, tensors[i].name);
-        tensor(&state, "ctorch\nFloatStorage\n", tensors[i].key, tensors[i].rows, tensors[i].columns);
+        text(state, tensors[i].name);
+        tensor(state, "ctorch\nFloatStorage\n", tensors[i].key, tensors[i].rows, tensors[i].columns);
     }
-    text(&state, "child");
-    RAW(&state, "c__torch__.parts\nChild\n)\x81}(");
-    text(&state, "training");
-    RAW(&state, "\x89");
-    text(&state, "gain");
-    tensor(&state, "ctorch\nFloatStorage\n", "6", 12, 0);
-    RAW(&state, "ubub.");
-    add(to, "data.pkl", state.bytes, state.size);
+    text(state, "child");
+    RAW(state, "c__torch__.parts\nChild\n)\x81}(");
+    text(state, "training");
+    RAW(state, "\x89");
+    text(state, "gain");
+    tensor(state, "ctorch\nFloatStorage\n", "6", 12, 0);
+    RAW(state, "ubub.");
 }
 
-static void add_constants(archive *to)
+static void make_constants(pickle *constants)
 {
-    const double number = 1.75;
-    pickle constants = {.size = 0};
-    RAW(&constants, "\x80\x02(");
-    tensor(&constants, "ctorch\nDoubleStorage\n", "0", 0, 0);
-    tensor(&constants, "ctorch\nFloatStorage\n", "1", 12, 0);
-    RAW(&constants, "t.");
-    add(to, "constants.pkl", constants.bytes, constants.size);
-    add(to, "constants/0", &number, sizeof number);
-    add_floats(to, "constants/1", 7, 12, false);
+    RAW(constants, "\x80\x02(");
+    tensor(constants, "ctorch\nDoubleStorage\n", "0", 0, 0);
+    tensor(constants, "ctorch\nFloatStorage\n", "1", 12, 0);
+    RAW(constants, "t.");
 }
 
-size_t script_archive(const void *code, size_t size_bytes, uint8_t *out)
+zip_image script_archive(const void *code, size_t size_bytes)
 {
-    archive to = {.out = out};
-    add_state(&to);
-    add(&to, "code/__torch__.py", code, size_bytes);
-    add(&to, "code/__torch__/parts.py", child_code, sizeof child_code - 1);
-    add_floats(&to, "data/0", 0, 36, false);
-    add_floats(&to, "data/1", 1, 3, false);
-    add_floats(&to, "data/2", 2, 16, false);
-    add_floats(&to, "data/3", 3, 12, false);
-    add_floats(&to, "data/4", 4, 12, false);
-    add_floats(&to, "data/5", 5, 12, true);
-    add_floats(&to, "data/6", 6, 12, false);
-    add_constants(&to);
-    add(&to, "version", "3\n", 2);
-    finish(&to);
-    return to.size;
+    static const double number = 1.75;
+    pickle state = {.size = 0}, constants = {.size = 0};
+    contents all = {.count = 0};
+    make_state(&state);
+    make_constants(&constants);
+    add(&all, "kernel/data.pkl", state.bytes, state.size);
+    add(&all, "kernel/code/__torch__.py", code, size_bytes);
+    add(&all, "kernel/code/__torch__/parts.py", child_code, sizeof child_code - 1);
+    add_floats(&all, "kernel/data/0", 0, 36, false);
+    add_floats(&all, "kernel/data/1", 1, 3, false);
+    add_floats(&all, "kernel/data/2", 2, 16, false);
+    add_floats(&all, "kernel/data/3", 3, 12, false);
+    add_floats(&all, "kernel/data/4", 4, 12, false);
+    add_floats(&all, "kernel/data/5", 5, 12, true);
+    add_floats(&all, "kernel/data/6", 6, 12, false);
+    add(&all, "kernel/constants.pkl", constants.bytes, constants.size);
+    add(&all, "kernel/constants/0", &number, sizeof number);
+    add_floats(&all, "kernel/constants/1", 7, 12, false);
+    add(&all, "kernel/version", "3\n", 2);
+    return zip_build(all.parts, all.count, ZIP_PLAIN);
 }

@@ -8,12 +8,9 @@
 #ifndef KAS_TESTS_SCRIPT_ARCHIVE_H
 #define KAS_TESTS_SCRIPT_ARCHIVE_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/artifact/zip_build.h"
 
-enum { SCRIPT_ARCHIVE_OVERHEAD = 16 << 10 }; /* bytes of an archive beyond its code, at most */
-
-/* Writes the archive and gives its size. `out` has room for the code and SCRIPT_ARCHIVE_OVERHEAD bytes. */
-size_t script_archive(const void *code, size_t size_bytes, uint8_t *out);
+/* To be freed with zip_image_free; it is empty where memory runs out. */
+zip_image script_archive(const void *code, size_t size_bytes);
 
 #endif

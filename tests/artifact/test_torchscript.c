@@ -11,13 +11,15 @@
 #include "engine/artifact/torchscript_reader.h"
 #include "tests/artifact/script_archive.h"
 
-enum { WIDTH = 12, ROWS = 2, ARCHIVE_MAX = 1 << 20 };
+enum { WIDTH = 12, ROWS = 2, FILE_MAX_BYTES = 1 << 20 };
 
 static kas_status decode(const char *code, size_t size, kas_artifact *out)
 {
-    static uint8_t archive[ARCHIVE_MAX];
-    cr_assert_leq(size + SCRIPT_ARCHIVE_OVERHEAD, sizeof archive);
-    return kas_artifact_decode(archive, script_archive(code, size, archive), "kernel.pt", NULL, out);
+    zip_image archive = script_archive(code, size);
+    cr_assert_not_null(archive.bytes);
+    kas_status status = kas_artifact_decode(archive.bytes, archive.size, "kernel.pt", NULL, out);
+    zip_image_free(&archive);
+    return status;
 }
 
 /* ---- answers ------------------------------------------------------------------------------------------- */
@@ -44,7 +46,7 @@ static void check_case(const char *name)
     kas_artifact artifact;
     float x[ROWS * WIDTH];
     snprintf(path, sizeof path, "%s/tests/artifact/torchscript/%s.py", KASMINA_SOURCE_DIR, name);
-    kas_status status = kas_file_read(path, ARCHIVE_MAX, &code);
+    kas_status status = kas_file_read(path, FILE_MAX_BYTES, &code);
     cr_assert_null(status, "%s", kas_status_message(status));
     status = decode((const char *)code.data, code.size, &artifact);
     cr_assert_null(status, "%s: %s", name, kas_status_message(status));
@@ -325,7 +327,7 @@ Test(torchscript, the_documentation_names_every_call)
         kas_script_ops_index,    kas_script_ops_reduce,     kas_script_ops_window,
     };
     kas_bytes docs;
-    kas_status status = kas_file_read(KASMINA_SOURCE_DIR "/docs/artifacts.md", ARCHIVE_MAX, &docs);
+    kas_status status = kas_file_read(KASMINA_SOURCE_DIR "/docs/artifacts.md", FILE_MAX_BYTES, &docs);
     cr_assert_null(status, "%s", kas_status_message(status));
     char *text = strndup((const char *)docs.data, docs.size);
     cr_assert_not_null(text);
@@ -343,13 +345,15 @@ Test(torchscript, every_allocation_may_fail)
     char path[512];
     kas_bytes code;
     snprintf(path, sizeof path, "%s/tests/artifact/torchscript/language.py", KASMINA_SOURCE_DIR);
-    kas_status status = kas_file_read(path, ARCHIVE_MAX, &code);
+    kas_status status = kas_file_read(path, FILE_MAX_BYTES, &code);
     cr_assert_null(status, "%s", kas_status_message(status));
+    zip_image archive = script_archive(code.data, code.size);
+    cr_assert_not_null(archive.bytes);
     uint64_t failed = 0;
     for (bool done = false; !done; failed += !done) {
         kas_artifact artifact;
         kas_alloc_fail_at(failed + 1);
-        status = decode((const char *)code.data, code.size, &artifact);
+        status = kas_artifact_decode(archive.bytes, archive.size, "kernel.pt", NULL, &artifact);
         kas_alloc_fail_at(0);
         done = status == NULL;
         if (!done) cr_expect_eq(kas_status_code(status), KAS_OUT_OF_MEMORY, "%s", kas_status_message(status));
@@ -358,5 +362,6 @@ Test(torchscript, every_allocation_may_fail)
         kas_artifact_finish(&artifact);
     }
     cr_expect_gt(failed, 20);
+    zip_image_free(&archive);
     kas_bytes_free(&code);
 }

@@ -2,13 +2,12 @@
 #include "tests/artifact/script_archive.h"
 #include "tests/fuzz/decoded.h"
 
-enum { FUZZ_CODE_MAX = 64 << 10 };
-
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    static uint8_t archive[FUZZ_CODE_MAX + SCRIPT_ARCHIVE_OVERHEAD];
-    if (size <= FUZZ_CODE_MAX) fuzz_decode(archive, script_archive(bytes, size, archive), "fuzz.pt");
+    zip_image archive = script_archive(bytes, size);
+    if (archive.bytes) fuzz_decode(archive.bytes, archive.size, "fuzz.pt");
+    zip_image_free(&archive);
     return 0;
 }
