@@ -17,24 +17,15 @@ static const kas_script_op *find_exactly(kas_span name)
     return NULL;
 }
 
-/* A name that ends with one '_' is the same operator in place. */
-static const kas_script_op *find_op(kas_span name, bool *in_place)
+kas_status kas_script_find_op(kas_span name, const kas_script_op **out, bool *in_place)
 {
-    const kas_script_op *op = find_exactly(name);
-    *in_place = false;
-    if (op || name.size < 2 || name.data[name.size - 1] != '_' || name.data[name.size - 2] == '_') return op;
-    *in_place = true;
-    --name.size;
-    return find_exactly(name);
-}
-
-kas_status kas_script_check_op(kas_span name)
-{
-    bool in_place;
-    if (find_op(name, &in_place)) return NULL;
+    const bool marked = name.size > 1 && name.data[name.size - 1] == '_' && name.data[name.size - 2] != '_';
+    *out = find_exactly(name);
+    *in_place = !*out && marked;
+    if (*in_place) *out = find_exactly((kas_span){name.data, name.size - 1});
+    if (*out) return NULL;
     return kas_refuse(KAS_REASON_OPERATOR,
-                      "the call of \"%.*s\" is unsupported: it is not on the list of known "
-                      "operators",
+                      "the call of \"%.*s\" is unsupported: it is not on the list of known operators",
                       KAS_SPAN_ARGS(name));
 }
 
@@ -81,22 +72,22 @@ static kas_span parameter_name(const kas_script_call *call, int index)
     return name;
 }
 
-static kas_status bind_arguments(kas_script_call *call, const kas_script_value *arguments,
-                                 const kas_span *keywords, size_t count)
+static kas_status bind_arguments(kas_script_call *call, const kas_script_arguments *arguments)
 {
     const int parameters = count_parameters(call->op);
-    for (size_t i = 0; i < count; ++i) {
-        const int at = keywords[i].size ? find_parameter(call->op, keywords[i]) : (int)i;
+    for (size_t i = 0; i < arguments->count; ++i) {
+        const kas_span keyword = arguments->keywords[i];
+        const int at = keyword.size ? find_parameter(call->op, keyword) : (int)i;
         if (at < 0)
             return kas_refuse(KAS_REASON_UNSUPPORTED, "the argument \"%.*s\" is not supported",
-                              KAS_SPAN_ARGS(keywords[i]));
+                              KAS_SPAN_ARGS(keyword));
         if (at >= parameters)
-            return kas_refuse(KAS_REASON_UNSUPPORTED, "%zu arguments, where up to %d are supported", count,
-                              parameters);
+            return kas_refuse(KAS_REASON_UNSUPPORTED, "%zu arguments, where up to %d are supported",
+                              arguments->count, parameters);
         if (call->arguments[at])
             return kas_refuse(KAS_REASON_MALFORMED, "the argument \"%.*s\" is given twice",
                               KAS_SPAN_ARGS(parameter_name(call, at)));
-        call->arguments[at] = &arguments[i];
+        call->arguments[at] = &arguments->values[i];
     }
     const char *list = call->op->parameters;
     for (int i = 0; i < parameters; ++i) {
@@ -118,17 +109,23 @@ static void note_operator(kas_onnx_reader *lower, const char *name)
         lower->operators[(*lower->operator_count)++] = name;
 }
 
-/* Constants are computed with at once, which takes time as evaluating does. */
-static kas_status spend_on_constants(kas_script_reader *reader, const kas_script_value *argument)
+/* Of nothing but constants the result is computed at once, which takes time as evaluating does. */
+static kas_status spend_on_constants(kas_script_reader *reader, const kas_script_arguments *arguments)
 {
     const kas_graph *graph = reader->lower.graph;
-    if (argument->kind != KAS_SCRIPT_VALUE_TENSOR || argument->tensor->value->tensor < 0) return NULL;
-    const kas_tensor *tensor = &graph->tensors[argument->tensor->value->tensor];
-    return tensor->constant ? kas_script_spend(reader, tensor->elements / KAS_SCRIPT_CONSTANTS_A_STEP) : NULL;
+    size_t elements = 0;
+    for (size_t i = 0; i < arguments->count; ++i) {
+        const kas_script_value *value = &arguments->values[i];
+        if (value->kind != KAS_SCRIPT_VALUE_TENSOR || value->tensor->value->tensor < 0) continue;
+        const kas_tensor *tensor = &graph->tensors[value->tensor->value->tensor];
+        if (!tensor->constant) return NULL;
+        elements += tensor->elements;
+    }
+    return kas_script_spend(reader, elements / KAS_SCRIPT_CONSTANTS_A_STEP);
 }
 
-/* The tensor takes the result's value, for all that know it. Views would have to follow: they are refused. What is
- * no tensor is a buffer of rank 0, as the count of batches that BatchNorm keeps. */
+/* The tensor takes the result's value, for all that know it. Views would have to follow: they are refused.
+ * What is no tensor is a buffer of rank 0, as the count of batches that BatchNorm keeps. */
 static kas_status change_in_place(kas_script_call *call)
 {
     const kas_script_value *self = call->arguments[0];
@@ -154,12 +151,10 @@ static void mark_shared(const kas_script_value *value)
             value->list->items[i].tensor->shared = true;
 }
 
-static kas_status lower_call(kas_script_call *call, const kas_script_value *arguments,
-                             const kas_span *keywords, size_t count, bool in_place)
+static kas_status lower_call(kas_script_call *call, const kas_script_arguments *arguments, bool in_place)
 {
-    KAS_TRY(bind_arguments(call, arguments, keywords, count));
-    for (size_t i = 0; i < count; ++i)
-        KAS_TRY(spend_on_constants(call->reader, &arguments[i]));
+    KAS_TRY(bind_arguments(call, arguments));
+    KAS_TRY(spend_on_constants(call->reader, arguments));
     KAS_TRY(call->op->lower(call));
     if (in_place) return change_in_place(call);
     if (!call->op->is_view) return NULL;
@@ -168,16 +163,12 @@ static kas_status lower_call(kas_script_call *call, const kas_script_value *argu
     return NULL;
 }
 
-kas_status kas_script_call_op(kas_script_reader *reader, kas_span name, const kas_script_value *arguments,
-                              const kas_span *keywords, size_t count, kas_script_value *out)
+kas_status kas_script_call_op(kas_script_reader *reader, const kas_script_op *op, bool in_place,
+                              const kas_script_arguments *arguments, kas_script_value *out)
 {
-    bool in_place;
-    kas_script_call call = {.reader = reader, .lower = &reader->lower, .op = find_op(name, &in_place)};
-    KAS_TRY(kas_script_check_op(name));
-    KAS_TRY(
-        kas_annotate(lower_call(&call, arguments, keywords, count, in_place), "%.*s", KAS_SPAN_ARGS(name)));
-    if (call.result.kind == KAS_SCRIPT_VALUE_TENSOR || call.op->is_view)
-        note_operator(call.lower, call.op->name);
+    kas_script_call call = {.reader = reader, .lower = &reader->lower, .op = op};
+    KAS_TRY(kas_annotate(lower_call(&call, arguments, in_place), "%s%s", op->name, in_place ? "_" : ""));
+    if (call.result.kind == KAS_SCRIPT_VALUE_TENSOR || op->is_view) note_operator(call.lower, op->name);
     *out = call.result;
     return NULL;
 }
@@ -350,8 +341,9 @@ kas_status kas_script_give_first(kas_script_call *call)
 
 kas_status kas_script_show_width(kas_script_reader *reader, const kas_onnx_value *x, int axis, int64_t size)
 {
-    if (axis < 0 || x->dims[axis] != KAS_SCRIPT_UNKNOWN_WIDTH || size == KAS_SCRIPT_UNKNOWN_WIDTH || size < 1)
-        return NULL;
-    reader->width = size;
-    return kas_refuse(KAS_REASON_SHAPE, "the input has the width %lld", (long long)size);
+    const int64_t unknown = KAS_SCRIPT_UNKNOWN_WIDTH, least = unknown / KAS_SCRIPT_UNKNOWN_PARTS;
+    if (reader->is_width_known || axis < 0 || size < 1 || size >= least) return NULL;
+    if (x->dims[axis] < least || unknown % x->dims[axis]) return NULL;
+    reader->width = size * (unknown / x->dims[axis]);
+    return kas_out_of_memory(); /* any failure would do: this one needs no memory, and nobody reads it */
 }

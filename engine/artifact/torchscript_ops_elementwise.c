@@ -38,11 +38,53 @@ static bool is_integer(const kas_script_value *value)
     return value->kind == KAS_SCRIPT_VALUE_INT || value->kind == KAS_SCRIPT_VALUE_BOOL;
 }
 
+/* k·B against n, where B is at least 1 whatever the batch: true where the answer is the same for all of them.
+ */
+static bool compare_multiple(kas_binary op, int64_t k, int64_t n, bool *out)
+{
+    const bool above = k > n, at_least = k >= n;
+    switch (op) {
+    case KAS_EQUAL:
+        *out = false;
+        return above;
+    case KAS_GREATER:
+    case KAS_LESS_EQUAL:
+        *out = op == KAS_GREATER;
+        return above;
+    case KAS_GREATER_EQUAL:
+    case KAS_LESS:
+        *out = op == KAS_GREATER_EQUAL;
+        return at_least;
+    default:
+        return false;
+    }
+}
+
+/* A multiple of the batch with a number: n > k·B is k·B < n. */
+static bool compare_with_batch(kas_binary op, kas_integer a, kas_integer b, bool *out)
+{
+    static const kas_binary turned[KAS_BINARY_COUNT] = {[KAS_EQUAL] = KAS_EQUAL,
+                                                        [KAS_GREATER] = KAS_LESS,
+                                                        [KAS_LESS] = KAS_GREATER,
+                                                        [KAS_GREATER_EQUAL] = KAS_LESS_EQUAL,
+                                                        [KAS_LESS_EQUAL] = KAS_GREATER_EQUAL};
+    if (a.kind == KAS_INTEGER_BATCH && b.kind == KAS_INTEGER_KNOWN && a.value > 0)
+        return compare_multiple(op, a.value, b.value, out);
+    if (b.kind == KAS_INTEGER_BATCH && a.kind == KAS_INTEGER_KNOWN && b.value > 0)
+        return compare_multiple(turned[op], b.value, a.value, out);
+    return false;
+}
+
 /* The quotient of integers is a float, as in Python. */
 static kas_status of_integers(kas_script_call *call, kas_binary op)
 {
     call->result.kind = KAS_SCRIPT_VALUE_INT;
     const kas_integer a = as_integer(call->arguments[0]), b = as_integer(call->arguments[1]);
+    bool holds;
+    if (compare_with_batch(op, a, b, &holds)) {
+        call->result = kas_script_of_bool(holds);
+        return NULL;
+    }
     KAS_TRY(kas_onnx_integer_combine(op, a, b, &call->result.integer));
     const kas_integer found = call->result.integer;
     if (op >= KAS_EQUAL && found.kind == KAS_INTEGER_KNOWN)

@@ -253,31 +253,39 @@ static kas_status lower_t(kas_script_call *call)
 
 /* ---- expand -------------------------------------------------------------------------------------------- */
 
-/* A size of −1 keeps the axis; the batch is kept by −1, by its own size, or by the example's that tracing
- * wrote. */
+/* The axis that holds the batch is kept: by −1, by its own size, or by the example's that tracing wrote. */
+static kas_status keep_batch(const kas_script_call *call, int axis, int64_t have, kas_integer wanted)
+{
+    const bool own = wanted.kind == KAS_INTEGER_BATCH && wanted.value == have;
+    const bool example =
+        wanted.kind == KAS_INTEGER_KNOWN && wanted.value > 0 && wanted.value == call->lower->fixed_batch;
+    if (own || example || (wanted.kind == KAS_INTEGER_KNOWN && wanted.value == -1)) return NULL;
+    return kas_refuse(KAS_REASON_MIXES_ROWS, "axis %d, which holds the batch, is changed", axis);
+}
+
+/* A size of −1 keeps an axis. What has no batch may be repeated for each of its rows. */
 static kas_status expand_dims(const kas_script_call *call, const kas_onnx_value *x, const kas_integer *sizes,
                               kas_onnx_value *shape)
 {
     const int lead = shape->rank - x->rank;
     for (int i = 0; i < shape->rank; ++i) {
         const int64_t have = i < lead ? 1 : x->dims[i - lead], want = sizes[i].value;
-        const bool keeps = sizes[i].kind == KAS_INTEGER_KNOWN && want == -1 && i >= lead;
         shape->dims[i] = have;
         if (i >= lead && i - lead == x->batch_axis) {
-            const bool fits = sizes[i].kind == KAS_INTEGER_BATCH
-                                  ? want == have
-                                  : want == call->lower->fixed_batch && want > 0;
+            KAS_TRY(keep_batch(call, i, have, sizes[i]));
             shape->batch_axis = i;
-            if (!keeps && !fits)
-                return kas_refuse(KAS_REASON_MIXES_ROWS, "axis %d, which holds the batch, is changed", i);
-            continue;
-        }
-        if (sizes[i].kind != KAS_INTEGER_KNOWN)
+        } else if (sizes[i].kind == KAS_INTEGER_BATCH && x->batch_axis < 0 && shape->batch_axis < 0 &&
+                   have == 1) {
+            shape->batch_axis = i;
+            shape->dims[i] = want;
+        } else if (sizes[i].kind != KAS_INTEGER_KNOWN) {
             return kas_refuse(KAS_REASON_MIXES_ROWS, "axis %d is repeated for each row of the batch", i);
-        if (!keeps && want != have && (have != 1 || want < 1))
-            return kas_refuse(KAS_REASON_SHAPE, "axis %d of %lld elements cannot have %lld", i,
-                              (long long)have, (long long)want);
-        if (!keeps) shape->dims[i] = want;
+        } else if (want != -1 || i < lead) {
+            if (want != have && (have != 1 || want < 1))
+                return kas_refuse(KAS_REASON_SHAPE, "axis %d of %lld elements cannot have %lld", i,
+                                  (long long)have, (long long)want);
+            shape->dims[i] = want;
+        }
     }
     return NULL;
 }
@@ -335,6 +343,7 @@ const kas_script_op kas_script_ops_shape[] = {
     {"torch.t", lower_t, "self", 0, true},
     {"torch.to", lower_to, "self dtype non_blocking? copy? memory_format?", 0, true},
     {"torch.transpose", lower_transpose, "self dim0 dim1", 0, true},
+    {"torch.type_as", lower_same, "self other", 0, true},
     {"torch.unflatten", lower_unflatten, "self dim sizes", 0, true},
     {"torch.unsqueeze", lower_unsqueeze, "self dim", 0, true},
     {"torch.view", lower_view, "self size", 0, true},
