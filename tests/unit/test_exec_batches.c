@@ -168,6 +168,32 @@ Test(exec_batches, what_is_refused_in_a_batch_is_refused_alone, .timeout = 60)
     exec_world_close(w);
 }
 
+/* Who waits may have been answered from the new root before: no layer goes back for anybody. */
+Test(exec_batches, nobody_joins_a_batch_whose_root_was_replaced, .timeout = 60)
+{
+    exec_world *w = open_narrow(64);
+    kas_visit visit = occupy(w);
+    kas_published_layer next = a_layer("a", 1, make_product(w, 4, 0));
+    next.generation = 2;
+    publish(w, &next);
+    start_waiting(w, 0, "a", false);
+    probe p;
+    kas_waiter leader;
+    ok(kas_waiter_init(&leader, &w->exec->batcher));
+    probe_init(&p, "a", 1, 1);
+    leader.pass.request = &p.request;
+    leader.pass.result = &p.result;
+    kas_visit_lead(w->exec, &visit, &leader);
+    ok(leader.pass.status);
+    kas_waiter_finish(&leader);
+    cr_expect_eq(p.result.generation, 1);
+    cr_expect_eq(atomic_load(&w->exec->batcher.waiting), 1);
+    kas_visit_end(w->exec, &visit);
+    join_all(1);
+    cr_expect_eq(callers[0].p.result.generation, 2);
+    exec_world_close(w);
+}
+
 Test(exec_batches, passes_that_do_not_fit_go_in_the_next_batch, .timeout = 60)
 {
     exec_world *w = open_narrow(8); /* 1 + 2 + 3, then 4, … */
