@@ -73,6 +73,8 @@ kas_status kas_seed_check(kas_state *state, const kas_layer *layer, uint32_t see
 kas_status kas_seed_edit(kas_state *state, kas_layer *layer, uint32_t seed) KAS_MUST_USE;
 /* A controlled change: revisions of seed and layer. The seed is being edited. */
 void kas_seed_revise(kas_layer *layer, uint32_t seed);
+/* Its kernel or alpha has changed in this epoch; a load that runs, and fails, does not turn that back. */
+void kas_seed_stamp(const kas_state *state, kas_layer *layer, uint32_t seed);
 /* Changes the lifecycle state, tells of it, counts a revision; edits the seed. */
 kas_status kas_seed_move(kas_state *state, kas_layer *layer, uint32_t seed, kas_lifecycle to,
                          const char *reason) KAS_MUST_USE;
@@ -170,8 +172,10 @@ kas_status kas_check_compatible(const kas_state *state, const kas_layer *layer, 
 
 /* ---- staging.c, epoch.c ---- */
 
-kas_status kas_stage_check(const kas_state *state, const kas_layer *layer, int32_t seed,
-                           uint32_t at_epoch) KAS_MUST_USE;
+/* Of the request itself, so before anything that the state has against it: 0 (at once), or yet to come. */
+kas_status kas_stage_check_epoch(const kas_state *state, uint32_t at_epoch) KAS_MUST_USE;
+/* Refuses what has a change staged already; seed < 0: the layer's weights. */
+kas_status kas_stage_check(const kas_layer *layer, int32_t seed) KAS_MUST_USE;
 kas_status kas_stage_add(kas_state *state, kas_layer *layer, int32_t seed, kas_change change, uint32_t at_epoch,
                      const kas_wish *wish, kas_staged **out) KAS_MUST_USE;
 kas_status kas_staged_edit(kas_state *state, kas_staged *staged) KAS_MUST_USE;

@@ -23,6 +23,6 @@ Test(conformance, every_device)
 
 Test(conformance, host_with_helpers)
 {
-    kas_host_set_threads(3);
+    kas_device_use_threads(3);
     run_on("host:0", "host:0 with helpers");
 }
