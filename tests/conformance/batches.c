@@ -31,3 +31,27 @@ size_t batches_that_differ(segment_runner *runner, const float *x, const float *
     kas_free(again);
     return different;
 }
+
+static void spoil(float *row, size_t inputs, size_t kind)
+{
+    static const float bad[] = {NAN, INFINITY, -INFINITY, 3e38f};
+    for (size_t i = 0; i < inputs; ++i)
+        row[i] = bad[(kind + (kind % 2) * i) % 4];
+}
+
+size_t neighbours_that_differ(segment_runner *runner, const float *x, const float *y)
+{
+    const kas_segment_info *info = kas_segment_get_info(runner->segment);
+    size_t different = 0, inputs = info->inputs, outputs = info->outputs;
+    float *spoilt = kas_memdup(x, BATCH_ROWS * inputs * sizeof *spoilt);
+    float *again = kas_alloc_array(BATCH_ROWS * outputs, sizeof *again);
+    cr_assert(spoilt && again);
+    for (size_t row = 2; row < BATCH_ROWS; row += 4)
+        spoil(spoilt + row * inputs, inputs, row / 4);
+    segment_runner_run(runner, spoilt, BATCH_ROWS, again);
+    for (size_t row = 0; row < BATCH_ROWS; ++row)
+        if (row % 4 != 2) different += bits_that_differ(again + row * outputs, y + row * outputs, outputs);
+    kas_free(spoilt);
+    kas_free(again);
+    return different;
+}

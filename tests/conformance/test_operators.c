@@ -134,7 +134,7 @@ static void note(cell *to, double worst, size_t dependent, const op_case *c, con
     to->wrong += worst > 1;
     to->dependent += dependent > 0;
     if ((worst > 1 || dependent > 0) && to->wrong + to->dependent <= PRINTED_MAX)
-        fprintf(stderr, "%s, %s %zu: off by %.3g times the tolerance; %zu elements depend on the batch\n",
+        fprintf(stderr, "%s, %s %zu: off by %.3g times the tolerance; %zu elements depend on their batch\n",
                 label, groups[c->group].name, c->variant, worst, dependent);
 }
 
@@ -154,7 +154,8 @@ static void run_case(segment_runner *runner, const op_case *c, cell *cells, cons
     float *y = kas_alloc_array(BATCH_ROWS * info->outputs, sizeof *y);
     cr_assert_not_null(y);
     segment_runner_run(runner, c->x, BATCH_ROWS, y);
-    note(&cells[c->group], worst_share(c, y), batches_that_differ(runner, c->x, y), c, label);
+    size_t dependent = batches_that_differ(runner, c->x, y) + neighbours_that_differ(runner, c->x, y);
+    note(&cells[c->group], worst_share(c, y), dependent, c, label);
     cells[c->group].ns += kas_monotonic_ns() - start_ns;
     if (groups[c->group].blended && info->single_linear && info->rows_max >= BATCH_ROWS)
         for (int fused = 0; fused < 2; ++fused) {
