@@ -27,15 +27,25 @@ typedef struct caller {
 static caller callers[CALLERS];
 
 /* One context, base 2x, seed 0 is √x with alpha ½, seed 1 gives 6x with ¼. */
-static exec_world *open_narrow(uint32_t rows_max)
+static exec_world *open_narrow_with(uint32_t rows_max,
+                                    kas_resource (*make_base)(exec_world *w, float scale, float shift))
 {
     exec_world *w =
         exec_world_open(NULL, &(kas_exec_options){.contexts = 1, .runners = 2, .rows_max = rows_max});
-    kas_published_layer layer = a_layer("a", 1, make_product(w, 2, 0));
+<<<<<<< HEAD
+    kas_published_layer layer = a_layer("a", 1, make_affine(w, 2, 0)); /* no product: step by step */
+=======
+    kas_published_layer layer = a_layer("a", 1, make_base(w, 2, 0));
+>>>>>>> engine
     add_seed(&layer, 0, make_sqrt(w), 0.5f);
     add_seed(&layer, 1, make_affine(w, 6, 0), 0.25f);
     publish(w, &layer);
     return w;
+}
+
+static exec_world *open_narrow(uint32_t rows_max)
+{
+    return open_narrow_with(rows_max, make_product);
 }
 
 static kas_visit occupy(exec_world *w)
@@ -100,8 +110,8 @@ Test(exec_batches, who_waited_for_one_layer_goes_together_and_sees_nothing_of_it
     kas_visit visit = occupy(w);
     for (uint32_t i = 0; i < CALLERS; ++i)
         start_waiting(w, i, "a", i % 2);
-    kas_fault_arm(KAS_FAULT_SUBMISSION, 5,
-                  KAS_OUT_OF_MEMORY); /* √x, 6x, judge, blend: a second batch would hit it */
+    kas_fault_arm(KAS_FAULT_SUBMISSION, 6,
+                  KAS_OUT_OF_MEMORY); /* √x, 6x, judge, 2x, blend: a second batch would hit it */
     kas_visit_end(w->exec, &visit);
     join_all(CALLERS);
     cr_expect_not(kas_fault_fired(KAS_FAULT_SUBMISSION), "one batch for all");
@@ -117,7 +127,7 @@ Test(exec_batches, who_waited_for_one_layer_goes_together_and_sees_nothing_of_it
 
 Test(exec_batches, a_kernel_that_breaks_in_a_batch_fails_each_of_its_passes, .timeout = 60)
 {
-    exec_world *w = open_narrow(64);
+    exec_world *w = open_narrow_with(64, make_affine); /* goes step by step */
     kas_visit visit = occupy(w);
     for (uint32_t i = 0; i < 3; ++i)
         start_waiting(w, i, "a", false);
