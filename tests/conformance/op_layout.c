@@ -120,7 +120,7 @@ kas_graph *op_pad(size_t variant)
     kas_node node = {
         .op = KAS_OP_PAD, .inputs = {graph->input}, .input_count = 1, .value = 0.5f * (float)variant};
     for (int d = 0; d < shape.rank; ++d) {
-        int64_t before = (d + (int)variant) % 3, after = variant % KINDS == 2 ? 4 : d % 2;
+        int64_t before = (d + (int)variant) % 3, after = variant % KINDS == 2 && shape.rank < 4 ? 4 : d % 2;
         if (variant % KINDS == 0 && d + 1 < shape.rank) continue; /* the last dimension alone */
         node.before[d] = before;
         shape.dims[d] += before + after;
