@@ -30,7 +30,8 @@ static void load(void)
 #define KAS_OPENCL_RESOLVE(name) complete = resolve(library, #name, &symbols.name) && complete;
     KAS_OPENCL_SYMBOLS(KAS_OPENCL_RESOLVE)
 #undef KAS_OPENCL_RESOLVE
-    atomic_store(&loaded, complete); /* the library stays open for the life of the process: drivers start threads */
+    atomic_store(&loaded,
+                 complete); /* the library stays open for the life of the process: drivers start threads */
 }
 
 const kas_opencl_symbols *kas_opencl_load(void)
