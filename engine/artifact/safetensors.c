@@ -50,8 +50,7 @@ static bool is_weight_type(kas_element dtype)
     return dtype == KAS_ELEMENT_F32 || dtype == KAS_ELEMENT_F16 || dtype == KAS_ELEMENT_BF16;
 }
 
-/* ---- the header
- * --------------------------------------------------------------------------------------------- */
+/* ---- the header ---- */
 
 static kas_status refuse_member(const tensor_entry *entry, const char *what)
 {
@@ -206,8 +205,7 @@ static void close_file(tensor_file *file)
     kas_free(file->entries);
 }
 
-/* ---- values
- * ------------------------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 static const tensor_entry *find(const tensor_file *file, const char *name)
 {
@@ -262,8 +260,7 @@ kas_status kas_safetensors_layer(const void *bytes, size_t size_bytes, kas_layer
     return status;
 }
 
-/* ---- as a kernel
- * -------------------------------------------------------------------------------------------- */
+/* ---- as a kernel ---- */
 
 kas_status kas_safetensors_read(const void *bytes, size_t size_bytes, const kas_artifact_limits *limits,
                                 kas_artifact *out)
@@ -281,8 +278,7 @@ kas_status kas_safetensors_read(const void *bytes, size_t size_bytes, const kas_
     return status;
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------------------------ */
+/* ---- writing ---- */
 
 static void put_floats(unsigned char *at, const float *values, size_t count)
 {
