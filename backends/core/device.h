@@ -137,7 +137,10 @@ typedef struct kas_launch {
     uint32_t args[KAS_KERNEL_MAX_ARGS / 4];    /* the kernel's argument struct */
 } kas_launch;
 
-/* Records launches (copied). Cheap: no device work is waited for. */
+/* Records launches (copied). Cheap: no device work is waited for. Row r of a launch's results depends on row r of its
+ * operands, and memory that several of the list's launches use is laid out in rows of one size, so a device may take
+ * some rows through several launches while others are elsewhere. What a list leaves in its workspace means nothing to
+ * another one. */
 kas_status kas_list_create(kas_device *device, const kas_launch *launches, size_t count, const char *label,
                            kas_list **out) KAS_MUST_USE;
 kas_list *kas_list_retain(kas_list *list);
