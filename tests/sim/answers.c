@@ -213,7 +213,7 @@ static kas_outcome outcome_of(sim *s, const sim_use *use)
     const sim_resource *kernel = &s->world.resources[use->kernel];
     if (s->world.lost[kernel->device]) return KAS_OUTCOME_DEVICE;
     if (sim_chance(s, 5)) return sim_chance(s, 50) ? KAS_OUTCOME_DEADLINE : KAS_OUTCOME_DEVICE;
-    return sim_chance(s, kernel->content == 1 ? 80 : 10) ? KAS_OUTCOME_NON_FINITE : KAS_OUTCOME_OK;
+    return sim_chance(s, kernel->content == 1 ? 95 : 10) ? KAS_OUTCOME_NON_FINITE : KAS_OUTCOME_OK;
 }
 
 static void report(sim *s, const sim_pass *pass)

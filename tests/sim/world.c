@@ -269,10 +269,18 @@ static bool same_views(const kas_published_layer *a, const kas_published_layer *
     for (uint32_t i = 0; i < a->seed_count; ++i) {
         const kas_published_seed *x = &a->seeds[i], *y = &b->seeds[i];
         if (x->seed != y->seed || x->binding != y->binding || x->kernel != y->kernel || x->alpha != y->alpha || x->ramp != y->ramp ||
-            x->ramp_to != y->ramp_to || x->ramp_done != y->ramp_done)
+            x->ramp_from != y->ramp_from || x->ramp_to != y->ramp_to || x->ramp_done != y->ramp_done ||
+            x->ramp_length != y->ramp_length || x->ramp_curve != y->ramp_curve)
             return false;
     }
     return true;
+}
+
+static bool has_ramp(const kas_published_layer *view)
+{
+    for (uint32_t i = 0; i < view->seed_count; ++i)
+        if (view->seeds[i].ramp) return true;
+    return false;
 }
 
 /* Passes of a ramp that goes on, as far as the state has not been told of them: the new view goes on from there. */
@@ -315,14 +323,11 @@ static void publish(sim *s, const kas_effect *effect)
     }
     SIM_REQUIRE(s, view->is.generation + view->steps >= before.generation + steps, "the generation of layer %s goes back",
                 effect->layer);
-    if (!steps && same_views(&before, &view->is))
-        SIM_REQUIRE(s, view->is.generation == before.generation,
-                    "a publication of layer %s that changes nothing "
-                    "is a new generation",
-                    effect->layer);
-    if (!steps && !same_views(&before, &view->is))
-        SIM_REQUIRE(s, view->is.generation > before.generation, "layer %s changes within a generation",
-                    effect->layer);
+    bool same = same_views(&before, &view->is);
+    SIM_REQUIRE(s, steps || same || view->is.generation > before.generation,
+                "layer %s changes within a generation", effect->layer);
+    SIM_REQUIRE(s, !same || steps || has_ramp(&before) || view->is.generation == before.generation,
+                "a publication of layer %s that changes nothing is a new generation", effect->layer);
 }
 
 static void unpublish(sim *s, const kas_effect *effect)
