@@ -19,9 +19,26 @@ static json_t *reach(json_t *object, const char *member)
     }
 }
 
+/* The strings of an array, "a, b"; false for an array of other things. */
+static bool join_strings(json_t *array, char *out, size_t size)
+{
+    size_t index, length = 0;
+    json_t *item;
+    *out = '\0';
+    json_array_foreach(array, index, item)
+    {
+        if (!json_is_string(item)) return false;
+        int added = snprintf(out + length, size - length, "%s%s", index ? ", " : "", json_string_value(item));
+        if (added < 0 || (size_t)added >= size - length) break;
+        length += (size_t)added;
+    }
+    return true;
+}
+
 /* A value as a cell; "-" where there is nothing to say. */
 static void cell_text(json_t *value, char *out, size_t size)
 {
+    if (json_is_array(value) && json_array_size(value) > 0 && join_strings(value, out, size)) return;
     if (json_is_string(value))
         snprintf(out, size, "%s", json_string_value(value));
     else if (json_is_integer(value))
@@ -30,7 +47,7 @@ static void cell_text(json_t *value, char *out, size_t size)
         snprintf(out, size, "%.4g", json_real_value(value));
     else if (json_is_boolean(value))
         snprintf(out, size, "%s", json_is_true(value) ? "yes" : "no");
-    else if (json_is_array(value) || json_is_object(value)) {
+    else if (json_array_size(value) > 0 || json_is_object(value)) {
         char *text = json_dumps(value, JSON_COMPACT);
         snprintf(out, size, "%s", text ? text : "?");
         free(text);
@@ -75,14 +92,27 @@ int cli_print_table(json_t *rows, const cli_column *columns, size_t count)
     return right ? CLI_OK : cli_failure("cannot print the table");
 }
 
+/* One row a member; those of objects inside are "outer.inner". */
+static void add_members(json_t *rows, const char *prefix, json_t *object)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(object, name, value)
+    {
+        char path[128];
+        snprintf(path, sizeof path, "%s%s%s", prefix, *prefix ? "." : "", name);
+        if (json_is_object(value))
+            add_members(rows, path, value);
+        else
+            json_array_append_new(rows, json_pack("{s:s, s:O}", "name", path, "value", value));
+    }
+}
+
 int cli_print_object(json_t *object)
 {
     static const cli_column columns[] = {{"NAME", "name", false}, {"VALUE", "value", false}};
     json_t *rows = json_array();
-    const char *name;
-    json_t *value;
-    json_object_foreach(object, name, value)
-        json_array_append_new(rows, json_pack("{s:s, s:O}", "name", name, "value", value));
+    add_members(rows, "", object);
     int result = cli_print_table(rows, columns, 2);
     json_decref(rows);
     return result;

@@ -72,6 +72,9 @@ kas_status kas_driver_list(const kas_driver *driver, kas_device_info *infos, siz
  * device opened twice is the same object. KAS_NOT_FOUND names what there is. */
 kas_status kas_device_open(const char *id, kas_device **out) KAS_MUST_USE;
 kas_device *kas_device_retain(kas_device *device);
+/* How many threads compute a pass on this machine's own processors, on devices opened from now on; 0: as each
+ * device chooses by itself. Any thread. */
+void kas_device_use_threads(uint32_t threads);
 void kas_device_release(kas_device *device); /* accepts NULL */
 
 const kas_device_limits *kas_device_get_limits(const kas_device *device);
@@ -186,5 +189,11 @@ typedef struct kas_progress {
  * Another failure: the submission progress->completed failed; what came after it did not run. progress may be NULL. */
 kas_status kas_queue_wait(kas_queue *queue, int64_t deadline_ns, kas_progress *progress) KAS_MUST_USE;
 bool kas_queue_idle(kas_queue *queue);
+
+/* A list over plain host memory (limits.host_pointers) in an idle queue, waited for: an address, fit for a float, for
+ * each slot that the list names. The shortest way where limits.immediate is set; nothing is kept alive: list and memory are the
+ * caller's until this returns. */
+kas_status kas_queue_run(kas_queue *queue, kas_list *list, void *const slots[KAS_SLOT_COUNT], uint32_t rows,
+                         int64_t deadline_ns) KAS_MUST_USE;
 
 #endif

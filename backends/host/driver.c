@@ -9,13 +9,6 @@
 #include "backends/host/host.h"
 #include "base/alloc.h"
 
-static atomic_uint threads_override;
-
-void kas_host_set_threads(unsigned threads)
-{
-    atomic_store(&threads_override, threads > KAS_HOST_THREADS_MAX ? KAS_HOST_THREADS_MAX : threads);
-}
-
 /* ---- what it is -------------------------------------------------------------------------------------------
  */
 
@@ -73,15 +66,16 @@ static unsigned usable_processors(void)
     cpu_set_t set;
     int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
     if (count < 1) return 1;
-    return count > KAS_HOST_THREADS_MAX ? KAS_HOST_THREADS_MAX : (unsigned)count;
+    return (unsigned)count;
 }
 
 static kas_status choose_threads(unsigned *out)
 {
     const char *text = getenv("KASMINA_THREADS");
-    *out = atomic_load(&threads_override);
-    if (*out) return NULL;
-    *out = usable_processors();
+    uint32_t wanted = kas_threads_wanted();
+    *out = wanted ? wanted : usable_processors();
+    if (*out > KAS_HOST_THREADS_MAX) *out = KAS_HOST_THREADS_MAX;
+    if (wanted) return NULL;
     if (!text || !*text) return NULL;
     char *end;
     unsigned long value = strtoul(text, &end, 10);
@@ -158,6 +152,7 @@ static const kas_device_ops device_ops = {
     .pack = pack,
     .buffer = &kas_host_buffer_ops,
     .program = &kas_host_program_ops,
+    .list = &kas_host_list_ops,
     .queue = &kas_host_queue_ops,
 };
 

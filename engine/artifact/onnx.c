@@ -23,7 +23,8 @@ static kas_status check_opsets(const kas_onnx_model *model)
     return kas_refuse(KAS_REASON_MALFORMED, "the model imports no opset of the domain ai.onnx");
 }
 
-/* ---- the input ---------------------------------------------------------------------------------------------- */
+/* ---- the input
+ * ---------------------------------------------------------------------------------------------- */
 
 static bool is_initializer(const kas_onnx_graph *graph, kas_span name)
 {
@@ -40,8 +41,9 @@ static kas_status find_input(const kas_onnx_graph *graph, const kas_onnx_value_i
         const kas_onnx_value_info *info = &graph->inputs[i];
         if (is_initializer(graph, info->name)) continue;
         if (*out)
-            return kas_refuse(KAS_REASON_UNSUPPORTED, "more than one graph input without a value: \"%.*s\" and "
-                                                      "\"%.*s\"; a kernel has one input",
+            return kas_refuse(KAS_REASON_UNSUPPORTED,
+                              "more than one graph input without a value: \"%.*s\" and "
+                              "\"%.*s\"; a kernel has one input",
                               KAS_SPAN_ARGS((*out)->name), KAS_SPAN_ARGS(info->name));
         *out = info;
     }
@@ -56,7 +58,8 @@ static kas_status check_input_type(const kas_onnx_value_info *info)
                           kas_onnx_type_name(info->type));
     if (!info->has_shape) return kas_refuse(KAS_REASON_SHAPE, "it declares no shape");
     if (info->rank < 2)
-        return kas_refuse(KAS_REASON_SHAPE, "its shape has rank %d; a batch and at least one more dimension are needed",
+        return kas_refuse(KAS_REASON_SHAPE,
+                          "its shape has rank %d; a batch and at least one more dimension are needed",
                           info->rank);
     return NULL;
 }
@@ -66,7 +69,6 @@ static kas_status make_input(kas_onnx_reader *reader, const kas_onnx_value_info 
     kas_onnx_value *value;
     kas_shape shape;
     char name[KAS_SPAN_SHOWN + 1];
-    KAS_TRY(check_input_type(info));
     KAS_TRY(kas_onnx_value_new(reader, NULL, &value));
     value->name = info->name;
     value->type = info->type;
@@ -77,8 +79,9 @@ static kas_status make_input(kas_onnx_reader *reader, const kas_onnx_value_info 
     value->dims[0] = 1;
     for (int i = 1; i < value->rank; ++i)
         if (value->dims[i] < 1)
-            return kas_refuse(KAS_REASON_SHAPE, "its dimension %d is symbolic (\"%.*s\") or zero; only the batch may "
-                                                "be dynamic",
+            return kas_refuse(KAS_REASON_SHAPE,
+                              "its dimension %d is symbolic (\"%.*s\") or zero; only the batch may "
+                              "be dynamic",
                               i, KAS_SPAN_ARGS(info->symbols[i]));
     KAS_TRY(kas_onnx_row_shape(value, &shape));
     snprintf(name, sizeof name, "%.*s", KAS_SPAN_ARGS(info->name));
@@ -87,15 +90,16 @@ static kas_status make_input(kas_onnx_reader *reader, const kas_onnx_value_info 
     return kas_onnx_bind(reader, value->name, value);
 }
 
-/* ---- the output --------------------------------------------------------------------------------------------- */
+/* ---- the output
+ * --------------------------------------------------------------------------------------------- */
 
 static kas_status check_declared(const kas_onnx_value_info *info, const kas_onnx_value *value)
 {
     char text[KAS_ONNX_SHAPE_TEXT];
     if (!info->has_shape) return NULL;
     if (info->rank != value->rank)
-        return kas_refuse(KAS_REASON_SHAPE, "it is declared with rank %d and computed with shape %s", info->rank,
-                          kas_onnx_shape_text(value, text));
+        return kas_refuse(KAS_REASON_SHAPE, "it is declared with rank %d and computed with shape %s",
+                          info->rank, kas_onnx_shape_text(value, text));
     for (int i = 0; i < value->rank; ++i)
         if (i != value->batch_axis && info->dims[i] >= 0 && info->dims[i] != value->dims[i])
             return kas_refuse(KAS_REASON_SHAPE, "dimension %d is declared as %lld and computed as %lld", i,
@@ -143,7 +147,8 @@ static kas_status find_output(const kas_onnx_graph *graph)
                       "the graph has %zu outputs; a kernel has one output", graph->output_count);
 }
 
-/* ---- all of it ---------------------------------------------------------------------------------------------- */
+/* ---- all of it
+ * ---------------------------------------------------------------------------------------------- */
 
 static kas_status read_graph(kas_onnx_reader *reader)
 {
@@ -152,6 +157,7 @@ static kas_status read_graph(kas_onnx_reader *reader)
     const kas_onnx_value_info *input;
     size_t names = graph->initializer_count + 1;
     KAS_TRY(find_input(graph, &input));
+    KAS_TRY(kas_annotate(check_input_type(input), "graph input \"%.*s\"", KAS_SPAN_ARGS(input->name)));
     KAS_TRY(find_output(graph));
     if (graph->node_count == 0)
         return kas_refuse(KAS_REASON_MALFORMED, "the graph has no nodes: nothing makes its output");
@@ -171,8 +177,8 @@ static kas_status check_parameters(const kas_onnx_graph *graph, uint64_t limit)
     for (size_t i = 0; i < graph->initializer_count; ++i)
         total += graph->initializers[i].elements;
     if (total <= limit) return NULL;
-    return kas_refuse(KAS_REASON_LIMIT, "%llu parameters are over the limit of %llu", (unsigned long long)total,
-                      (unsigned long long)limit);
+    return kas_refuse(KAS_REASON_LIMIT, "%llu parameters are over the limit of %llu",
+                      (unsigned long long)total, (unsigned long long)limit);
 }
 
 static void describe_producer(const kas_onnx_model *model, char *out, size_t size)
@@ -212,11 +218,13 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-kas_status kas_onnx_read(const void *bytes, size_t size_bytes, const kas_artifact_limits *limits, kas_artifact *out)
+kas_status kas_onnx_read(const void *bytes, size_t size_bytes, const kas_artifact_limits *limits,
+                         kas_artifact *out)
 {
     kas_arena arena;
     size_t budget;
-    if (!kas_mul(size_bytes, 2, &budget) || !kas_add(budget, limits->memory_bytes, &budget)) budget = SIZE_MAX;
+    if (!kas_mul(size_bytes, 2, &budget) || !kas_add(budget, limits->memory_bytes, &budget))
+        budget = SIZE_MAX;
     kas_arena_init(&arena, budget);
     kas_status status = read_all(&arena, bytes, size_bytes, limits, out);
     kas_arena_finish(&arena);

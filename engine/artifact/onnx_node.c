@@ -172,8 +172,8 @@ kas_status kas_onnx_read_attributes(const kas_onnx_source *source, kas_span mess
     KAS_TRY(kas_arena_take(source->arena, *count, sizeof(kas_onnx_attribute), &room));
     kas_onnx_attribute *attributes = room;
     for (size_t i = 0; i < *count; ++i) {
-        KAS_TRY(kas_annotate(read_attribute(source, texts[i], &attributes[i]), "attribute \"%.*s\"",
-                             KAS_SPAN_ARGS(attributes[i].name)));
+        kas_status status = read_attribute(source, texts[i], &attributes[i]);
+        if (status) return kas_annotate(status, "attribute \"%.*s\"", KAS_SPAN_ARGS(attributes[i].name));
         for (size_t k = 0; k < i; ++k)
             if (kas_span_equal(attributes[k].name, attributes[i].name))
                 return kas_refuse(KAS_REASON_MALFORMED, "the attribute \"%.*s\" is given twice",
@@ -217,9 +217,12 @@ kas_status kas_onnx_read_nodes(const kas_onnx_source *source, kas_span message, 
     KAS_TRY(kas_onnx_read_texts(source, message, field, "nodes", source->max_nodes, &texts, count));
     KAS_TRY(kas_arena_take(source->arena, *count, sizeof(kas_onnx_node), &room));
     kas_onnx_node *nodes = room;
-    for (size_t i = 0; i < *count; ++i)
-        KAS_TRY(kas_annotate(read_node(source, texts[i], &nodes[i]), "node %zu %.*s \"%.*s\"", i,
-                             KAS_SPAN_ARGS(nodes[i].operator_type), KAS_SPAN_ARGS(nodes[i].name)));
+    for (size_t i = 0; i < *count; ++i) {
+        kas_status status = read_node(source, texts[i], &nodes[i]);
+        if (status)
+            return kas_annotate(status, "node %zu %.*s \"%.*s\"", i, KAS_SPAN_ARGS(nodes[i].operator_type),
+                                KAS_SPAN_ARGS(nodes[i].name));
+    }
     *out = nodes;
     return NULL;
 }

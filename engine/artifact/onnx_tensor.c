@@ -98,17 +98,6 @@ static kas_status read_dims(const kas_onnx_source *source, const kas_wire_field 
     }
 }
 
-static kas_status read_tensor_text(const kas_wire_field *field, kas_onnx_tensor *out)
-{
-    KAS_TRY(kas_wire_expect(field, KAS_WIRE_BYTES, "tensor name or data"));
-    if (field->number == TENSOR_NAME) out->name = field->bytes;
-    if (field->number == TENSOR_RAW_DATA) {
-        out->raw = field->bytes;
-        out->has_raw = true;
-    }
-    return NULL;
-}
-
 static kas_status read_tensor_field(const kas_onnx_source *source, const kas_wire_field *field, kas_onnx_tensor *out)
 {
     switch (field->number) {
@@ -118,9 +107,11 @@ static kas_status read_tensor_field(const kas_onnx_source *source, const kas_wir
         KAS_TRY(kas_wire_expect(field, KAS_WIRE_VARINT, "data_type"));
         out->type = field->value > INT32_MAX ? -1 : (int32_t)field->value;
         return NULL;
-    case TENSOR_NAME:
     case TENSOR_RAW_DATA:
-        return read_tensor_text(field, out);
+        KAS_TRY(kas_wire_expect(field, KAS_WIRE_BYTES, "raw_data"));
+        out->raw = field->bytes;
+        out->has_raw = true;
+        return NULL;
     case TENSOR_LOCATION:
         KAS_TRY(kas_wire_expect(field, KAS_WIRE_VARINT, "data_location"));
         if (field->value == 0) return NULL;
@@ -164,12 +155,28 @@ static kas_status check_raw(const kas_onnx_tensor *tensor)
     return NULL;
 }
 
+/* Before anything else, so that refusals can tell it: writers put the dimensions first. */
+static kas_status find_name(const kas_onnx_source *source, kas_span bytes, kas_span *out)
+{
+    kas_wire wire = kas_wire_of(source->file, bytes);
+    kas_wire_field field;
+    bool more;
+    for (;;) {
+        KAS_TRY(kas_wire_next(&wire, &field, &more));
+        if (!more) return NULL;
+        if (field.number != TENSOR_NAME) continue;
+        KAS_TRY(kas_wire_expect(&field, KAS_WIRE_BYTES, "tensor name"));
+        *out = field.bytes;
+    }
+}
+
 kas_status kas_onnx_read_tensor(const kas_onnx_source *source, kas_span bytes, kas_onnx_tensor *out)
 {
     kas_wire wire = kas_wire_of(source->file, bytes);
     kas_wire_field field;
     bool more;
     *out = (kas_onnx_tensor){.message = bytes};
+    KAS_TRY(find_name(source, bytes, &out->name));
     for (;;) {
         KAS_TRY(kas_wire_next(&wire, &field, &more));
         if (!more) break;

@@ -6,16 +6,6 @@
 
 enum { VARINT_MAX_BYTES = 10, WIRE_GROUP_START = 3, WIRE_GROUP_END = 4 };
 
-bool kas_span_equal(kas_span a, kas_span b)
-{
-    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
-}
-
-bool kas_span_is(kas_span span, const char *text)
-{
-    return span.size == strlen(text) && (span.size == 0 || memcmp(span.data, text, span.size) == 0);
-}
-
 kas_wire kas_wire_of(const uint8_t *file, kas_span message)
 {
     return (kas_wire){.file = file, .at = message.data, .end = message.data + message.size};

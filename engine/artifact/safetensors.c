@@ -10,20 +10,17 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/half.h"
+#include "engine/artifact/elements.h"
 #include "engine/artifact/json.h"
 #include "engine/artifact/refuse.h"
 
 enum { LENGTH_BYTES = 8, MAX_TENSORS = 4096, MAX_RANK = 8 };
 #define HEADER_MAX ((size_t)16 << 20)
 
-typedef enum element_type { DTYPE_OTHER, DTYPE_F32, DTYPE_F16, DTYPE_BF16 } element_type;
-
 typedef struct tensor_entry {
     const char *name; /* the header's */
     const char *dtype_name;
-    element_type dtype;
-    size_t element_bytes;
+    kas_element dtype;
     size_t begin, end; /* within the data */
     int rank;
     uint64_t dims[MAX_RANK];
@@ -39,14 +36,19 @@ typedef struct tensor_file {
 
 static const struct {
     const char *name;
-    size_t bytes;
-    element_type dtype;
+    kas_element dtype;
 } dtypes[] = {
-    {"F64", 8, DTYPE_OTHER},  {"F32", 4, DTYPE_F32},   {"F16", 2, DTYPE_F16},   {"BF16", 2, DTYPE_BF16},
-    {"I64", 8, DTYPE_OTHER},  {"I32", 4, DTYPE_OTHER}, {"I16", 2, DTYPE_OTHER}, {"I8", 1, DTYPE_OTHER},
-    {"U64", 8, DTYPE_OTHER},  {"U32", 4, DTYPE_OTHER}, {"U16", 2, DTYPE_OTHER}, {"U8", 1, DTYPE_OTHER},
-    {"BOOL", 1, DTYPE_OTHER},
+    {"F64", KAS_ELEMENT_F64},   {"F32", KAS_ELEMENT_F32}, {"F16", KAS_ELEMENT_F16},
+    {"BF16", KAS_ELEMENT_BF16}, {"I64", KAS_ELEMENT_I64}, {"I32", KAS_ELEMENT_I32},
+    {"I16", KAS_ELEMENT_I16},   {"I8", KAS_ELEMENT_I8},   {"U64", KAS_ELEMENT_U64},
+    {"U32", KAS_ELEMENT_U32},   {"U16", KAS_ELEMENT_U16}, {"U8", KAS_ELEMENT_U8},
+    {"BOOL", KAS_ELEMENT_BOOL},
 };
+
+static bool is_weight_type(kas_element dtype)
+{
+    return dtype == KAS_ELEMENT_F32 || dtype == KAS_ELEMENT_F16 || dtype == KAS_ELEMENT_BF16;
+}
 
 /* ---- the header
  * --------------------------------------------------------------------------------------------- */
@@ -64,7 +66,6 @@ static kas_status read_dtype(const json_t *value, tensor_entry *out)
         if (strcmp(name, dtypes[i].name) == 0) {
             out->dtype_name = dtypes[i].name;
             out->dtype = dtypes[i].dtype;
-            out->element_bytes = dtypes[i].bytes;
             return NULL;
         }
     return kas_refuse(KAS_REASON_UNSUPPORTED, "tensor \"%.64s\": the dtype \"%.32s\" is not known", out->name,
@@ -76,7 +77,7 @@ static kas_status read_shape(const json_t *value, tensor_entry *out, size_t *siz
     if (!json_is_array(value) || json_array_size(value) > MAX_RANK)
         return refuse_member(out, "its shape is missing, no array, or of too many dimensions");
     out->rank = (int)json_array_size(value);
-    *size_bytes = out->element_bytes;
+    *size_bytes = kas_element_bytes(out->dtype);
     for (int i = 0; i < out->rank; ++i) {
         const json_t *dim = json_array_get(value, (size_t)i);
         if (!json_is_integer(dim) || json_integer_value(dim) < 0)
@@ -215,40 +216,21 @@ static const tensor_entry *find(const tensor_file *file, const char *name)
     return NULL;
 }
 
-static float element(const unsigned char *at, element_type dtype)
-{
-    uint32_t bits = 0;
-    uint16_t half = 0;
-    float value;
-    if (dtype == DTYPE_F32) {
-        memcpy(&bits, at, sizeof bits);
-        bits = le32toh(bits);
-        memcpy(&value, &bits, sizeof value);
-        return value;
-    }
-    memcpy(&half, at, sizeof half);
-    half = le16toh(half);
-    return dtype == DTYPE_F16 ? kas_half_to_float(half) : kas_bfloat_to_float(half);
-}
-
 static kas_status read_floats(const tensor_file *file, const tensor_entry *entry, float **out)
 {
-    if (entry->dtype == DTYPE_OTHER)
+    if (!is_weight_type(entry->dtype))
         return kas_refuse(KAS_REASON_UNSUPPORTED,
                           "tensor \"%.64s\" has the dtype %s; F32, F16 or BF16 are float types", entry->name,
                           entry->dtype_name);
-    const size_t count = (entry->end - entry->begin) / entry->element_bytes;
+    const size_t count = (entry->end - entry->begin) / kas_element_bytes(entry->dtype);
     float *values = kas_alloc_array(count, sizeof *values);
     if (!values) return kas_out_of_memory();
     *out = values;
-    for (size_t i = 0; i < count; ++i) {
-        values[i] = element(file->data + entry->begin + i * entry->element_bytes, entry->dtype);
-        if (!isfinite(values[i]))
-            return kas_refuse(KAS_REASON_NOT_FINITE,
-                              "tensor \"%.64s\": value %zu is %s; weights must be finite", entry->name, i,
-                              isnan(values[i]) ? "NaN" : "infinite");
-    }
-    return NULL;
+    kas_elements_to_floats(entry->dtype, file->data + entry->begin, count, values);
+    const size_t bad = kas_floats_first_not_finite(values, count);
+    if (bad == count) return NULL;
+    return kas_refuse(KAS_REASON_NOT_FINITE, "tensor \"%.64s\": value %zu is %s; weights must be finite",
+                      entry->name, bad, isnan(values[bad]) ? "NaN" : "infinite");
 }
 
 static kas_status read_layer(const tensor_file *file, kas_layer_weights *out)
@@ -277,32 +259,11 @@ kas_status kas_safetensors_layer(const void *bytes, size_t size_bytes, kas_layer
     if (!status) status = read_layer(&file, out);
     close_file(&file);
     if (status) kas_layer_weights_finish(out);
-    return kas_annotate(status, "safetensors");
+    return status;
 }
 
 /* ---- as a kernel
  * -------------------------------------------------------------------------------------------- */
-
-static kas_status add_linear(kas_graph *graph, kas_layer_weights *weights)
-{
-    const kas_shape x = {.rank = 1, .dims = {(int64_t)weights->inputs}};
-    const kas_shape y = {.rank = 1, .dims = {(int64_t)weights->outputs}};
-    const kas_shape w = {.rank = 2, .dims = {(int64_t)weights->outputs, (int64_t)weights->inputs}};
-    kas_node node = {.op = KAS_OP_LINEAR, .input_count = 2};
-    float *weight = weights->weight, *bias = weights->bias;
-    KAS_TRY(kas_graph_add_tensor(graph, "input", &x, &graph->input));
-    weights->weight = NULL;
-    KAS_TRY(kas_graph_add_constant(graph, "weight", &w, weight, &node.inputs[1]));
-    if (bias) {
-        weights->bias = NULL;
-        KAS_TRY(kas_graph_add_constant(graph, "bias", &y, bias, &node.inputs[2]));
-        node.input_count = 3;
-    }
-    KAS_TRY(kas_graph_add_tensor(graph, "output", &y, &graph->output));
-    node.inputs[0] = graph->input;
-    node.output = graph->output;
-    return kas_graph_add_node(graph, &node);
-}
 
 kas_status kas_safetensors_read(const void *bytes, size_t size_bytes, const kas_artifact_limits *limits,
                                 kas_artifact *out)
@@ -314,8 +275,7 @@ kas_status kas_safetensors_read(const void *bytes, size_t size_bytes, const kas_
     if (out->parameter_count > limits->parameters)
         status = kas_refuse(KAS_REASON_LIMIT, "%" PRIu64 " parameters are over the limit of %" PRIu64,
                             out->parameter_count, limits->parameters);
-    if (!status) status = kas_graph_create(&out->graph);
-    if (!status) status = add_linear(out->graph, &weights);
+    if (!status) status = kas_weights_to_graph(&weights, &out->graph);
     if (!status) out->operators[out->operator_count++] = "linear";
     kas_layer_weights_finish(&weights);
     return status;

@@ -4,8 +4,8 @@
 
 #include "engine/artifact/artifact.h"
 
-/* Reads `weight` [outputs, inputs] and, where there is one, `bias` [outputs], whatever their sizes; others are
- * described in the header and left alone. The digest is not set. */
+/* Reads `weight` [outputs, inputs] and, where there is one, `bias` [outputs], whatever their sizes; others
+ * are described in the header and left alone. The digest is not set. */
 kas_status kas_safetensors_layer(const void *bytes, size_t size_bytes, kas_layer_weights *out) KAS_MUST_USE;
 
 /* As a kernel: one LINEAR. A reader as onnx.h describes it. */

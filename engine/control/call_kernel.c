@@ -98,6 +98,9 @@ static kas_status keep_put(kas_call *call)
     kas_engine *engine = call->engine;
     if (engine->disk) KAS_TRY(kas_disk_tier_write_record(engine->disk, call->record));
     KAS_TRY(kas_host_tier_put(engine->host, call->decoded, !engine->disk));
+    const kas_record *known = kas_catalog_find(engine->catalog, call->record->artifact_id);
+    call->reply.created = !known;
+    kas_record_release(known);
     return kas_catalog_put(engine->catalog, call->record);
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backends/core/device.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 
@@ -106,6 +107,7 @@ static kas_status fill(kas_engine *engine, const kas_engine_options *options)
 {
     KAS_TRY(create_tiers(engine, options));
     KAS_TRY(kas_history_create(&engine->history));
+    kas_device_use_threads(options->threads);
     KAS_TRY(create_exec(engine, options));
     KAS_TRY(create_state(engine, options));
     engine->started_ns = kas_engine_now(engine);

@@ -71,7 +71,7 @@ static kas_status make_record(kas_engine *engine, const char *artifact_id, kas_m
 kas_status kas_find_derive(kas_engine *engine, const char *artifact_id, const kas_artifact *artifact,
                            bool uploaded, const kas_record **out)
 {
-    kas_metadata metadata = {0};
+    kas_metadata metadata = KAS_METADATA_ABSENT;
     kas_status status = make_record(engine, artifact_id, &metadata, artifact, uploaded, out);
     kas_metadata_finish(&metadata);
     return status;
@@ -122,7 +122,7 @@ static kas_status decode_fetched(kas_engine *engine, const char *artifact_id,
     size_t size_bytes = fetched->bytes.size;
     tell(finding, KAS_STAGE_DECODE, KAS_TIER_REGISTRY, size_bytes, size_bytes);
     KAS_TRY(decode(engine, &fetched->bytes, fetched->name, &out->decoded));
-    kas_metadata metadata = {0};
+    kas_metadata metadata = KAS_METADATA_ABSENT;
     kas_status status = parse_claim(fetched, &metadata);
     if (!status)
         status = make_record(engine, artifact_id, &metadata, kas_decoded_artifact(out->decoded), false,

@@ -150,6 +150,11 @@ const kas_segment_info *kas_segment_plan_info(const kas_segment_plan *plan)
     return &plan->info;
 }
 
+kas_kernel kas_segment_plan_kernel(const kas_segment_plan *plan, uint32_t launch)
+{
+    return plan->launches[launch].kernel;
+}
+
 void kas_segment_plan_destroy(kas_segment_plan *plan)
 {
     if (!plan) return;

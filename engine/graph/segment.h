@@ -33,6 +33,7 @@ typedef struct kas_segment_info {
 kas_status kas_segment_plan_create(kas_device *device, const kas_graph *graph, uint32_t rows_limit,
                                    kas_segment_plan **out) KAS_MUST_USE;
 const kas_segment_info *kas_segment_plan_info(const kas_segment_plan *plan);
+kas_kernel kas_segment_plan_kernel(const kas_segment_plan *plan, uint32_t launch); /* launch < info.launches */
 void kas_segment_plan_destroy(kas_segment_plan *plan); /* accepts NULL */
 
 /* Uses `queue` (idle, of the same device) for the upload and waits for it until deadline_ns. The plan may go after. */
