@@ -83,6 +83,9 @@ struct kas_engine {
     atomic_bool results_waiting; /* passes have reported */
     atomic_bool results_armed;   /* the control thread looks for results by itself at results_due_ns */
     int64_t started_ns;          /* monotonic */
+    /* Held while an upload is kept or an artifact removed: the tiers and the catalog change together, so that
+     * bytes which another id has just been given are not removed with the last id that had them before. */
+    pthread_mutex_t uploads_lock;
     pthread_mutex_t alert_lock;  /* guards the alerts */
     struct {
         char component[32], reason[KAS_DETAIL_SIZE];

@@ -92,6 +92,7 @@ static kas_status disk_list(void *self, const char *folder, kas_file_visit visit
 {
     es *w = self;
     size_t length = strlen(folder);
+    if (length > 2 && !strcmp(folder + length - 2, "/.")) length -= 2;
     for (int i = 0; i < ES_FILES; ++i) {
         const char *path = w->files[i].path;
         if (!strncmp(path, folder, length) && path[length] == '/' && !strchr(path + length + 1, '/'))

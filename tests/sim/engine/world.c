@@ -189,7 +189,7 @@ static void check_resources(es *w)
     for (int i = 0; i < ES_LAYERS; ++i) {
         kas_published_layer layer;
         if (!w->layers[i].uid || !kas_state_published(w->engine->state, w->layers[i].uid, &layer)) continue;
-        expected += 1 + (layer.folded_fossils > 0);
+        expected += layer.folded_fossils ? 2 : 1;
     }
     ES_REQUIRE(w, w->engine->held.count == expected, "%zu resources are held, but the state has %zu",
                w->engine->held.count, expected);
@@ -199,11 +199,16 @@ static void check_uploads(es *w)
 {
     for (int i = 0; i < ES_UPLOAD_IDS; ++i) {
         kas_sha256 checksum;
+        kas_bytes bytes;
         if (w->uploaded[i] < 0) continue;
         ES_REQUIRE(w,
                    kas_state_binding(w->engine->state, es_id(ES_REGISTRY_IDS + i), &checksum) &&
                        kas_sha256_equal(&checksum, &w->checksums[w->uploaded[i]]),
                    "the upload of %s was acknowledged and is lost", es_id(ES_REGISTRY_IDS + i));
+        kas_status status = kas_disk_tier_read(w->engine->disk, &checksum, SIZE_MAX, &bytes);
+        ES_REQUIRE(w, !status, "the bytes of %s are lost: %s", es_id(ES_REGISTRY_IDS + i),
+                   kas_status_message(status));
+        kas_bytes_free(&bytes);
     }
 }
 
