@@ -184,12 +184,20 @@ static void set_weights(es *w, es_call *call, kas_request *request)
     maybe_stage(w, request);
 }
 
+static void describe_layer(kas_request *request)
+{
+    request->create_layer.layer_id = -1;
+    request->create_layer.input_size = request->create_layer.output_size = ES_FEATURES;
+    request->create_layer.num_seeds = ES_SEEDS;
+    request->create_layer.bias = true;
+}
+
 static kas_request_kind pick(es *w)
 {
     static const struct {
         kas_request_kind kind;
         uint32_t weight;
-    } mix[] = {{KAS_REQUEST_CREATE_LAYER, 10},
+    } mix[] = {{KAS_REQUEST_CREATE_LAYER, 1},
                {KAS_REQUEST_DELETE_LAYER, 1},
                {KAS_REQUEST_SET_WEIGHTS, 8},
                {KAS_REQUEST_SET_SERVING, 2},
@@ -206,11 +214,21 @@ static kas_request_kind pick(es *w)
                {KAS_REQUEST_EVICT_KERNEL, 4},
                {KAS_REQUEST_PIN, 1},
                {KAS_REQUEST_UNPIN, 2}};
-    uint32_t at = es_below(w, 105);
+    for (int i = 0; i < ES_LAYERS; ++i)
+        if (!w->layers[i].uid && es_chance(w, 30)) return KAS_REQUEST_CREATE_LAYER;
+    uint32_t at = es_below(w, 96);
     size_t i = 0;
     while (at >= mix[i].weight)
         at -= mix[i++].weight;
     return mix[i].kind;
+}
+
+/* Rather one that is not there. */
+static int pick_name(const es *w, int layer)
+{
+    for (int i = 0; i < ES_LAYERS; ++i)
+        if (!w->layers[i].uid) return i;
+    return layer;
 }
 
 static kas_request make(es *w, es_call *call)
@@ -218,10 +236,9 @@ static kas_request make(es *w, es_call *call)
     kas_request request = about(w, call, pick(w));
     switch (request.kind) {
     case KAS_REQUEST_CREATE_LAYER:
-        request.create_layer.layer_id = -1;
-        request.create_layer.input_size = request.create_layer.output_size = ES_FEATURES;
-        request.create_layer.num_seeds = ES_SEEDS;
-        request.create_layer.bias = true;
+        call->layer = pick_name(w, call->layer);
+        request.layer = es_layer_names[call->layer];
+        describe_layer(&request);
         break;
     case KAS_REQUEST_DELETE_LAYER:
         request.delete_layer.force = es_chance(w, 70);
@@ -318,6 +335,18 @@ void es_ask(es *w)
     if (!call) return;
     kas_request request = make(w, call);
     submit(w, call, &request);
+}
+
+void es_ask_for_layers(es *w)
+{
+    for (int i = 0; i < ES_LAYERS; ++i) {
+        es_call *call = free_call(w);
+        kas_request request = about(w, call, KAS_REQUEST_CREATE_LAYER);
+        call->layer = i;
+        request.layer = es_layer_names[i];
+        describe_layer(&request);
+        submit(w, call, &request);
+    }
 }
 
 bool es_ask_to_go(es *w)

@@ -237,6 +237,8 @@ static void close_engine(es *w)
 
 static void live(es *w, uint32_t steps)
 {
+    es_ask_for_layers(w);
+    come_to_rest(w);
     w->calm = false;
     for (uint32_t end = w->step + steps; w->step < end;) {
         ++w->step;
@@ -252,7 +254,7 @@ static void finish(es *w)
     es_disk_finish(w);
 }
 
-kas_sha256 es_run(uint64_t seed, uint32_t steps, bool verbose)
+es_outcome es_run(uint64_t seed, uint32_t steps, bool verbose)
 {
     static es whole; /* large; one run at a time */
     es *w = &whole;
@@ -275,5 +277,5 @@ kas_sha256 es_run(uint64_t seed, uint32_t steps, bool verbose)
     empty_engine(w);
     close_engine(w);
     finish(w);
-    return w->history;
+    return (es_outcome){.history = w->history, .passes = w->passes};
 }

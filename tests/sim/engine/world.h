@@ -139,12 +139,18 @@ kas_files es_disk(es *w);
 /* world.c */
 extern const char *const es_layer_names[ES_LAYERS];
 const char *es_id(int id);
-kas_sha256 es_run(uint64_t seed, uint32_t steps, bool verbose);
+typedef struct es_outcome {
+    kas_sha256 history; /* of all that has happened */
+    uint32_t passes;    /* whose values were checked */
+} es_outcome;
+
+es_outcome es_run(uint64_t seed, uint32_t steps, bool verbose);
 void es_memory_may_fail(es *w); /* one of the next allocations, perhaps */
 void es_memory_is_fine(void);
 
 /* requests.c */
 void es_make_contents(es *w);
+void es_ask_for_layers(es *w); /* all of them */
 void es_ask(es *w);
 bool es_ask_to_go(es *w); /* for the end: deletes a layer or evicts an artifact; false: nothing is left */
 uint32_t es_waiting(const es *w);
