@@ -56,6 +56,7 @@ static void read_view(es *w, int layer, const kas_published_layer *published, es
     for (uint32_t i = 0; i < view->seed_count; ++i) {
         const kas_published_seed *seed = &published->seeds[i];
         es_term *term = &view->seeds[i];
+        term->seed = seed->seed;
         read_term(w, layer, seed->seed, term);
         term->alpha = seed->alpha;
         if (!seed->ramp) continue;
@@ -81,8 +82,29 @@ void es_note_views(es *w)
         if (!there || !kas_state_published(w->engine->state, uid, &published)) continue;
         es_view *last = &layer->views[(layer->view_count + ES_VIEWS - 1) % ES_VIEWS];
         if (layer->view_count && last->generation == published.generation && !last->steps) continue;
-        read_view(w, i, &published, &layer->views[layer->view_count++ % ES_VIEWS]);
+        const es_view before = layer->view_count ? *last : (es_view){0};
+        es_view *view = &layer->views[layer->view_count++ % ES_VIEWS];
+        read_view(w, i, &published, view);
+        view->begins = begins_ramp(&before, view);
     }
+}
+
+static bool is_same_ramp(const es_term *a, const es_term *b)
+{
+    return a->ramp && b->ramp && a->seed == b->seed && a->from == b->from && a->to == b->to &&
+           a->length == b->length && a->curve == b->curve;
+}
+
+/* Whether a ramp begins with `now` that did not run in `before`. */
+static bool begins_ramp(const es_view *before, const es_view *now)
+{
+    for (uint32_t i = 0; i < now->seed_count; ++i) {
+        bool ran = !now->seeds[i].ramp || now->seeds[i].done > 0;
+        for (uint32_t n = 0; n < before->seed_count; ++n)
+            ran |= is_same_ramp(&now->seeds[i], &before->seeds[n]);
+        if (!ran) return true;
+    }
+    return false;
 }
 
 /* The newest that begins at or before the generation and reaches it; NULL: not remembered. */
@@ -184,6 +206,16 @@ static void check_bits(es *w, es_layer *layer, uint64_t generation, float sign, 
     memcpy(answer->y, y, sizeof answer->y);
 }
 
+/* Pass k of a ramp is computed with its k-th value, from the first one on. */
+static void check_first_step(es *w, es_layer *layer, uint64_t generation)
+{
+    es_view *view = &layer->views[(layer->view_count + ES_VIEWS - 1) % ES_VIEWS];
+    if (!layer->view_count || !view->begins || generation < view->generation) return;
+    ES_REQUIRE(w, generation - view->generation == 1, "the first pass of a ramp is its step %llu",
+               (unsigned long long)(generation - view->generation));
+    view->begins = false;
+}
+
 static void check_answer(es *w, int index, const kas_forward_result *result, float sign, uint32_t rows,
                          const float *y)
 {
@@ -201,6 +233,7 @@ static void check_answer(es *w, int index, const kas_forward_result *result, flo
     for (int i = 0; i < ES_FEATURES; ++i)
         ES_REQUIRE(w, isfinite(y[i]), "an answer is not finite");
     layer->last = generation;
+    check_first_step(w, layer, generation);
     check_bits(w, layer, generation, sign, y);
     check_value(w, layer, generation, sign, y);
     es_note(w, y, ES_FEATURES * sizeof *y);
@@ -224,6 +257,7 @@ void es_pass(es *w)
     kas_code code = kas_status_code(status);
     bool excused =
         code == KAS_NOT_FOUND || code == KAS_UNAVAILABLE || (code == KAS_OUT_OF_MEMORY && w->memory_percent);
+    excused &= code != KAS_NOT_FOUND || !w->layers[index].acknowledged;
     ES_REQUIRE(w, !status || excused, "a pass fails: %s", kas_status_message(status));
     kas_status_free(status);
     if (!code) check_answer(w, index, &result, sign, rows, y);

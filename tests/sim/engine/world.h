@@ -53,6 +53,7 @@ typedef struct es_call { /* that waits for its answer */
 
 /* What a layer's passes compute from a generation on. */
 typedef struct es_term {
+    uint32_t seed;
     bool known;
     es_kernel kernel;
     float alpha;
@@ -67,6 +68,7 @@ typedef struct es_view {
     bool base_known;
     double scale, shift;
     uint32_t steps; /* that its ramps can take */
+    bool begins;    /* a ramp begins with it, and no pass has run yet */
     uint32_t fossil_count, seed_count;
     es_term fossils[ES_SEEDS], seeds[ES_SEEDS];
 } es_view;
