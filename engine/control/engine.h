@@ -122,6 +122,7 @@ int64_t kas_control_step(kas_engine *engine);
 void *kas_control_run(void *engine); /* the thread */
 /* Stamps and applies the command; its effects are carried out once the caller has returned to the step. */
 kas_status kas_control_apply(kas_engine *engine, kas_command *command) KAS_MUST_USE;
+kas_status kas_control_apply_alone(kas_engine *engine, kas_command *command) KAS_MUST_USE; /* that command only */
 /* The same for a message's handler: false when memory is out. Another failure is a defect, logged and
  * forgotten. */
 bool kas_control_applied(kas_engine *engine, kas_command *command);
@@ -141,6 +142,7 @@ bool kas_publish_again(kas_engine *engine); /* those whose plan could not be mad
 
 void kas_results_wait(void *engine);                         /* for kas_exec: any thread */
 void kas_results_drained(void *engine, kas_resource kernel); /* for kas_exec: any thread */
+kas_status kas_results_tell_ramps(kas_engine *engine) KAS_MUST_USE; /* applies how far ramps over passes are */
 bool kas_results_apply(kas_engine *engine, int64_t now_ns);   /* false: memory is out */
 int64_t kas_results_due(kas_engine *engine);
 

@@ -56,7 +56,7 @@ static bool take_results(kas_engine *engine)
     return apply_results(engine);
 }
 
-static bool apply_ramps(kas_engine *engine)
+static kas_status apply_ramps(kas_engine *engine)
 {
     kas_control *control = &engine->control;
     while (control->ramp_count) {
@@ -65,23 +65,30 @@ static bool apply_ramps(kas_engine *engine)
             .kind = KAS_COMMAND_RAMP_STEPS,
             .ramp_steps = {.layer_uid = ramp->layer_uid, .steps = ramp->steps},
         };
-        if (!kas_control_applied(engine, &command)) return false;
+        KAS_TRY(kas_control_apply_alone(engine, &command));
         --control->ramp_count;
-        if (!kas_control_carry(engine)) return false;
     }
-    return true;
+    return NULL;
+}
+
+kas_status kas_results_tell_ramps(kas_engine *engine)
+{
+    kas_control *control = &engine->control;
+    if (atomic_load(&engine->stopping)) return NULL; /* nothing is published any more */
+    do {
+        KAS_TRY(apply_ramps(engine));
+        control->ramp_count = kas_exec_take_ramp_progress(engine->exec, control->ramps, KAS_RAMPS_BATCH);
+    } while (control->ramp_count);
+    return NULL;
 }
 
 static bool take_ramps(kas_engine *engine)
 {
-    kas_control *control = &engine->control;
-    size_t taken;
-    do {
-        if (!apply_ramps(engine)) return false;
-        taken = control->ramp_count =
-            kas_exec_take_ramp_progress(engine->exec, control->ramps, KAS_RAMPS_BATCH);
-    } while (taken == KAS_RAMPS_BATCH);
-    return apply_ramps(engine);
+    kas_status status = kas_results_tell_ramps(engine);
+    bool again = kas_status_code(status) == KAS_OUT_OF_MEMORY;
+    if (status && !again) kas_error("control", "ramps: %s", kas_status_message(status));
+    kas_status_free(status);
+    return !again && kas_control_carry(engine);
 }
 
 bool kas_results_apply(kas_engine *engine, int64_t now_ns)

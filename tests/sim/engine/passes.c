@@ -70,6 +70,24 @@ static void read_view(es *w, int layer, const kas_published_layer *published, es
     }
 }
 
+static bool is_same_ramp(const es_term *a, const es_term *b)
+{
+    return a->ramp && b->ramp && a->seed == b->seed && a->from == b->from && a->to == b->to &&
+           a->length == b->length && a->curve == b->curve;
+}
+
+/* Whether a ramp begins with `now` that did not run in `before`. */
+static bool begins_ramp(const es_view *before, const es_view *now)
+{
+    for (uint32_t i = 0; i < now->seed_count; ++i) {
+        bool ran = !now->seeds[i].ramp || now->seeds[i].done > 0;
+        for (uint32_t n = 0; n < before->seed_count; ++n)
+            ran |= is_same_ramp(&now->seeds[i], &before->seeds[n]);
+        if (!ran) return true;
+    }
+    return false;
+}
+
 void es_note_views(es *w)
 {
     for (int i = 0; i < ES_LAYERS; ++i) {
@@ -87,24 +105,6 @@ void es_note_views(es *w)
         read_view(w, i, &published, view);
         view->begins = begins_ramp(&before, view);
     }
-}
-
-static bool is_same_ramp(const es_term *a, const es_term *b)
-{
-    return a->ramp && b->ramp && a->seed == b->seed && a->from == b->from && a->to == b->to &&
-           a->length == b->length && a->curve == b->curve;
-}
-
-/* Whether a ramp begins with `now` that did not run in `before`. */
-static bool begins_ramp(const es_view *before, const es_view *now)
-{
-    for (uint32_t i = 0; i < now->seed_count; ++i) {
-        bool ran = !now->seeds[i].ramp || now->seeds[i].done > 0;
-        for (uint32_t n = 0; n < before->seed_count; ++n)
-            ran |= is_same_ramp(&now->seeds[i], &before->seeds[n]);
-        if (!ran) return true;
-    }
-    return false;
 }
 
 /* The newest that begins at or before the generation and reaches it; NULL: not remembered. */

@@ -119,7 +119,7 @@ static void note_reply(void *user, kas_status status, const kas_reply *reply)
     ES_REQUIRE(w, code != KAS_OUT_OF_MEMORY || w->memory_percent, "memory is not out: %s",
                kas_status_message(status));
     if (!status && reply->operation > w->last_operation) w->last_operation = reply->operation;
-    if (!status && call->layer >= 0 && w->layers[call->layer].uid == call->uid &&
+    if (!status && call->uid && w->layers[call->layer].uid == call->uid &&
         reply->generation > w->layers[call->layer].acknowledged)
         w->layers[call->layer].acknowledged = reply->generation;
     if (changes_upload(call)) note_upload(w, call, code);
