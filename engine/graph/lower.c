@@ -141,11 +141,25 @@ static uint64_t add_saturating(uint64_t a, uint64_t b)
     return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
 }
 
+/* Rates that every device reaches. */
+#define FLOPS_PER_NS 4.0
+#define MOVES_PER_NS 0.5 /* elements between memory and arithmetic */
+
 void kas_lower_count(kas_lowering *lowering, uint64_t flops, uint64_t moved)
 {
-    enum { FLOPS_OF_A_MOVE = 8 }; /* memory against arithmetic, on a machine of which nothing is known */
     lowering->flops = add_saturating(lowering->flops, flops);
-    lowering->work = add_saturating(lowering->work, add_saturating(flops, FLOPS_OF_A_MOVE * moved));
+    lowering->ns += (double)flops / FLOPS_PER_NS + (double)moved / MOVES_PER_NS;
+}
+
+void kas_lower_count_product(kas_lowering *lowering, uint64_t flops, uint64_t moved)
+{
+    uint32_t rate = kas_device_get_limits(lowering->device)->product_gflops;
+    if (rate == 0) {
+        kas_lower_count(lowering, flops, moved);
+        return;
+    }
+    lowering->flops = add_saturating(lowering->flops, flops);
+    lowering->ns += (double)flops / rate;
 }
 
 static void limit_rows(kas_lowering *lowering, uint64_t rows)

@@ -48,7 +48,7 @@ typedef struct kas_lowering {
     int *reader;        /* of each tensor: its only reader's node; −1: none or several */
     bool *done;         /* of each node: emitted already, as part of an earlier one */
     uint64_t flops;     /* of a row, saturating; multiply-adds count two */
-    uint64_t work;      /* of a row, saturating: flops, and what moving elements takes in their place */
+    double ns;          /* that a row takes on one compute unit, estimated cautiously */
     uint64_t rows_max;  /* what indices and grids allow */
     kas_op op;          /* of the node at hand */
 } kas_lowering;
@@ -80,6 +80,8 @@ kas_status kas_lower_emit_x(kas_lowering *lowering, kas_kernel kernel, const kas
 
 /* Counts what a row costs. `moved`: elements read and written beside the flops. */
 void kas_lower_count(kas_lowering *lowering, uint64_t flops, uint64_t moved);
+/* The same for a launch of kernels/linear.k, at which some devices are much better than at anything else. */
+void kas_lower_count_product(kas_lowering *lowering, uint64_t flops, uint64_t moved);
 
 /* The activation that ends a node, and the tensor that then holds its result: its own, or those of the UNARY that is
  * its only reader, which is then done. */

@@ -11,8 +11,8 @@ static kas_status emit_linear(kas_lowering *lowering, const kas_operand operands
 {
     args.ldx = args.k;
     args.ldy = args.n;
-    kas_lower_count(lowering, 2 * (uint64_t)args.m * (uint64_t)args.n * (uint64_t)args.k,
-                    operands[0].elements + operands[3].elements);
+    kas_lower_count_product(lowering, 2 * (uint64_t)args.m * (uint64_t)args.n * (uint64_t)args.k,
+                            operands[0].elements + operands[3].elements);
     return kas_lower_emit(lowering, KAS_KERNEL_linear, operands, 4, &args, sizeof args,
                           (kas_grid_rule){.fixed = (uint32_t)args.n, .divisor = LINEAR_TILE_COLUMNS},
                           (kas_grid_rule){.per_row = (uint32_t)args.m, .divisor = LINEAR_TILE_ROWS});

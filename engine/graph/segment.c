@@ -9,9 +9,8 @@
 #include "engine/graph/lower.h"
 #include "engine/graph/product.h"
 
-/* What a submission should keep to: its time, at a rate that every device reaches, and its workspace. */
-#define SUBMISSION_SECONDS  0.05
-#define FLOPS_PER_UNIT      4e9 /* a second, of one compute unit */
+/* What a submission should keep to. */
+#define SUBMISSION_NS        50e6 /* as estimated */
 #define SUBMISSION_WORKSPACE ((size_t)64 << 20)
 
 struct kas_segment_plan {
@@ -57,8 +56,7 @@ static kas_status check_programs(const kas_lowering *lowering)
 static uint32_t rows_by_time(const kas_lowering *lowering)
 {
     uint32_t units = kas_device_get_limits(lowering->device)->compute_units;
-    double budget = SUBMISSION_SECONDS * FLOPS_PER_UNIT * (units ? units : 1);
-    double rows = budget / ((double)lowering->work + 1.0);
+    double rows = SUBMISSION_NS * (units ? units : 1) / (lowering->ns + 1.0);
     if (rows < 1.0) return 1;
     return rows > (double)UINT32_MAX ? UINT32_MAX : (uint32_t)rows;
 }
@@ -121,6 +119,7 @@ static kas_status make_plan(kas_lowering *lowering, const kas_graph *graph, uint
     plan->info.outputs = graph->tensors[graph->output].elements;
     plan->info.weight_bytes = lowering->weights.bytes;
     plan->info.flops_per_row = lowering->flops;
+    plan->info.ns_per_row = lowering->ns;
     plan->info.launches = (uint32_t)lowering->step_count;
     plan->info.single_linear = lowering->step_count == 1 && plan->launches[0].kernel == KAS_KERNEL_linear;
     return NULL;

@@ -23,6 +23,7 @@ typedef struct kas_segment_info {
     size_t work_bytes;       /* of KAS_SLOT_WORK, for rows_max rows */
     uint32_t rows_max;       /* rows that one submission may hold; larger passes are split */
     uint64_t flops_per_row;  /* multiply-adds count two */
+    double ns_per_row;       /* on one compute unit, estimated cautiously */
     uint32_t launches;
     bool single_linear;      /* exactly one LINEAR without activation (or one that linear_blend has): a candidate for fusing the blend */
 } kas_segment_info;
