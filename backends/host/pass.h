@@ -1,8 +1,8 @@
 /* The launches that run between two waits, spread over threads.
  *
- * Where a stretch of launches can be run on a range of rows, and rows are many, each thread takes ranges of rows through
- * the whole stretch: threads meet once, and what a launch hands to the next stays in a processor's own cache. Elsewhere
- * threads share each launch in turn. */
+ * Where a stretch of launches can be run on a range of rows, and rows are many, each thread takes ranges of
+ * rows through the whole stretch: threads meet once, and what a launch hands to the next stays in a
+ * processor's own cache. Elsewhere threads share each launch in turn. */
 #ifndef KAS_HOST_PASS_H
 #define KAS_HOST_PASS_H
 
@@ -18,8 +18,8 @@ typedef struct kas_host_step {
     bool by_rows;    /* it may be run on a range of rows */
 } kas_host_step;
 
-/* Runs steps in order, all of them for the same rows, and adds submissions that have completed to *progress. A status of
- * KAS_DEADLINE when it gets later than deadline_ns; nothing runs any more then. */
+/* Runs steps in order, all of them for the same rows, and adds submissions that have completed to *progress.
+ * A status of KAS_DEADLINE when it gets later than deadline_ns; nothing runs any more then. */
 kas_status kas_host_pass_run(kas_host_pool *pool, kas_host_job *job, kas_host_step *steps, size_t count,
                              int64_t deadline_ns, kas_progress *progress) KAS_MUST_USE;
 

@@ -249,18 +249,27 @@ static uint32_t gather_from(gathering *found, kas_waiter_list *list)
     return count;
 }
 
-kas_waiter *kas_batcher_gather(kas_exec *exec, const kas_sight *sight, uint64_t rows)
+/* Who waits may have been answered from a newer root before: nobody joins a batch whose root was replaced. */
+static bool is_present(kas_exec *exec, const kas_visit *visit)
+{
+    return atomic_load(&exec->publication.sequence) == visit->context->found_in;
+}
+
+kas_waiter *kas_batcher_gather(kas_exec *exec, const kas_visit *visit, uint64_t rows)
 {
     kas_batcher *batcher = &exec->batcher;
+    const kas_sight *sight = &visit->sight;
     gathering found = {.sight = sight,
                        .rows = rows,
                        .rows_max = sight->plan->layout.staged_rows,
                        .now_ns = kas_monotonic_ns()};
     if (rows >= found.rows_max) return NULL;
     pthread_mutex_lock(&batcher->lock);
-    uint32_t callers = gather_from(&found, &batcher->callers);
-    atomic_fetch_sub(&batcher->waiting, callers);
-    (void)gather_from(&found, &batcher->submitted);
+    if (is_present(exec, visit)) {
+        uint32_t callers = gather_from(&found, &batcher->callers);
+        atomic_fetch_sub(&batcher->waiting, callers);
+        (void)gather_from(&found, &batcher->submitted);
+    }
     pthread_mutex_unlock(&batcher->lock);
     return found.taken.first;
 }

@@ -155,7 +155,7 @@ void kas_visit_lead(kas_exec *exec, kas_visit *visit, kas_waiter *leader)
     pass->next = NULL;
     if (!admit(exec, &visit->sight, pass)) return;
     kas_pass_begin(pass, visit->sight.plan);
-    kas_waiter *gathered = kas_batcher_gather(exec, &visit->sight, pass->rows);
+    kas_waiter *gathered = kas_batcher_gather(exec, visit, pass->rows);
     kas_pass *last = pass;
     for (kas_waiter *waiter = gathered; waiter; waiter = waiter->next) {
         waiter->pass.next = NULL;

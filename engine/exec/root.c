@@ -111,6 +111,7 @@ kas_status kas_publication_init(kas_publication *publication)
     kas_root *root = root_create(0);
     if (!root) return kas_out_of_memory();
     root->sequence = 1;
+    atomic_init(&publication->sequence, 1);
     atomic_init(&publication->root, root);
     return NULL;
 }
@@ -120,6 +121,7 @@ static void replace_root(kas_publication *publication, kas_root *root)
 {
     kas_root *old = atomic_load_explicit(&publication->root, memory_order_relaxed);
     root->sequence = old->sequence + 1;
+    atomic_store(&publication->sequence, root->sequence); /* first: who still reads the old number has the old root */
     atomic_store(&publication->root, root);
     old->next_retired = publication->retired_roots;
     publication->retired_roots = old;

@@ -24,6 +24,7 @@ typedef struct kas_root { /* immutable once it is published */
 
 typedef struct kas_publication {
     _Atomic(kas_root *) root;
+    atomic_uint_fast64_t sequence; /* of the root that is published, or is about to be */
     kas_root *retired_roots;
     kas_plan *retired_plans;
     uint32_t ramping; /* plans of the present root with running ramps */

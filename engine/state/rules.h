@@ -58,7 +58,7 @@ void kas_seeds_lay_out(kas_layer *layer,
                        void *block); /* block: num_seeds · KAS_SEED_BYTES, aligned for u64 */
 uint32_t kas_seeds_control_crc(const kas_layer *layer);
 kas_lifecycle kas_seed_state(const kas_layer *layer, uint32_t seed);
-const char *kas_lifecycle_name(kas_lifecycle state);
+KAS_API const char *kas_lifecycle_name(kas_lifecycle state); /* as <kasmina/kasmina.h> declares it */
 bool kas_lifecycle_allows(kas_lifecycle state, kas_request request);
 bool kas_lifecycle_reaches(kas_lifecycle from, kas_lifecycle to);
 /* Its kernel is part of the layer's view, as a seed or as a fossil that is not folded. */

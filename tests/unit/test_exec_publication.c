@@ -272,7 +272,7 @@ Test(exec_publication, each_pass_is_a_step_of_a_ramp_and_a_generation)
     expect_step(w, &p, 14, 1);
     expect_step(w, &p, 14, 1);
     cr_assert_eq(kas_exec_take_ramp_progress(w->exec, progress, 2), 1);
-    cr_expect_eq(progress[0].steps, 2, "it has ended");
+    cr_expect_eq(progress[0].steps, 4, "in all; it has ended");
     exec_world_close(w);
 }
 

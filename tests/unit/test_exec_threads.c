@@ -81,14 +81,15 @@ static void check_answer(client *self, const probe *p, uint32_t rows)
 static void *run_client(void *user)
 {
     client *self = user;
-    for (uint32_t i = self->number; !atomic_load(&self->all->stop); ++i) {
+    uint32_t i = self->number;
+    do { /* at least once, however late this thread comes to run */
         probe p;
-        uint32_t rows = 1 + i % ROWS_MAX;
+        uint32_t rows = 1 + i++ % ROWS_MAX;
         probe_init(&p, "a", rows, rows);
         probe_ok(self->all->w, &p);
         check_answer(self, &p, rows);
         ++self->passes;
-    }
+    } while (!atomic_load(&self->all->stop));
     return NULL;
 }
 
@@ -101,7 +102,7 @@ static void note_submitted(void *user, kas_status status)
 static void *run_submitter(void *user)
 {
     client *self = user;
-    while (!atomic_load(&self->all->stop)) {
+    do {
         atomic_bool done = false;
         probe p;
         probe_init(&p, "a", 3, 3);
@@ -112,7 +113,7 @@ static void *run_submitter(void *user)
             sched_yield();
         check_answer(self, &p, 3);
         ++self->passes;
-    }
+    } while (!atomic_load(&self->all->stop));
     return NULL;
 }
 
