@@ -1,5 +1,5 @@
-"""What other runtimes need for the same passes. Reads lines `THREADS SEEDS ROWS IN OUT MILLISECONDS`, answers each with a JSON object of
-median microseconds by runtime. Runs in the virtual environment that `./dev bench --peers` makes."""
+"""What other runtimes need for the same passes. Reads lines: `make THREADS SEEDS ROWS IN OUT`, answered with the list of runtimes, and
+`run RUNTIME MILLISECONDS`, answered with {"us": the median, "best_us": the shortest, "processor_us": the calling thread's processor time of one}. Runs in the virtual environment that `./dev bench --peers` makes."""
 import json
 import os
 import statistics
@@ -53,52 +53,58 @@ class Blend(torch.nn.Module):
         return y
 
 
-def median_us(call, milliseconds):
-    for _ in range(3):
-        call()
+WARM_UP_MILLISECONDS = 3  # the others' threads go to sleep meanwhile, ours wake
+
+
+def times_of(call, milliseconds):
     times, end = [], time.perf_counter() + milliseconds / 1e3
-    while time.perf_counter() < end or len(times) < 5:
+    while not times or time.perf_counter() < end:
         start = time.perf_counter()
         call()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times) * 1e6
+        times.append((time.perf_counter() - start) * 1e6)
+    return times
 
 
-class Peers:
-    """Sessions and modules by shape; made once."""
+def make(threads, seeds, rows, inputs, outputs):
+    """By runtime, what runs one pass."""
+    torch.set_num_threads(threads)
+    torch.compiler.reset()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    session = onnxruntime.InferenceSession(whole_model(inputs, outputs, seeds), options, providers=["CPUExecutionProvider"])
+    x = numpy.random.default_rng(1).standard_normal((rows, inputs)).astype("f4")
+    y = numpy.empty((rows, outputs), "f4")
+    binding = session.io_binding()
+    binding.bind_input("x", "cpu", 0, numpy.float32, x.shape, x.ctypes.data)
+    binding.bind_output("y", "cpu", 0, numpy.float32, y.shape, y.ctypes.data)
+    module, tensor = Blend(inputs, outputs, seeds).eval(), torch.from_numpy(x)
+    compiled = torch.compile(module, dynamic=False)
+    calls = {"onnxruntime": lambda: session.run_with_iobinding(binding), "pytorch": lambda: module(tensor),
+             "torch.compile": lambda: compiled(tensor), "_kept": (x, y)}
+    compiled(tensor)
+    return calls
 
-    def __init__(self):
-        self.made = {}
 
-    def make(self, threads, seeds, rows, inputs, outputs):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        session = onnxruntime.InferenceSession(whole_model(inputs, outputs, seeds), options, providers=["CPUExecutionProvider"])
-        x = numpy.random.default_rng(1).standard_normal((rows, inputs)).astype("f4")
-        y = numpy.empty((rows, outputs), "f4")
-        binding = session.io_binding()
-        binding.bind_input("x", "cpu", 0, numpy.float32, x.shape, x.ctypes.data)
-        binding.bind_output("y", "cpu", 0, numpy.float32, y.shape, y.ctypes.data)
-        module, tensor = Blend(inputs, outputs, seeds).eval(), torch.from_numpy(x)
-        compiled = torch.compile(module, dynamic=False)
-        keep = (x, y, session)
-        return {"onnxruntime": lambda: session.run_with_iobinding(binding), "pytorch": lambda: module(tensor),
-                "torch.compile": lambda: compiled(tensor), "_keep": keep}
-
-    def measure(self, threads, seeds, rows, inputs, outputs, milliseconds):
-        torch.set_num_threads(threads)
-        key = (threads, seeds, rows, inputs, outputs)
-        if key not in self.made:
-            self.made = {key: self.make(*key)}
-        with torch.inference_mode():
-            return {name: median_us(call, milliseconds) for name, call in self.made[key].items() if not name.startswith("_")}
+def answer(calls, words):
+    """What goes back for a line, and the calls from now on."""
+    if words[0] == "make":
+        calls = make(*map(int, words[1:]))
+        return [name for name in calls if not name.startswith("_")], calls
+    _, name, milliseconds = words
+    times_of(calls[name], WARM_UP_MILLISECONDS)
+    before = time.thread_time()
+    times = times_of(calls[name], int(milliseconds))
+    processor = (time.thread_time() - before) * 1e6 / len(times)
+    return {"us": statistics.median(times), "best_us": min(times), "processor_us": processor}, calls
 
 
 def main():
-    peers = Peers()
     print(json.dumps({"pytorch": torch.__version__, "onnxruntime": onnxruntime.__version__}), flush=True)
-    for line in sys.stdin:
-        print(json.dumps(peers.measure(*map(int, line.split()))), flush=True)
+    calls = {}
+    with torch.inference_mode():
+        for line in sys.stdin:
+            reply, calls = answer(calls, line.split())
+            print(json.dumps(reply), flush=True)
 
 
 if __name__ == "__main__":

@@ -116,10 +116,28 @@ static void put(kas_http_request *request)
     respond_kernel(request, request->reply.created ? 201 : 200);
 }
 
+static bool if_matches(kas_http_request *request)
+{
+    char etag[KAS_HTTP_ETAG_SIZE];
+    kas_cached_kernel kernel = {.size = sizeof kernel};
+    if (!kas_http_header(request, "If-Match")) return true;
+    kas_status status = kas_engine_kernel(request->engine, request->params[0], &kernel);
+    if (status && kas_status_code(status) != KAS_NOT_FOUND) {
+        kas_http_fail(request, status);
+        return false;
+    }
+    const bool exists = !status;
+    kas_status_free(status);
+    if (exists) kas_http_kernel_etag(&kernel, etag);
+    kas_cached_kernel_finish(&kernel);
+    return kas_http_if_match(request, exists ? etag : NULL);
+}
+
 void kas_http_put_kernel(kas_http_request *request)
 {
     kas_request change = {
         .size = sizeof change, .kind = KAS_REQUEST_PUT_KERNEL, .artifact_id = request->params[0]};
+    if (!if_matches(request)) return;
     if (request->body.size == 0) {
         kas_http_refuse(request, KAS_PROBLEM_INVALID_ARTIFACT,
                         "the body is empty; it must be the artifact's bytes");
@@ -128,21 +146,6 @@ void kas_http_put_kernel(kas_http_request *request)
     change.put_kernel.bytes = request->body.bytes;
     change.put_kernel.size_bytes = request->body.size;
     kas_http_submit(request, &change, put);
-}
-
-static bool if_matches(kas_http_request *request)
-{
-    char etag[KAS_HTTP_ETAG_SIZE];
-    kas_cached_kernel kernel = {.size = sizeof kernel};
-    if (!kas_http_header(request, "If-Match")) return true;
-    kas_status status = kas_engine_kernel(request->engine, request->params[0], &kernel);
-    if (status) {
-        kas_http_fail(request, status);
-        return false;
-    }
-    kas_http_kernel_etag(&kernel, etag);
-    kas_cached_kernel_finish(&kernel);
-    return kas_http_if_match(request, etag);
 }
 
 static void evicted(kas_http_request *request)

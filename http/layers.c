@@ -76,6 +76,11 @@ void kas_http_get_layer(kas_http_request *request)
 static void created(kas_http_request *request)
 {
     const char *name = request->work;
+    if (kas_status_code(request->status) == KAS_NOT_FOUND) { /* the device: a value, no part of the path */
+        kas_http_refuse(request, KAS_PROBLEM_INVALID_VALUE, "device: %s",
+                        kas_status_message(request->status));
+        return;
+    }
     if (kas_http_failed(request)) return;
     kas_http_add_location(request, "/v1/layers/", name);
     kas_http_respond_layer(request, 201, name);

@@ -8,6 +8,7 @@
 #include "http/paging.h"
 #include "http/problems.h"
 #include "http/respond.h"
+#include "http/revisions.h"
 #include "http/shapes.h"
 
 static void write_page(kas_http_request *request, const kas_operation_info *operations, size_t count,
@@ -51,12 +52,15 @@ void kas_http_list_operations(kas_http_request *request)
 
 void kas_http_respond_operation(kas_http_request *request, unsigned status, uint64_t id)
 {
+    char etag[KAS_HTTP_ETAG_SIZE];
     kas_operation_info operation = {.size = sizeof operation};
     kas_status failure = kas_engine_operation(request->engine, id, &operation);
     if (failure) {
         kas_http_fail(request, failure);
         return;
     }
+    kas_http_operation_etag(&operation, etag);
+    kas_http_add_header(request, "ETag", "%s", etag);
     kas_json json;
     kas_json_init(&json);
     kas_http_write_operation(&json, NULL, &operation);
@@ -86,9 +90,23 @@ static void cancelled(kas_http_request *request)
     if (!kas_http_failed(request)) kas_http_respond_operation(request, 202, request->operation);
 }
 
+static bool if_matches(kas_http_request *request)
+{
+    char etag[KAS_HTTP_ETAG_SIZE];
+    kas_operation_info operation = {.size = sizeof operation};
+    kas_status status = kas_engine_operation(request->engine, request->operation, &operation);
+    if (status) {
+        kas_http_fail(request, status);
+        return false;
+    }
+    kas_http_operation_etag(&operation, etag);
+    return kas_http_if_match(request, etag);
+}
+
 void kas_http_cancel_operation(kas_http_request *request)
 {
     kas_request change = {.size = sizeof change, .kind = KAS_REQUEST_CANCEL_OPERATION};
+    if (!if_matches(request)) return;
     change.cancel.operation = request->operation;
     kas_http_submit(request, &change, cancelled);
 }

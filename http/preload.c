@@ -44,6 +44,11 @@ static void start_next(kas_http_request *request);
 static void started(kas_http_request *request)
 {
     preload *work = request->work;
+    if (kas_status_code(request->status) == KAS_NOT_FOUND) { /* the device: a value, no part of the path */
+        kas_http_refuse(request, KAS_PROBLEM_INVALID_VALUE, "device: %s",
+                        kas_status_message(request->status));
+        return;
+    }
     if (kas_http_failed(request)) return;
     work->operations[work->started++] = request->reply.operation;
     if (work->started == work->count)

@@ -23,13 +23,18 @@ void kas_http_kernel_etag(const kas_cached_kernel *kernel, char out[KAS_HTTP_ETA
              kernel->quarantined ? 'q' : 'r');
 }
 
+void kas_http_operation_etag(const kas_operation_info *operation, char out[KAS_HTTP_ETAG_SIZE])
+{
+    snprintf(out, KAS_HTTP_ETAG_SIZE, "\"%llx-%llu-%s\"", (unsigned long long)operation->created_at_ns,
+             (unsigned long long)operation->id, kas_operation_state_name(operation->state));
+}
+
 /* Strong comparison (RFC 9110, 13.1.1): a weak tag matches nothing. */
 static bool lists(const char *header, const char *etag)
 {
     size_t length = strlen(etag);
     while (*header) {
         header += strspn(header, ", \t");
-        if (*header == '*') return true;
         size_t item = strcspn(header, ", \t");
         if (item == length && memcmp(header, etag, length) == 0) return true;
         header += item;
@@ -37,12 +42,21 @@ static bool lists(const char *header, const char *etag)
     return false;
 }
 
+static bool is_any(const char *header)
+{
+    return strcmp(header, "*") == 0;
+}
+
 bool kas_http_if_match(kas_http_request *request, const char *etag)
 {
     const char *header = kas_http_header(request, "If-Match");
-    if (!header || lists(header, etag)) return true;
-    kas_http_refuse(request, KAS_PROBLEM_PRECONDITION_FAILED, "the ETag is %s now; If-Match asks for %.200s",
-                    etag, header);
+    if (!header || (etag && (is_any(header) || lists(header, etag)))) return true;
+    if (etag)
+        kas_http_refuse(request, KAS_PROBLEM_PRECONDITION_FAILED,
+                        "the ETag is %s now; If-Match asks for %.200s", etag, header);
+    else
+        kas_http_refuse(request, KAS_PROBLEM_PRECONDITION_FAILED,
+                        "there is nothing here yet that If-Match could match");
     return false;
 }
 
@@ -59,7 +73,7 @@ bool kas_http_if_layer_matches(kas_http_request *request, uint64_t *revision)
         return false;
     }
     kas_http_layer_etag(&layer, etag);
-    if (!strchr(header, '*')) *revision = layer.revision;
+    if (!is_any(header)) *revision = layer.revision;
     return kas_http_if_match(request, etag);
 }
 
@@ -78,6 +92,6 @@ bool kas_http_if_seed_matches(kas_http_request *request, uint64_t *revision)
         return false;
     }
     kas_http_seed_etag(&layer, &seed, etag);
-    if (!strchr(header, '*')) *revision = seed.revision;
+    if (!is_any(header)) *revision = seed.revision;
     return kas_http_if_match(request, etag);
 }

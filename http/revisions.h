@@ -11,8 +11,10 @@ enum { KAS_HTTP_ETAG_SIZE = 64 };
 void kas_http_layer_etag(const kas_layer_info *layer, char out[KAS_HTTP_ETAG_SIZE]);
 void kas_http_seed_etag(const kas_layer_info *layer, const kas_seed_info *seed, char out[KAS_HTTP_ETAG_SIZE]);
 void kas_http_kernel_etag(const kas_cached_kernel *kernel, char out[KAS_HTTP_ETAG_SIZE]);
+void kas_http_operation_etag(const kas_operation_info *operation, char out[KAS_HTTP_ETAG_SIZE]);
 
-/* Whether If-Match (if there is one) allows a change of what has this ETag; else the request is refused. */
+/* Whether If-Match (if there is one) allows a change of what has this ETag (NULL: it does not exist); else
+ * the request is refused. */
 bool kas_http_if_match(kas_http_request *request, const char *etag);
 
 /* The same for the layer or seed in the path; *revision is what kas_request.revision must say then (0: any).

@@ -44,23 +44,23 @@ bool kas_http_match(const char *pattern, const char *path, char (*params)[KAS_HT
     return *pattern == *path;
 }
 
-/* The route for this method, or else one of the path's others, with all the path's methods in *methods. */
+/* The route for this method, or else one of the path's others, with all the path's methods in *methods. The
+ * first pattern that matches is the one that counts: an artifact called "validate" is /v1/kernels/%76alidate.
+ */
 static const kas_http_route *find(kas_http_request *request, uint32_t wanted, uint32_t *methods)
 {
-    const kas_http_route *other = NULL;
-    char params[KAS_HTTP_PARAMS][KAS_HTTP_PARAM_SIZE];
+    const kas_http_route *first = NULL;
     *methods = 0;
     for (size_t i = 0; i < kas_http_route_count; ++i) {
         const kas_http_route *route = &kas_http_routes[i];
-        if (!kas_http_match(route->pattern, request->path, params)) continue;
+        if (first ? strcmp(route->pattern, first->pattern) != 0
+                  : !kas_http_match(route->pattern, request->path, request->params))
+            continue;
+        if (!first) first = route;
         *methods |= route->method;
-        if (!other || route->method == wanted) {
-            memcpy(request->params, params, sizeof params);
-            other = route;
-        }
         if (route->method == wanted) return route;
     }
-    return other;
+    return first;
 }
 
 static size_t body_limit(const kas_http_request *request, const kas_http_route *route, kas_http_media media)

@@ -45,6 +45,9 @@ static void write_seeds(kas_http_request *request, kas_seed_info *seeds)
         kas_http_fail(request, failure);
         return;
     }
+    char etag[KAS_HTTP_ETAG_SIZE];
+    kas_http_layer_etag(&layer, etag);
+    kas_http_add_header(request, "ETag", "%s", etag);
     kas_json json;
     kas_json_init(&json);
     kas_json_open(&json, NULL, '{');

@@ -167,9 +167,16 @@ struct kas_queue_ops {
      * set. After success, and after any failure but KAS_DEADLINE where limits.immediate is not set, nothing
      * is in flight any more. */
     kas_status (*wait)(kas_queue *queue, int64_t deadline_ns, kas_progress *progress);
+    /* Optional, for immediate devices: runs a list over host memory at once, on the calling thread alone, with nothing
+     * else in the queue. False where that is not the best way to run it: nothing has been done. */
+    bool (*run)(kas_queue *queue, const kas_list *list, void *const *slots, uint32_t rows, int64_t deadline_ns,
+                kas_status *outcome);
     /* Optional: whether nothing is in flight. Default: true (immediate devices). */
     bool (*idle)(kas_queue *queue);
 };
+
+/* For backends: what kas_device_use_threads asked for; 0: nothing. */
+uint32_t kas_threads_wanted(void);
 
 /* For backends: groups of a launch along one direction; 0 when there are more than 2³¹ − 1. */
 uint32_t kas_grid_groups(const kas_grid_rule *rule, uint32_t rows);

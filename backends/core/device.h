@@ -45,6 +45,7 @@ typedef struct kas_device_limits {
     uint32_t max_groups_x;       /* of a launch's grid; zero: 2³¹ − 1 */
     uint32_t max_groups_y;
     uint32_t compute_units;      /* cores or multiprocessors that work can spread over */
+    uint32_t product_gflops;     /* what the `linear` kernels reach on one of them at least; 0: not known */
     bool host_pointers;          /* a slot may be bound to plain host memory, at no cost */
     bool immediate;              /* work runs inside kas_queue_wait, on the calling thread: nothing to launch */
     bool fp16, bf16;             /* storage in 16 bits */
@@ -74,6 +75,9 @@ kas_status kas_driver_list(const kas_driver *driver, kas_device_info *infos, siz
  * device opened twice is the same object. KAS_NOT_FOUND names what there is. */
 kas_status kas_device_open(const char *id, kas_device **out) KAS_MUST_USE;
 kas_device *kas_device_retain(kas_device *device);
+/* How many threads compute a pass on this machine's own processors, on devices opened from now on; 0: as each
+ * device chooses by itself. Any thread. */
+void kas_device_use_threads(uint32_t threads);
 void kas_device_release(kas_device *device); /* accepts NULL */
 
 const kas_device_limits *kas_device_get_limits(const kas_device *device);
@@ -139,7 +143,10 @@ typedef struct kas_launch {
 /* Rows that keep a launch's grid within the device's limits; divisors > 0. */
 uint32_t kas_launch_rows_max(const kas_device *device, const kas_launch *launch);
 
-/* Records launches (copied). Cheap: no device work is waited for. */
+/* Records launches (copied). Cheap: no device work is waited for. Row r of a launch's results depends on row r of its
+ * operands, and memory that several of the list's launches use is laid out in rows of one size, so a device may take
+ * some rows through several launches while others are elsewhere. What a list leaves in its workspace means nothing to
+ * another one. */
 kas_status kas_list_create(kas_device *device, const kas_launch *launches, size_t count, const char *label,
                            kas_list **out) KAS_MUST_USE;
 kas_list *kas_list_retain(kas_list *list);
@@ -191,5 +198,11 @@ typedef struct kas_progress {
  * Another failure: the submission progress->completed failed; what came after it did not run. progress may be NULL. */
 kas_status kas_queue_wait(kas_queue *queue, int64_t deadline_ns, kas_progress *progress) KAS_MUST_USE;
 bool kas_queue_idle(kas_queue *queue);
+
+/* A list over plain host memory (limits.host_pointers) in an idle queue, waited for: an address, fit for a float, for
+ * each slot that the list names. The shortest way where limits.immediate is set; nothing is kept alive: list and memory are the
+ * caller's until this returns. */
+kas_status kas_queue_run(kas_queue *queue, kas_list *list, void *const slots[KAS_SLOT_COUNT], uint32_t rows,
+                         int64_t deadline_ns) KAS_MUST_USE;
 
 #endif

@@ -14,6 +14,18 @@ enum { DEVICES_MAX = 64, LISTING_MAX = 512 };
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static kas_device *opened;
 
+static _Atomic uint32_t threads_wanted;
+
+void kas_device_use_threads(uint32_t threads)
+{
+    atomic_store(&threads_wanted, threads);
+}
+
+uint32_t kas_threads_wanted(void)
+{
+    return atomic_load(&threads_wanted);
+}
+
 size_t kas_driver_count(void)
 {
     return kas_driver_total;

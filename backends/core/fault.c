@@ -1,6 +1,5 @@
 #include "backends/core/fault.h"
 
-#include <stdatomic.h>
 #include <stddef.h>
 
 /* left: calls until the failing one, that one included; 0 when disarmed. */
@@ -10,6 +9,8 @@ static struct {
     atomic_bool fired;
 } faults[KAS_FAULT_SITE_COUNT];
 
+atomic_bool kas_fault_any_armed;
+
 static const char *const site_names[KAS_FAULT_SITE_COUNT] = {"allocation", "submission", "wait"};
 
 void kas_fault_arm(kas_fault_site site, uint64_t nth, kas_code code)
@@ -18,6 +19,10 @@ void kas_fault_arm(kas_fault_site site, uint64_t nth, kas_code code)
     atomic_store(&faults[site].code, (int)code);
     atomic_store(&faults[site].fired, false);
     atomic_store(&faults[site].left, nth);
+    bool any = false;
+    for (int s = 0; s < KAS_FAULT_SITE_COUNT; ++s)
+        any |= atomic_load(&faults[s].left) != 0;
+    atomic_store(&kas_fault_any_armed, any);
 }
 
 bool kas_fault_fired(kas_fault_site site)

@@ -260,3 +260,38 @@ kas_status kas_queue_wait(kas_queue *queue, int64_t deadline_ns, kas_progress *p
     }
     return status ? kas_annotate(status, "queue \"%s\" on %s", queue->label, queue->device->info.id) : NULL;
 }
+
+/* ---- at once ----------------------------------------------------------------------------------------------
+ */
+
+static kas_status submit_and_wait(kas_queue *queue, kas_list *list, void *const *slots, uint32_t rows,
+                                  int64_t deadline_ns)
+{
+    kas_submission submission = {.list = list};
+    for (size_t s = 0; s < KAS_SLOT_COUNT; ++s)
+        if (list->slots >> s & 1) submission.slots[s].host = slots[s];
+    KAS_TRY(kas_queue_submit(queue, &submission, 1, rows));
+    return kas_queue_wait(queue, deadline_ns, NULL);
+}
+
+/* What kas_queue_submit would refuse is left to it. */
+static inline bool may_run(const kas_queue *queue, const kas_list *list, uint32_t rows)
+{
+    return rows - 1 < list->rows_max && list->device == queue->device && queue->submitted == 0;
+}
+
+kas_status kas_queue_run(kas_queue *queue, kas_list *list, void *const slots[KAS_SLOT_COUNT], uint32_t rows,
+                         int64_t deadline_ns)
+{
+    const kas_queue_ops *ops = queue->device->ops->queue;
+    kas_status status = NULL;
+    if (queue->abandoned || atomic_load_explicit(&queue->device->lost, memory_order_acquire))
+        return check_usable(queue);
+    if (ops->run && !kas_fault_may_fire() && may_run(queue, list, rows) &&
+        ops->run(queue, list, slots, rows, deadline_ns, &status)) {
+        if (!status) return NULL;
+        return kas_annotate(kas_device_outcome(queue->device, status), "queue \"%s\" on %s", queue->label,
+                            queue->device->info.id);
+    }
+    return submit_and_wait(queue, list, slots, rows, deadline_ns);
+}

@@ -46,10 +46,10 @@ static void plan_rows(kas_host_task *task, kas_host_run *run, size_t row_floats)
     task->work = (double)task->rows * (double)row_floats;
 }
 
-static size_t last_row(const kas_host_task *task, size_t end_part)
+static size_t first_row(const kas_host_task *task, size_t part)
 {
-    size_t row = end_part * task->part_rows;
-    return row < task->rows ? row : task->rows;
+    size_t row = part * task->part_rows;
+    return task->row + (row < task->rows ? row : task->rows);
 }
 
 /* ---- judge ------------------------------------------------------------------------------------------------
@@ -97,7 +97,7 @@ static void run_judge(const kas_host_task *task, size_t begin, size_t end)
     const uint *params = task->buffers[0];
     const float *x = task->buffers[1], *k = task->buffers[2];
     size_t inputs = (size_t)args->k, outputs = (size_t)args->n, seeds = (size_t)args->contributions;
-    for (size_t row = begin * task->part_rows; row < last_row(task, end); ++row) {
+    for (size_t row = first_row(task, begin); row < first_row(task, end); ++row) {
         const uint *alphas = params + PARAMS_HEAD + row * seeds;
         uint input_bad = any_nonfinite(x + row * inputs, inputs);
         uint64_t bad = input_bad ? 0 : nonfinite_contributions(args, alphas, k + row * outputs);
@@ -122,7 +122,7 @@ static void run_blend(const kas_host_task *task, size_t begin, size_t end)
     uint *result = task->buffers[3];
     float *y = task->buffers[4];
     size_t n = (size_t)args->n;
-    for (size_t row = begin * task->part_rows; row < last_row(task, end); ++row) {
+    for (size_t row = first_row(task, begin); row < first_row(task, end); ++row) {
         const uint *coefficients = result + args->coefficients + (size_t)(args->contributions + 1) * row;
         float *out = y + row * n;
         float weights[1 + 64];

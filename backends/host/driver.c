@@ -9,13 +9,6 @@
 #include "backends/host/host.h"
 #include "base/alloc.h"
 
-static atomic_uint threads_override;
-
-void kas_host_set_threads(unsigned threads)
-{
-    atomic_store(&threads_override, threads > KAS_HOST_THREADS_MAX ? KAS_HOST_THREADS_MAX : threads);
-}
-
 /* ---- what it is -------------------------------------------------------------------------------------------
  */
 
@@ -68,20 +61,24 @@ static size_t memory_free(kas_device *device)
 /* ---- opening ----------------------------------------------------------------------------------------------
  */
 
+/* For each output of a panel: two vectors, at a quarter of what a slow processor can do. */
+enum { GFLOPS_OF_A_COLUMN = 2 };
+
 static unsigned usable_processors(void)
 {
     cpu_set_t set;
     int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
     if (count < 1) return 1;
-    return count > KAS_HOST_THREADS_MAX ? KAS_HOST_THREADS_MAX : (unsigned)count;
+    return (unsigned)count;
 }
 
 static kas_status choose_threads(unsigned *out)
 {
     const char *text = getenv("KASMINA_THREADS");
-    *out = atomic_load(&threads_override);
-    if (*out) return NULL;
-    *out = usable_processors();
+    uint32_t wanted = kas_threads_wanted();
+    *out = wanted ? wanted : usable_processors();
+    if (*out > KAS_HOST_THREADS_MAX) *out = KAS_HOST_THREADS_MAX;
+    if (wanted) return NULL;
     if (!text || !*text) return NULL;
     char *end;
     unsigned long value = strtoul(text, &end, 10);
@@ -107,6 +104,7 @@ static kas_status init(kas_device *device, uint32_t index)
         .max_shared_bytes = 64 * 1024,
         .max_group_items = 1024,
         .compute_units = threads,
+        .product_gflops = (uint32_t)self->isa->panel_columns * GFLOPS_OF_A_COLUMN,
         .host_pointers = true,
         .immediate = true,
     };
@@ -158,6 +156,7 @@ static const kas_device_ops device_ops = {
     .pack = pack,
     .buffer = &kas_host_buffer_ops,
     .program = &kas_host_program_ops,
+    .list = &kas_host_list_ops,
     .queue = &kas_host_queue_ops,
 };
 

@@ -2,6 +2,7 @@
 
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -25,11 +26,13 @@ enum { IDLE = 0, SLEEPING, CLAIMED, CALLED, BUSY, EXIT };
 typedef struct helper {
     _Alignas(KAS_CACHE_LINE) _Atomic uint32_t state; /* a futex */
     kas_host_job *job;                               /* written while CLAIMED, read while BUSY */
+    int avoided; /* the processor that it may not run on; written while CLAIMED */
     pthread_t thread;
 } helper;
 
 struct kas_host_pool {
     unsigned threads;
+    cpu_set_t processors; /* that helpers may run on */
     helper helpers[];
 };
 
@@ -104,12 +107,25 @@ static void *helper_main(void *argument)
     return NULL;
 }
 
-static bool claim(helper *h, kas_host_job *job)
+/* A scheduler likes to wake a thread on the processor of whoever wakes it, where it would wait behind the
+ * very pass that it is to help. */
+static void keep_off_this_processor(const kas_host_pool *pool, helper *h)
+{
+    int here = sched_getcpu();
+    if (here < 0 || here == h->avoided) return;
+    cpu_set_t others = pool->processors;
+    CPU_CLR((size_t)here, &others);
+    if (CPU_COUNT(&others) > 0 && pthread_setaffinity_np(h->thread, sizeof others, &others) == 0)
+        h->avoided = here;
+}
+
+static bool claim(const kas_host_pool *pool, helper *h, kas_host_job *job)
 {
     uint32_t state = atomic_load_explicit(&h->state, memory_order_relaxed);
     if (state != IDLE && state != SLEEPING) return false;
     if (!atomic_compare_exchange_strong(&h->state, &state, CLAIMED)) return false;
     h->job = job;
+    if (state == SLEEPING) keep_off_this_processor(pool, h);
     atomic_fetch_add_explicit(&job->helpers, 1, memory_order_relaxed);
     atomic_store_explicit(&h->state, CALLED, memory_order_release);
     if (state == SLEEPING) futex_wake(&h->state);
@@ -123,7 +139,7 @@ static uint64_t call_helpers(kas_host_pool *pool, kas_host_job *job, unsigned wa
 {
     uint64_t called = 0;
     for (unsigned i = 0; i + 1 < pool->threads && wanted > 0; ++i) {
-        if (!claim(&pool->helpers[i], job)) continue;
+        if (!claim(pool, &pool->helpers[i], job)) continue;
         called |= (uint64_t)1 << i;
         --wanted;
     }
@@ -219,10 +235,12 @@ kas_status kas_host_pool_create(unsigned threads, kas_host_pool **out)
     kas_host_pool *pool = kas_alloc_aligned(KAS_CACHE_LINE, sizeof *pool + threads * sizeof(helper));
     if (!pool) return kas_out_of_memory();
     pool->threads = 1;
+    if (sched_getaffinity(0, sizeof pool->processors, &pool->processors) != 0) CPU_ZERO(&pool->processors);
     while (pool->threads < threads) {
         helper *h = &pool->helpers[pool->threads - 1];
         atomic_init(&h->state, IDLE);
         h->job = NULL;
+        h->avoided = -1;
         int error = start(h);
         if (error) {
             unsigned running = pool->threads;

@@ -20,6 +20,7 @@
 enum {
     HEIGHT_MAX = 12,     /* of any instruction set's tiles */
     DEPTH = 512,         /* inputs of a block */
+    AHEAD = 8,           /* steps of the depth between fetching weights and using them */
     PART_PANELS = 8,     /* panels of a part: their weights of one block stay in the second-level cache */
     PARTS_PER_THREAD = 4 /* so that a late helper costs little */
 };
@@ -48,8 +49,12 @@ static ALWAYS_INLINE void tile(const block *b, const int rows, const int panels)
     const float *w = b->w, *x = b->x;
     for (size_t k = 0; k < b->depth; ++k, w += PANEL) {
         vec weights[8];
-        UNROLL for (int v = 0; v < vectors; ++v) weights[v] =
-            vec_load(w + (size_t)(v / 2) * b->w_step + (size_t)(v % 2 * VEC_FLOATS));
+        UNROLL for (int v = 0; v < vectors; ++v)
+        {
+            const float *at = w + (size_t)(v / 2) * b->w_step + (size_t)(v % 2 * VEC_FLOATS);
+            weights[v] = vec_load(at);
+            if (rows > 3) __builtin_prefetch(at + AHEAD * PANEL);
+        }
         UNROLL for (int i = 0; i < rows; ++i)
         {
             vec input = vec_splat(x[(size_t)i * b->ldx + k]);
@@ -99,6 +104,10 @@ static size_t tiles_at_once(const block *b, size_t rows, size_t panels)
     if (rows == 1 && panels >= 4) {
         tile(b, 1, 4);
         return 4;
+    }
+    if (rows == 1 && panels >= 2) {
+        tile(b, 1, 2);
+        return 2;
     }
     if (rows == 2 && panels >= 2) {
         tile(b, 2, 2);
@@ -262,12 +271,12 @@ static void run_part(const product *p, size_t row, size_t rows, size_t panel, si
 static void run_product(const kas_host_task *task, size_t begin, size_t end)
 {
     const product p = product_of(task);
-    size_t rows = product_rows(task), panels = divide_up(p.outputs, PANEL);
-    size_t row_parts = divide_up(rows, task->part_rows);
+    size_t first = (size_t)task->row * (size_t)p.args->m, rows = product_rows(task);
+    size_t panels = divide_up(p.outputs, PANEL), row_parts = divide_up(rows, task->part_rows);
     for (size_t part = begin; part < end; ++part) { /* neighbouring parts share panels */
         size_t row = part % row_parts * task->part_rows, panel = part / row_parts * task->part_panels;
         size_t rows_left = rows - row, end_panel = panel + task->part_panels;
-        run_part(&p, row, rows_left < task->part_rows ? rows_left : task->part_rows, panel,
+        run_part(&p, first + row, rows_left < task->part_rows ? rows_left : task->part_rows, panel,
                  end_panel < panels ? end_panel : panels);
     }
 }

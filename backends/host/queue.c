@@ -3,19 +3,18 @@
 #include <string.h>
 
 #include "backends/host/host.h"
+#include "backends/host/pass.h"
 #include "base/alloc.h"
-#include "base/clock.h"
 
-enum { COMMANDS_AT_FIRST = KAS_SUBMISSIONS_MAX + 32, COMMANDS_MAX = 1 << 20 };
+enum { COMMANDS_AT_FIRST = KAS_SUBMISSIONS_MAX + 32, COMMANDS_MAX = 1 << 20, STEPS_MAX = 1 << 20 };
 
 typedef enum command_kind { SUBMIT = 0, COPY, FILL } command_kind;
 
 typedef struct command {
     command_kind kind;
-    const kas_list *list;
-    uint32_t rows;
-    uint32_t word;
-    void *slots[KAS_SLOT_COUNT]; /* SUBMIT: where each begins; COPY, FILL: [0] destination */
+    uint32_t rows, word;
+    size_t steps; /* SUBMIT */
+    void *to;     /* COPY, FILL */
     const void *from;
     size_t size_bytes;
 } command;
@@ -24,7 +23,8 @@ typedef struct host_queue {
     kas_queue base;
     command *commands; /* an array of `capacity`, `count` used */
     size_t count, capacity;
-    kas_host_task task;
+    kas_host_step *steps; /* of all submissions, one after the other */
+    size_t step_count, step_capacity;
     kas_host_job job;
 } host_queue;
 
@@ -34,12 +34,13 @@ static kas_status init(kas_queue *queue)
     self->commands = kas_alloc_array(COMMANDS_AT_FIRST, sizeof *self->commands);
     if (!self->commands) return kas_out_of_memory();
     self->capacity = COMMANDS_AT_FIRST;
-    return NULL;
+    return NULL; /* steps are made room for as they come */
 }
 
 static void finish(kas_queue *queue)
 {
     kas_free(((host_queue *)queue)->commands);
+    kas_free(((host_queue *)queue)->steps);
 }
 
 /* NULL when memory is out. */
@@ -78,7 +79,7 @@ static kas_status copy(kas_queue *queue, void *to, const void *from, size_t size
     }
     command *c = append(self, COPY);
     if (!c) return kas_out_of_memory();
-    c->slots[0] = to;
+    c->to = to;
     c->from = from;
     c->size_bytes = size_bytes;
     return NULL;
@@ -98,7 +99,7 @@ static kas_status fill(kas_queue *queue, kas_buffer *to, size_t offset, uint32_t
 {
     command *c = append((host_queue *)queue, FILL);
     if (!c) return kas_out_of_memory();
-    c->slots[0] = at(to, offset);
+    c->to = at(to, offset);
     c->word = word;
     c->size_bytes = size_bytes;
     return NULL;
@@ -107,71 +108,87 @@ static kas_status fill(kas_queue *queue, kas_buffer *to, size_t offset, uint32_t
 /* ---- submissions ------------------------------------------------------------------------------------------
  */
 
-static kas_status submit(kas_queue *queue, const kas_submission *submission, uint32_t rows)
+static void *slot_memory(const kas_slot *slot, size_t offset_bytes)
 {
-    command *c = append((host_queue *)queue, SUBMIT);
-    if (!c) return kas_out_of_memory();
-    c->list = submission->list;
-    c->rows = rows;
-    for (size_t s = 0; s < KAS_SLOT_COUNT; ++s) {
-        const kas_slot *slot = &submission->slots[s];
-        bool named = c->list->slots >> s & 1;
-        c->slots[s] = !named || slot->host ? slot->host : at(slot->buffer, slot->offset_bytes);
-    }
-    return NULL;
+    if (slot->host) return (char *)slot->host + offset_bytes;
+    return at(slot->buffer, slot->offset_bytes + offset_bytes);
 }
 
-/* The launch with its memory: a task, planned. */
-static void prepare(host_queue *self, const command *c, const kas_launch *launch)
+/* Where a launch's buffer begins. */
+static void *bound(const kas_submission *submission, const kas_binding *binding)
 {
-    const kas_host_device *device = (const kas_host_device *)self->base.device;
+    if (binding->slot == KAS_SLOT_FIXED) return at(binding->buffer, binding->offset_bytes);
+    return slot_memory(&submission->slots[binding->slot], binding->offset_bytes);
+}
+
+static void make_step(const kas_host_device *device, const kas_submission *submission, uint32_t i,
+                      uint32_t rows, kas_host_step *step)
+{
+    const kas_launch *launch = &submission->list->launches[i];
     const kas_kernel_info *info = kas_kernel_get_info(launch->kernel);
-    kas_host_task *task = &self->task;
-    for (uint32_t b = 0; b < info->buffers; ++b) {
-        const kas_binding *binding = &launch->bindings[b];
-        task->buffers[b] = binding->slot == KAS_SLOT_FIXED
-                               ? at(binding->buffer, binding->offset_bytes)
-                               : (char *)c->slots[binding->slot] + binding->offset_bytes;
-    }
+    kas_host_task *task = &step->task;
+    for (uint32_t b = 0; b < info->buffers; ++b)
+        task->buffers[b] = bound(submission, &launch->bindings[b]);
     task->args = launch->args;
-    task->rows = c->rows;
-    task->groups_x = kas_grid_groups(&launch->grid_x, c->rows);
-    task->groups_y = kas_grid_groups(&launch->grid_y, c->rows);
+    task->row = 0;
+    task->rows = rows;
+    task->groups_x = kas_grid_groups(&launch->grid_x, rows);
+    task->groups_y = kas_grid_groups(&launch->grid_y, rows);
     task->group_items = info->group_items;
     task->group = device->isa->groups[launch->kernel];
     kas_host_plan *plan = device->isa->plans[launch->kernel];
-    if (!plan) plan = kas_host_plan_groups;
-    plan(task, kas_host_pool_threads(device->pool));
+    step->plan = plan ? plan : kas_host_plan_groups;
+    step->by_rows = plan != NULL;
+    step->list = submission->list;
+    step->launch = i;
+    step->work = submission->list->slots >> KAS_SLOT_WORK & 1
+                     ? slot_memory(&submission->slots[KAS_SLOT_WORK], 0)
+                     : NULL;
 }
 
-static kas_status passed(const kas_list *list, size_t launch)
+static kas_status submit(kas_queue *queue, const kas_submission *submission, uint32_t rows)
 {
-    return kas_fail(KAS_DEADLINE, KERNEL, "\"%s\": the deadline passed in launch %zu of %zu", list->label,
-                    launch + 1, list->count);
-}
-
-static kas_status run_list(host_queue *self, const command *c, int64_t deadline_ns)
-{
-    const kas_host_device *device = (const kas_host_device *)self->base.device;
-    for (size_t i = 0; i < c->list->count; ++i) {
-        prepare(self, c, &c->list->launches[i]);
-        if (!kas_host_pool_run(device->pool, &self->job, &self->task, deadline_ns)) return passed(c->list, i);
-    }
+    host_queue *self = (host_queue *)queue;
+    size_t count = submission->list->count;
+    if (!kas_grow((void **)&self->steps, &self->step_capacity, self->step_count + count, STEPS_MAX,
+                  sizeof *self->steps))
+        return kas_out_of_memory();
+    command *c = append(self, SUBMIT);
+    if (!c) return kas_out_of_memory();
+    c->rows = rows;
+    c->steps = count;
+    for (uint32_t i = 0; i < count; ++i)
+        make_step((const kas_host_device *)queue->device, submission, i, rows,
+                  &self->steps[self->step_count++]);
     return NULL;
+}
+
+/* The submissions from command `first` on that follow each other and have as many rows: the number of steps,
+ * and of commands in *commands. */
+static size_t gather(const host_queue *self, size_t first, size_t *commands)
+{
+    size_t steps = 0, i = first;
+    for (; i < self->count && self->commands[i].kind == SUBMIT &&
+           self->commands[i].rows == self->commands[first].rows;
+         ++i)
+        steps += self->commands[i].steps;
+    *commands = i - first;
+    return steps;
 }
 
 static kas_status run(host_queue *self, int64_t deadline_ns, kas_progress *progress)
 {
-    int64_t before = kas_monotonic_ns();
-    for (size_t i = 0; i < self->count; ++i) {
+    kas_host_pool *pool = ((const kas_host_device *)self->base.device)->pool;
+    kas_host_step *next = self->steps;
+    for (size_t i = 0, commands = 1; i < self->count; i += commands) {
         const command *c = &self->commands[i];
-        if (c->kind == COPY) memcpy(c->slots[0], c->from, c->size_bytes);
-        if (c->kind == FILL) fill_words(c->slots[0], c->word, c->size_bytes);
+        commands = 1;
+        if (c->kind == COPY) memcpy(c->to, c->from, c->size_bytes);
+        if (c->kind == FILL) fill_words(c->to, c->word, c->size_bytes);
         if (c->kind != SUBMIT) continue;
-        KAS_TRY(run_list(self, c, deadline_ns));
-        int64_t after = kas_monotonic_ns(), elapsed = after - before;
-        progress->elapsed_ns[progress->completed++] = elapsed > UINT32_MAX ? UINT32_MAX : (uint32_t)elapsed;
-        before = after;
+        size_t steps = gather(self, i, &commands);
+        KAS_TRY(kas_host_pass_run(pool, &self->job, next, steps, deadline_ns, progress));
+        next += steps;
     }
     return NULL;
 }
@@ -180,7 +197,7 @@ static kas_status wait(kas_queue *queue, int64_t deadline_ns, kas_progress *prog
 {
     host_queue *self = (host_queue *)queue;
     kas_status status = run(self, deadline_ns, progress);
-    self->count = 0;
+    self->count = self->step_count = 0;
     return status;
 }
 
@@ -193,4 +210,5 @@ const kas_queue_ops kas_host_queue_ops = {
     .fill = fill,
     .submit = submit,
     .wait = wait,
+    .run = kas_host_run_directly,
 };

@@ -20,7 +20,7 @@ struct kas_host_task {
     /* given */
     void *buffers[KAS_KERNEL_MAX_BUFFERS];
     const void *args;
-    uint32_t rows;
+    uint32_t row, rows;          /* the first, and how many */
     uint32_t groups_x, groups_y; /* of the launch's grid */
     uint32_t group_items;
     kas_host_group *group;
@@ -31,18 +31,19 @@ struct kas_host_task {
     size_t part_rows, part_panels; /* products: what a part is */
 };
 
-/* Fills in run, parts and work for `threads` threads. */
+/* Fills in run, parts and work for `threads` threads; work is never 0. */
 typedef void kas_host_plan(kas_host_task *task, unsigned threads);
 
 /* What is built once for each instruction set (isa_table.c). */
 typedef struct kas_host_isa {
     const char *name;
     size_t panel_columns; /* outputs of one panel of packed weights; 0: the portable layout */
-    kas_host_plan *plans[KAS_KERNEL_COUNT]; /* NULL: the portable form, group by group */
+    kas_host_plan
+        *plans[KAS_KERNEL_COUNT]; /* for any range of rows; NULL: the portable form, group by group */
     kas_host_group *groups[KAS_KERNEL_COUNT];
 } kas_host_isa;
 
-/* The portable form's plan: a part is a group. */
+/* The portable form's plan: a part is a group; all rows. */
 void kas_host_plan_groups(kas_host_task *task, unsigned threads);
 
 #endif

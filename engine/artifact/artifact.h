@@ -2,8 +2,8 @@
  * what is wrong and where, in words stable enough to test.
  *
  * All calls are pure functions of their arguments: no I/O, no clock, any thread. Refusals: KAS_INVALID_ARTIFACT
- * (kas_status_reason: "malformed", "unsupported_operator", "unsupported", "mixes_rows", "limit", "shape", "not_finite",
- * "checksum", "metadata"), KAS_TOO_LARGE beyond limits->file_bytes. */
+ * (kas_status_reason: "malformed", "unsupported_operator", "unsupported", "mixes_rows", "limit", "shape", "not_finite", "statistics",
+ * "checksum", "signature", "metadata"), KAS_TOO_LARGE beyond limits->file_bytes. */
 #ifndef KAS_ARTIFACT_H
 #define KAS_ARTIFACT_H
 
@@ -14,6 +14,8 @@ typedef enum kas_format {
     KAS_FORMAT_UNKNOWN = 0,
     KAS_FORMAT_ONNX,
     KAS_FORMAT_SAFETENSORS,
+    KAS_FORMAT_TORCHSAVE,
+    KAS_FORMAT_TORCHSCRIPT,
 } kas_format;
 
 const char *kas_format_name(kas_format format); /* "onnx" … */
@@ -71,6 +73,8 @@ typedef struct kas_metadata { /* absent texts are "", absent numbers as said; ar
     double score;              /* of the profile; 0 where absent */
 } kas_metadata;
 
+#define KAS_METADATA_ABSENT ((kas_metadata){.confidence = 0.5}) /* of an artifact that comes without any */
+
 /* Parses a registry's metadata object. KAS_INVALID_ARTIFACT, reason "metadata", naming the member. Bounded nesting. */
 kas_status kas_metadata_parse(const char *json, size_t size_bytes, kas_metadata *out) KAS_MUST_USE;
 /* Fills what is absent from the artifact; refuses where the claim disagrees with the bytes (shapes, parameter count —
@@ -88,10 +92,17 @@ typedef struct kas_layer_weights {
     kas_sha256 sha256; /* over W then b (b only where the layer has one) as little-endian float32 */
 } kas_layer_weights;
 
-/* Reads safetensors with `weight` [outputs, inputs] and optional `bias` [outputs], F32, F16 or BF16. has_bias: the
- * layer's; a bias for a layer without is refused, one left out is zero. */
-kas_status kas_weights_from_safetensors(const void *bytes, size_t size_bytes, size_t inputs, size_t outputs,
-                                        bool has_bias, kas_layer_weights *out) KAS_MUST_USE;
+/* Reads bare little-endian float32: the weight [outputs, inputs], then the bias [outputs] if the size says that there is
+ * one. The digest is set. */
+kas_status kas_weights_from_raw(const void *bytes, size_t size_bytes, size_t inputs, size_t outputs,
+                                kas_layer_weights *out) KAS_MUST_USE;
+/* A layer's file: safetensors or a state dict of torch.save with `weight` [outputs, inputs] and optional `bias`
+ * [outputs], of any floating-point type, or raw. has_bias: the layer's; a bias for a layer without is refused, one left
+ * out is zero. The digest is set. */
+kas_status kas_weights_from_file(const void *bytes, size_t size_bytes, size_t inputs, size_t outputs, bool has_bias,
+                                 kas_layer_weights *out) KAS_MUST_USE;
+/* y = x·Wᵀ + b as a graph. Takes over weight and bias, also when it fails; *out is then NULL. */
+kas_status kas_weights_to_graph(kas_layer_weights *weights, kas_graph **out) KAS_MUST_USE;
 kas_status kas_weights_to_safetensors(const kas_layer_weights *weights, void **bytes, size_t *size_bytes) KAS_MUST_USE;
 /* PyTorch's Linear initialisation (Kaiming uniform with a = √5: U(−1/√k, 1/√k) for both) from a seed. */
 kas_status kas_weights_init(size_t inputs, size_t outputs, bool has_bias, uint64_t seed, kas_layer_weights *out)

@@ -29,14 +29,20 @@ static kas_status check_nesting(const char *text, size_t size, const char *reaso
     return NULL;
 }
 
+/* Jansson says so in some places; in others it just stops, without a word. */
+static bool is_out_of_memory(const json_error_t *error)
+{
+    return json_error_code(error) == json_error_out_of_memory || error->text[0] == 0;
+}
+
 kas_status kas_artifact_parse_json(const char *text, size_t size_bytes, const char *reason, json_t **out)
 {
-    json_error_t error;
+    json_error_t error = {0};
     *out = NULL;
     KAS_TRY(check_nesting(text, size_bytes, reason));
     json_t *root = json_loadb(text, size_bytes, JSON_REJECT_DUPLICATES, &error);
     if (!root) {
-        if (json_error_code(&error) == json_error_out_of_memory) return kas_out_of_memory();
+        if (is_out_of_memory(&error)) return kas_out_of_memory();
         return kas_refuse(reason, "not valid JSON: byte %d: %s", error.position, error.text);
     }
     if (!json_is_object(root)) {

@@ -11,8 +11,7 @@
 #include "engine/artifact/json.h"
 #include "engine/artifact/refuse.h"
 
-#define CONFIDENCE_ABSENT 0.5
-#define MEBIBYTE          (1024.0 * 1024.0)
+#define MEBIBYTE (1024.0 * 1024.0)
 
 enum {
     PARAMETERS_MAX = 10000000,
@@ -161,7 +160,7 @@ static kas_status read_object(const json_t *object, kas_metadata *out)
 kas_status kas_metadata_parse(const char *json, size_t size_bytes, kas_metadata *out)
 {
     json_t *root;
-    *out = (kas_metadata){.confidence = CONFIDENCE_ABSENT};
+    *out = KAS_METADATA_ABSENT;
     KAS_TRY(kas_annotate(kas_artifact_parse_json(json, size_bytes, KAS_REASON_METADATA, &root), "metadata"));
     kas_status status = read_object(root, out);
     json_decref(root);
@@ -176,8 +175,7 @@ void kas_metadata_finish(kas_metadata *metadata)
     *metadata = (kas_metadata){0};
 }
 
-/* ---- against the artifact
- * ----------------------------------------------------------------------------------- */
+/* ---- against the artifact ---- */
 
 static kas_status complete_shape(const char *name, const kas_shape *actual, kas_shape *claimed)
 {

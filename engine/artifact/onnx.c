@@ -23,7 +23,7 @@ static kas_status check_opsets(const kas_onnx_model *model)
     return kas_refuse(KAS_REASON_MALFORMED, "the model imports no opset of the domain ai.onnx");
 }
 
-/* ---- the input ---------------------------------------------------------------------------------------------- */
+/* ---- the input ---- */
 
 static bool is_initializer(const kas_onnx_graph *graph, kas_span name)
 {
@@ -40,12 +40,20 @@ static kas_status find_input(const kas_onnx_graph *graph, const kas_onnx_value_i
         const kas_onnx_value_info *info = &graph->inputs[i];
         if (is_initializer(graph, info->name)) continue;
         if (*out)
-            return kas_refuse(KAS_REASON_UNSUPPORTED, "more than one graph input without a value: \"%.*s\" and "
-                                                      "\"%.*s\"; a kernel has one input",
+            return kas_refuse(KAS_REASON_UNSUPPORTED,
+                              "more than one graph input without a value: \"%.*s\" and "
+                              "\"%.*s\"; a kernel has one input",
                               KAS_SPAN_ARGS((*out)->name), KAS_SPAN_ARGS(info->name));
         *out = info;
     }
     return *out ? NULL : kas_refuse(KAS_REASON_MALFORMED, "the graph has no input");
+}
+
+/* A vector of known size is one row: such a model was exported without a batch, and nothing in it mixes rows.
+ */
+static bool is_row(const kas_onnx_value_info *info)
+{
+    return info->rank == 1 && info->dims[0] > 0;
 }
 
 static kas_status check_input_type(const kas_onnx_value_info *info)
@@ -55,9 +63,18 @@ static kas_status check_input_type(const kas_onnx_value_info *info)
         return kas_refuse(KAS_REASON_UNSUPPORTED, "its type is %s; a kernel's input is float",
                           kas_onnx_type_name(info->type));
     if (!info->has_shape) return kas_refuse(KAS_REASON_SHAPE, "it declares no shape");
-    if (info->rank < 2)
-        return kas_refuse(KAS_REASON_SHAPE, "its shape has rank %d; a batch and at least one more dimension are needed",
-                          info->rank);
+    if (info->rank < 2 && !is_row(info))
+        return kas_refuse(
+            KAS_REASON_SHAPE,
+            "its shape has rank %d; a batch and at least one more dimension are needed, or one known "
+            "dimension without a batch",
+            info->rank);
+    for (int i = 1; i < info->rank; ++i)
+        if (info->dims[i] < 1)
+            return kas_refuse(
+                KAS_REASON_SHAPE,
+                "its dimension %d is symbolic (\"%.*s\") or zero; only the batch may be dynamic", i,
+                KAS_SPAN_ARGS(info->symbols[i]));
     return NULL;
 }
 
@@ -66,20 +83,17 @@ static kas_status make_input(kas_onnx_reader *reader, const kas_onnx_value_info 
     kas_onnx_value *value;
     kas_shape shape;
     char name[KAS_SPAN_SHOWN + 1];
-    KAS_TRY(check_input_type(info));
     KAS_TRY(kas_onnx_value_new(reader, NULL, &value));
     value->name = info->name;
     value->type = info->type;
     value->rank = info->rank;
-    value->batch_axis = 0;
     memcpy(value->dims, info->dims, sizeof value->dims);
-    reader->fixed_batch = info->dims[0] > 0 ? info->dims[0] : 0;
-    value->dims[0] = 1;
-    for (int i = 1; i < value->rank; ++i)
-        if (value->dims[i] < 1)
-            return kas_refuse(KAS_REASON_SHAPE, "its dimension %d is symbolic (\"%.*s\") or zero; only the batch may "
-                                                "be dynamic",
-                              i, KAS_SPAN_ARGS(info->symbols[i]));
+    if (!is_row(info)) {
+        reader->fixed_batch = info->dims[0] > 0 ? info->dims[0] : 0;
+        reader->has_batch = true;
+        value->batch_axis = 0;
+        value->dims[0] = 1;
+    }
     KAS_TRY(kas_onnx_row_shape(value, &shape));
     snprintf(name, sizeof name, "%.*s", KAS_SPAN_ARGS(info->name));
     KAS_TRY(kas_graph_add_tensor(reader->graph, name, &shape, &value->tensor));
@@ -87,15 +101,15 @@ static kas_status make_input(kas_onnx_reader *reader, const kas_onnx_value_info 
     return kas_onnx_bind(reader, value->name, value);
 }
 
-/* ---- the output --------------------------------------------------------------------------------------------- */
+/* ---- the output ---- */
 
 static kas_status check_declared(const kas_onnx_value_info *info, const kas_onnx_value *value)
 {
     char text[KAS_ONNX_SHAPE_TEXT];
     if (!info->has_shape) return NULL;
     if (info->rank != value->rank)
-        return kas_refuse(KAS_REASON_SHAPE, "it is declared with rank %d and computed with shape %s", info->rank,
-                          kas_onnx_shape_text(value, text));
+        return kas_refuse(KAS_REASON_SHAPE, "it is declared with rank %d and computed with shape %s",
+                          info->rank, kas_onnx_shape_text(value, text));
     for (int i = 0; i < value->rank; ++i)
         if (i != value->batch_axis && info->dims[i] >= 0 && info->dims[i] != value->dims[i])
             return kas_refuse(KAS_REASON_SHAPE, "dimension %d is declared as %lld and computed as %lld", i,
@@ -103,9 +117,10 @@ static kas_status check_declared(const kas_onnx_value_info *info, const kas_onnx
     return NULL;
 }
 
-static kas_status check_batch(const kas_onnx_value *value)
+static kas_status check_batch(const kas_onnx_reader *reader, const kas_onnx_value *value)
 {
     char text[KAS_ONNX_SHAPE_TEXT];
+    if (!reader->has_batch) return NULL;
     if (value->batch_axis != 0)
         return kas_refuse(KAS_REASON_MIXES_ROWS, "its shape %s does not begin with the batch",
                           kas_onnx_shape_text(value, text));
@@ -124,11 +139,11 @@ static kas_status set_output(kas_onnx_reader *reader, const kas_onnx_value_info 
         return kas_refuse(KAS_REASON_UNSUPPORTED, "its type is %s; a kernel's output is float",
                           kas_onnx_type_name(value->type));
     KAS_TRY(kas_onnx_tensor_index(reader, value, &tensor));
-    KAS_TRY(check_batch(value));
+    KAS_TRY(check_batch(reader, value));
     KAS_TRY(check_declared(info, value));
     if (reader->graph->tensors[tensor].constant)
         return kas_refuse(KAS_REASON_UNSUPPORTED, "it does not depend on the input");
-    if (value->rank == 1) {
+    if (reader->graph->tensors[tensor].shape.rank == 0) {
         const kas_shape one = {.rank = 1, .dims = {1}};
         KAS_TRY(kas_onnx_emit_view(reader, tensor, &one, &tensor));
     }
@@ -143,7 +158,7 @@ static kas_status find_output(const kas_onnx_graph *graph)
                       "the graph has %zu outputs; a kernel has one output", graph->output_count);
 }
 
-/* ---- all of it ---------------------------------------------------------------------------------------------- */
+/* ---- all of it ---- */
 
 static kas_status read_graph(kas_onnx_reader *reader)
 {
@@ -152,6 +167,7 @@ static kas_status read_graph(kas_onnx_reader *reader)
     const kas_onnx_value_info *input;
     size_t names = graph->initializer_count + 1;
     KAS_TRY(find_input(graph, &input));
+    KAS_TRY(kas_annotate(check_input_type(input), "graph input \"%.*s\"", KAS_SPAN_ARGS(input->name)));
     KAS_TRY(find_output(graph));
     if (graph->node_count == 0)
         return kas_refuse(KAS_REASON_MALFORMED, "the graph has no nodes: nothing makes its output");
@@ -171,8 +187,8 @@ static kas_status check_parameters(const kas_onnx_graph *graph, uint64_t limit)
     for (size_t i = 0; i < graph->initializer_count; ++i)
         total += graph->initializers[i].elements;
     if (total <= limit) return NULL;
-    return kas_refuse(KAS_REASON_LIMIT, "%llu parameters are over the limit of %llu", (unsigned long long)total,
-                      (unsigned long long)limit);
+    return kas_refuse(KAS_REASON_LIMIT, "%llu parameters are over the limit of %llu",
+                      (unsigned long long)total, (unsigned long long)limit);
 }
 
 static void describe_producer(const kas_onnx_model *model, char *out, size_t size)
@@ -212,12 +228,11 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-kas_status kas_onnx_read(const void *bytes, size_t size_bytes, const kas_artifact_limits *limits, kas_artifact *out)
+kas_status kas_onnx_read(const void *bytes, size_t size_bytes, const kas_artifact_limits *limits,
+                         kas_artifact *out)
 {
     kas_arena arena;
-    size_t budget;
-    if (!kas_mul(size_bytes, 2, &budget) || !kas_add(budget, limits->memory_bytes, &budget)) budget = SIZE_MAX;
-    kas_arena_init(&arena, budget);
+    kas_arena_init_for_file(&arena, size_bytes, limits->memory_bytes);
     kas_status status = read_all(&arena, bytes, size_bytes, limits, out);
     kas_arena_finish(&arena);
     qsort(out->operators, out->operator_count, sizeof *out->operators, compare_names);

@@ -1,5 +1,6 @@
-/* ModelProto, GraphProto and FunctionProto. Each message is walked twice: once to count its repeated fields, so that
- * arrays are made in their final size and limits are checked before memory is taken, and once to read them. */
+/* ModelProto, GraphProto and FunctionProto. Each message is walked twice: once to count its repeated fields,
+ * so that arrays are made in their final size and limits are checked before memory is taken, and once to read
+ * them. */
 #include "engine/artifact/onnx_model.h"
 
 #include "engine/artifact/refuse.h"
@@ -28,8 +29,8 @@ enum {
 };
 
 /* Room for a repeated field: an array in the arena, of as many elements as the message has. */
-static kas_status make_array(const kas_onnx_source *source, kas_span message, uint32_t field, const char *what,
-                             size_t max, size_t element_bytes, void **out)
+static kas_status make_array(const kas_onnx_source *source, kas_span message, uint32_t field,
+                             const char *what, size_t max, size_t element_bytes, void **out)
 {
     size_t count;
     KAS_TRY(kas_wire_count(source->file, message, field, &count));
@@ -38,8 +39,8 @@ static kas_status make_array(const kas_onnx_source *source, kas_span message, ui
     return kas_arena_take(source->arena, count, element_bytes, out);
 }
 
-kas_status kas_onnx_read_texts(const kas_onnx_source *source, kas_span message, uint32_t field, const char *what,
-                               size_t max, const kas_span **out, size_t *count)
+kas_status kas_onnx_read_texts(const kas_onnx_source *source, kas_span message, uint32_t field,
+                               const char *what, size_t max, const kas_span **out, size_t *count)
 {
     void *room;
     KAS_TRY(make_array(source, message, field, what, max, sizeof(kas_span), &room));
@@ -83,22 +84,25 @@ static kas_status read_opsets(const kas_onnx_source *source, kas_span message, u
 {
     const kas_span *imports;
     void *room;
-    KAS_TRY(kas_onnx_read_texts(source, message, field, "opset imports", KAS_ONNX_MAX_OPSETS, &imports, count));
+    KAS_TRY(
+        kas_onnx_read_texts(source, message, field, "opset imports", KAS_ONNX_MAX_OPSETS, &imports, count));
     KAS_TRY(kas_arena_take(source->arena, *count, sizeof(kas_onnx_opset), &room));
     kas_onnx_opset *opsets = room;
     for (size_t i = 0; i < *count; ++i) {
         KAS_TRY(read_opset(source, imports[i], &opsets[i]));
         for (size_t k = 0; k < i; ++k)
-            if (kas_span_equal(opsets[k].domain, opsets[i].domain))
-                return kas_refuse(KAS_REASON_MALFORMED, "the opset of domain \"%.*s\" is imported twice",
-                                  KAS_SPAN_ARGS(opsets[i].domain));
+            if (kas_span_equal(opsets[k].domain, opsets[i].domain) && opsets[k].version != opsets[i].version)
+                return kas_refuse(KAS_REASON_MALFORMED,
+                                  "the opset of domain \"%.*s\" is imported twice, as %lld and as %lld",
+                                  KAS_SPAN_ARGS(opsets[i].domain), (long long)opsets[k].version,
+                                  (long long)opsets[i].version);
     }
     *out = opsets;
     return NULL;
 }
 
-static kas_status read_value_infos(const kas_onnx_source *source, kas_span message, uint32_t field, const char *what,
-                                   const kas_onnx_value_info **out, size_t *count)
+static kas_status read_value_infos(const kas_onnx_source *source, kas_span message, uint32_t field,
+                                   const char *what, const kas_onnx_value_info **out, size_t *count)
 {
     const kas_span *texts;
     void *room;
@@ -115,13 +119,15 @@ static kas_status read_initializers(const kas_onnx_source *source, kas_span mess
 {
     const kas_span *texts;
     void *room;
-    KAS_TRY(kas_onnx_read_texts(source, message, GRAPH_INITIALIZER, "initializers", KAS_GRAPH_MAX_TENSORS, &texts,
-                                &out->initializer_count));
+    KAS_TRY(kas_onnx_read_texts(source, message, GRAPH_INITIALIZER, "initializers", KAS_GRAPH_MAX_TENSORS,
+                                &texts, &out->initializer_count));
     KAS_TRY(kas_arena_take(source->arena, out->initializer_count, sizeof(kas_onnx_tensor), &room));
     kas_onnx_tensor *tensors = room;
-    for (size_t i = 0; i < out->initializer_count; ++i)
-        KAS_TRY(kas_annotate(kas_onnx_read_tensor(source, texts[i], &tensors[i]), "initializer %zu \"%.*s\"", i,
-                             KAS_SPAN_ARGS(tensors[i].name)));
+    for (size_t i = 0; i < out->initializer_count; ++i) {
+        kas_status status = kas_onnx_read_tensor(source, texts[i], &tensors[i]);
+        if (status)
+            return kas_annotate(status, "initializer %zu \"%.*s\"", i, KAS_SPAN_ARGS(tensors[i].name));
+    }
     out->initializers = tensors;
     return NULL;
 }
@@ -168,9 +174,10 @@ static kas_status read_functions(const kas_onnx_source *source, kas_span message
                                 &out->function_count));
     KAS_TRY(kas_arena_take(source->arena, out->function_count, sizeof(kas_onnx_function), &room));
     kas_onnx_function *functions = room;
-    for (size_t i = 0; i < out->function_count; ++i)
-        KAS_TRY(kas_annotate(read_function(source, texts[i], &functions[i]), "function %zu \"%.*s\"", i,
-                             KAS_SPAN_ARGS(functions[i].name)));
+    for (size_t i = 0; i < out->function_count; ++i) {
+        kas_status status = read_function(source, texts[i], &functions[i]);
+        if (status) return kas_annotate(status, "function %zu \"%.*s\"", i, KAS_SPAN_ARGS(functions[i].name));
+    }
     out->functions = functions;
     return NULL;
 }

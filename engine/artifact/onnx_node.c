@@ -39,8 +39,9 @@ static float float_of_bits(uint64_t bits)
     return value;
 }
 
-/* Values of `floats` or `ints` into an array: the count is only known by reading, packed values being as short as one
- * byte, so room is made for the most that the bytes can hold and the limit is checked while they are read. */
+/* Values of `floats` or `ints` into an array: the count is only known by reading, packed values being as
+ * short as one byte, so room is made for the most that the bytes can hold and the limit is checked while they
+ * are read. */
 static kas_status read_list(const kas_onnx_source *source, kas_span message, uint32_t number, bool floats,
                             kas_onnx_attribute *out)
 {
@@ -81,7 +82,8 @@ static kas_status read_list(const kas_onnx_source *source, kas_span message, uin
     return NULL;
 }
 
-static kas_status read_attribute_tensor(const kas_onnx_source *source, kas_span bytes, kas_onnx_attribute *out)
+static kas_status read_attribute_tensor(const kas_onnx_source *source, kas_span bytes,
+                                        kas_onnx_attribute *out)
 {
     void *room;
     KAS_TRY(kas_arena_take(source->arena, 1, sizeof(kas_onnx_tensor), &room));
@@ -168,12 +170,13 @@ kas_status kas_onnx_read_attributes(const kas_onnx_source *source, kas_span mess
 {
     const kas_span *texts;
     void *room;
-    KAS_TRY(kas_onnx_read_texts(source, message, field, "attributes", KAS_ONNX_MAX_ATTRIBUTES, &texts, count));
+    KAS_TRY(
+        kas_onnx_read_texts(source, message, field, "attributes", KAS_ONNX_MAX_ATTRIBUTES, &texts, count));
     KAS_TRY(kas_arena_take(source->arena, *count, sizeof(kas_onnx_attribute), &room));
     kas_onnx_attribute *attributes = room;
     for (size_t i = 0; i < *count; ++i) {
-        KAS_TRY(kas_annotate(read_attribute(source, texts[i], &attributes[i]), "attribute \"%.*s\"",
-                             KAS_SPAN_ARGS(attributes[i].name)));
+        kas_status status = read_attribute(source, texts[i], &attributes[i]);
+        if (status) return kas_annotate(status, "attribute \"%.*s\"", KAS_SPAN_ARGS(attributes[i].name));
         for (size_t k = 0; k < i; ++k)
             if (kas_span_equal(attributes[k].name, attributes[i].name))
                 return kas_refuse(KAS_REASON_MALFORMED, "the attribute \"%.*s\" is given twice",
@@ -191,7 +194,8 @@ static kas_status read_node_texts(const kas_onnx_source *source, kas_span bytes,
     for (;;) {
         KAS_TRY(kas_wire_next(&wire, &field, &more));
         if (!more) return NULL;
-        if (field.number != NODE_NAME && field.number != NODE_OPERATOR && field.number != NODE_DOMAIN) continue;
+        if (field.number != NODE_NAME && field.number != NODE_OPERATOR && field.number != NODE_DOMAIN)
+            continue;
         KAS_TRY(kas_wire_expect(&field, KAS_WIRE_BYTES, "node name, op_type or domain"));
         if (field.number == NODE_NAME) out->name = field.bytes;
         if (field.number == NODE_OPERATOR) out->operator_type = field.bytes;
@@ -217,9 +221,12 @@ kas_status kas_onnx_read_nodes(const kas_onnx_source *source, kas_span message, 
     KAS_TRY(kas_onnx_read_texts(source, message, field, "nodes", source->max_nodes, &texts, count));
     KAS_TRY(kas_arena_take(source->arena, *count, sizeof(kas_onnx_node), &room));
     kas_onnx_node *nodes = room;
-    for (size_t i = 0; i < *count; ++i)
-        KAS_TRY(kas_annotate(read_node(source, texts[i], &nodes[i]), "node %zu %.*s \"%.*s\"", i,
-                             KAS_SPAN_ARGS(nodes[i].operator_type), KAS_SPAN_ARGS(nodes[i].name)));
+    for (size_t i = 0; i < *count; ++i) {
+        kas_status status = read_node(source, texts[i], &nodes[i]);
+        if (status)
+            return kas_annotate(status, "node %zu %.*s \"%.*s\"", i, KAS_SPAN_ARGS(nodes[i].operator_type),
+                                KAS_SPAN_ARGS(nodes[i].name));
+    }
     *out = nodes;
     return NULL;
 }

@@ -1,20 +1,28 @@
-/* Quantised tensors, computed in float32: integers of 8 bits and their sums are exact there. Stored weights are
- * dequantised once; what depends on the input is rounded as the model says. */
+/* Quantised tensors, computed in float32: integers of 8 bits and their sums are exact there. Stored weights
+ * are dequantised once; what depends on the input is rounded as the model says. */
 #include "engine/artifact/onnx_reader.h"
 #include "engine/artifact/refuse.h"
 
-/* How scales lie over a tensor: one for all, one for each element of an axis, or one for each block along it. */
+/* How scales lie over a tensor: one for all, one for each element of an axis, or one for each block along it.
+ */
 typedef struct scaling {
-    int axis;        /* of the full shape */
-    int64_t block;   /* elements of the axis that share a scale; 0: not blocked */
+    int axis;      /* of the full shape */
+    int64_t block; /* elements of the axis that share a scale; 0: not blocked */
     bool per_tensor;
 } scaling;
 
-static kas_status read_scaling(kas_onnx_call *call, const kas_onnx_value *x, const kas_onnx_value *scale, scaling *out)
+/* One for all: ONNX Runtime's quantiser writes a scale of rank 1 beside a zero point of rank 0. */
+static bool is_single(const kas_onnx_value *value)
+{
+    return value->rank == 0 || (value->rank == 1 && value->dims[0] == 1);
+}
+
+static kas_status read_scaling(kas_onnx_call *call, const kas_onnx_value *x, const kas_onnx_value *scale,
+                               scaling *out)
 {
     char a[KAS_ONNX_SHAPE_TEXT], b[KAS_ONNX_SHAPE_TEXT];
     int64_t axis;
-    *out = (scaling){.per_tensor = scale->rank == 0 || (scale->rank == 1 && scale->dims[0] == 1)};
+    *out = (scaling){.per_tensor = is_single(scale)};
     KAS_TRY(kas_onnx_attribute_int(call, "block_size", 0, &out->block));
     if (out->per_tensor) return NULL;
     KAS_TRY(kas_onnx_attribute_int(call, "axis", 1, &axis));
@@ -44,8 +52,8 @@ static size_t scale_index(const kas_onnx_value *x, const scaling *how, size_t el
     return (element / inner / dim * blocks + at / block) * inner + element % inner;
 }
 
-static kas_status constant_of(kas_onnx_reader *reader, kas_onnx_value *value, const char *what, const float **out,
-                              size_t *count)
+static kas_status constant_of(kas_onnx_reader *reader, kas_onnx_value *value, const char *what,
+                              const float **out, size_t *count)
 {
     int tensor;
     KAS_TRY(kas_onnx_tensor_index(reader, value, &tensor));
@@ -53,8 +61,16 @@ static kas_status constant_of(kas_onnx_reader *reader, kas_onnx_value *value, co
     return *out ? NULL : kas_refuse(KAS_REASON_UNSUPPORTED, "the %s must be constant", what);
 }
 
+/* They belong to the encoding: nobody trained them. */
+static void leave_uncounted(const kas_onnx_call *call)
+{
+    for (size_t i = 1; i < call->input_count; ++i)
+        if (call->inputs[i]) call->inputs[i]->counted = false;
+}
+
 static kas_status check_zero_point(const kas_onnx_value *scale, const kas_onnx_value *zero)
 {
+    if (zero && is_single(scale) && is_single(zero)) return NULL;
     bool same = !zero || zero->rank == scale->rank;
     for (int i = 0; zero && same && i < scale->rank; ++i)
         same = zero->dims[i] == scale->dims[i];
@@ -111,6 +127,7 @@ static kas_status lower_dequantise(kas_onnx_call *call)
     scaling how;
     int tensor;
     size_t count;
+    leave_uncounted(call);
     KAS_TRY(read_scaling(call, x, call->inputs[1], &how));
     KAS_TRY(check_zero_point(call->inputs[1], kas_onnx_input(call, 2)));
     KAS_TRY(kas_onnx_tensor_index(call->reader, x, &tensor));
@@ -124,7 +141,7 @@ static kas_status lower_dequantise(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- quantising --------------------------------------------------------------------------------------------- */
+/* ---- quantising ---- */
 
 static kas_status integer_range(int32_t type, float *low, float *high)
 {
@@ -157,6 +174,7 @@ static kas_status lower_quantise(kas_onnx_call *call)
     scaling how;
     int64_t type;
     int tensor, scale, zero = -1;
+    leave_uncounted(call);
     KAS_TRY(read_scaling(call, x, call->inputs[1], &how));
     KAS_TRY(check_zero_point(call->inputs[1], zero_value));
     KAS_TRY(kas_onnx_attribute_int(call, "output_dtype", 0, &type));
@@ -170,7 +188,7 @@ static kas_status lower_quantise(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- dynamic ------------------------------------------------------------------------------------------------ */
+/* ---- dynamic ---- */
 
 /* The least and the greatest of a row and 0. */
 static kas_status row_range(kas_onnx_reader *reader, int x, int *low, int *high)
@@ -202,8 +220,8 @@ static kas_status row_scale(kas_onnx_reader *reader, int low, int high, int *sca
     return kas_onnx_emit_unary(reader, KAS_ACT_ROUND, 0, 0, *zero, zero);
 }
 
-/* Each row by its own scale, as if it were the whole batch: so rows stay independent. Scale and zero point are values
- * of rank 0 that differ from row to row. */
+/* Each row by its own scale, as if it were the whole batch: so rows stay independent. Scale and zero point
+ * are values of rank 0 that differ from row to row. */
 static kas_status lower_dynamic_quantise(kas_onnx_call *call)
 {
     kas_onnx_reader *reader = call->reader;

@@ -8,20 +8,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
-
-/* Bytes of the artifact: a text (not terminated) or a nested message. Valid as long as the artifact's bytes are. */
-typedef struct kas_span {
-    const uint8_t *data;
-    size_t size;
-} kas_span;
-
-bool kas_span_equal(kas_span a, kas_span b);
-bool kas_span_is(kas_span span, const char *text);
-
-/* For printf's "%.*s": texts of artifacts are cut in messages. */
-enum { KAS_SPAN_SHOWN = 96 };
-#define KAS_SPAN_ARGS(span) \
-    (int)((span).size < KAS_SPAN_SHOWN ? (span).size : KAS_SPAN_SHOWN), (const char *)(span).data
+#include "engine/artifact/span.h"
 
 typedef enum kas_wire_type {
     KAS_WIRE_VARINT = 0,

@@ -52,8 +52,8 @@ static kas_status make_given_weights(kas_call *call)
     KAS_TRY(read_layer(call->engine, call->command.layer, layer));
     KAS_TRY(kas_devices_open(&call->engine->devices, layer->device, &device));
     KAS_TRY(kas_held_create(&call->held));
-    KAS_TRY(kas_weights_from_safetensors(call->bytes, call->size_bytes, layer->input_size, layer->output_size,
-                                         layer->bias, &call->held->weights));
+    KAS_TRY(kas_weights_from_file(call->bytes, call->size_bytes, layer->input_size, layer->output_size,
+                                  layer->bias, &call->held->weights));
     KAS_TRY(upload_weights(call->engine, device, call->held));
     KAS_TRY(kas_held_table_add(&call->engine->held, call->held));
     call->command.set_weights.weights = call->held->number;

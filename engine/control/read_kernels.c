@@ -91,6 +91,14 @@ static bool is_quarantined(const device_tier *tier, const kas_sha256 *checksum)
     return false;
 }
 
+static bool is_pinned(kas_engine *engine, const char *artifact_id) /* also where it is not on a device */
+{
+    pthread_rwlock_rdlock(&engine->state_lock);
+    bool pinned = kas_state_pinned(engine->state, artifact_id);
+    pthread_rwlock_unlock(&engine->state_lock);
+    return pinned;
+}
+
 static kas_status describe(kas_engine *engine, const device_tier *tier, const kas_record *record,
                            kas_cached_kernel *out)
 {
@@ -104,6 +112,7 @@ static kas_status describe(kas_engine *engine, const device_tier *tier, const ka
         .on_host = kas_host_tier_has(engine->host, &record->checksum),
         .on_disk = engine->disk && kas_disk_tier_has(engine->disk, &record->checksum),
         .quarantined = is_quarantined(tier, &record->checksum),
+        .pinned = is_pinned(engine, record->artifact_id),
     };
     memcpy(out->artifact_id, record->artifact_id, sizeof out->artifact_id);
     memcpy(out->format, record->format, sizeof out->format);

@@ -84,8 +84,7 @@ static kas_status check_validate(const kas_request *request)
     if (!request->validate.result)
         return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "there is no place for the result");
     if (request->layer) KAS_TRY(check_layer_name(request));
-    return request->validate.bytes ? check_bytes(request->validate.bytes, request->validate.size_bytes)
-                                   : check_artifact_id(request);
+    return request->validate.bytes ? NULL : check_artifact_id(request); /* no bytes at all: a finding */
 }
 
 static kas_status check_kind(const kas_request *request)

@@ -42,14 +42,23 @@ static void unlink_waiter(kas_waiter_list *list, const kas_waiter *waiter)
 /* ---- giving contexts
  * --------------------------------------------------------------------------------------- */
 
-static kas_context *try_any(kas_exec *exec, kas_context_set *set)
+static kas_context *want_any(kas_exec *exec, kas_context_set *set)
 {
-    if (set) return kas_context_try(set);
+    if (set) return kas_context_want(set);
     kas_context *context = NULL;
     uint32_t sets = atomic_load(&exec->set_count);
     for (uint32_t s = 0; s < sets && !context; ++s)
-        context = kas_context_try(atomic_load(&exec->sets[s]));
+        context = kas_context_want(atomic_load(&exec->sets[s]));
     return context;
+}
+
+/* Under the lock: `waiter`, which comes after `before` in the list, has a context now. */
+static void give(kas_batcher *batcher, kas_waiter *before, kas_waiter *waiter, kas_context *context)
+{
+    (void)unlink_after(&batcher->callers, before);
+    atomic_fetch_sub(&batcher->waiting, 1);
+    waiter->context = context;
+    pthread_cond_signal(&waiter->wake);
 }
 
 /* Under the lock. */
@@ -59,12 +68,9 @@ static void offer(kas_exec *exec)
     kas_waiter *before = NULL;
     for (kas_waiter *waiter = batcher->callers.first; waiter;) {
         kas_waiter *next = waiter->next;
-        kas_context *context = try_any(exec, waiter->set);
+        kas_context *context = want_any(exec, waiter->set);
         if (context) {
-            (void)unlink_after(&batcher->callers, before);
-            atomic_fetch_sub(&batcher->waiting, 1);
-            waiter->context = context;
-            pthread_cond_signal(&waiter->wake);
+            give(batcher, before, waiter, context);
         } else if (!waiter->set) {
             return; /* none is free anywhere */
         } else {
@@ -74,9 +80,30 @@ static void offer(kas_exec *exec)
     }
 }
 
+bool kas_batcher_is_waited(const kas_exec *exec)
+{
+    return atomic_load_explicit(&exec->batcher.waiting, memory_order_relaxed) > 0;
+}
+
+void kas_batcher_hand_over(kas_exec *exec, kas_context *context)
+{
+    kas_batcher *batcher = &exec->batcher;
+    kas_waiter *before = NULL;
+    pthread_mutex_lock(&batcher->lock);
+    kas_waiter *waiter = batcher->callers.first;
+    while (waiter && waiter->set && waiter->set != context->set) {
+        before = waiter;
+        waiter = waiter->next;
+    }
+    if (waiter) give(batcher, before, waiter, context);
+    bool more = batcher->callers.first != NULL;
+    kas_context_hand_over(context, !waiter ? KAS_CONTEXT_FREE : more ? KAS_CONTEXT_WANTED : KAS_CONTEXT_BUSY);
+    pthread_mutex_unlock(&batcher->lock);
+}
+
 void kas_batcher_offer(kas_exec *exec)
 {
-    if (atomic_load(&exec->batcher.waiting) == 0) return;
+    if (!kas_batcher_is_waited(exec)) return;
     pthread_mutex_lock(&exec->batcher.lock);
     offer(exec);
     pthread_mutex_unlock(&exec->batcher.lock);
@@ -109,7 +136,7 @@ static bool wait_for_context(kas_exec *exec, kas_waiter *waiter)
     int64_t deadline_ns = waiter->pass.request->deadline_ns;
     append(&batcher->callers, waiter);
     atomic_fetch_add(&batcher->waiting, 1);
-    offer(exec); /* one may have been freed before anybody could see that this one waits */
+    offer(exec); /* one may have been freed meanwhile; those that are not are wanted now */
     while (!waiter->context && !waiter->done) {
         if (deadline_ns == 0) {
             pthread_cond_wait(&waiter->wake, &batcher->lock);
@@ -195,8 +222,7 @@ static bool goes_along(gathering *found, kas_waiter *waiter)
     const kas_plan *plan = found->sight->plan;
     if (strcmp(pass->request->layer, plan->name) != 0) return false;
     pass->started_ns = found->now_ns;
-    pass->status = kas_pass_refuse(pass, found->sight);
-    if (!pass->status) pass->status = kas_pass_prepare(pass, plan);
+    pass->status = kas_pass_admit(pass, found->sight);
     if (pass->status) return true;
     if (pass->rows > found->rows_max - found->rows) {
         pass->started_ns = 0;
@@ -223,18 +249,27 @@ static uint32_t gather_from(gathering *found, kas_waiter_list *list)
     return count;
 }
 
-kas_waiter *kas_batcher_gather(kas_exec *exec, const kas_sight *sight, uint64_t rows)
+/* Who waits may have been answered from a newer root before: nobody joins a batch whose root was replaced. */
+static bool is_present(kas_exec *exec, const kas_visit *visit)
+{
+    return atomic_load(&exec->publication.sequence) == visit->context->found_in;
+}
+
+kas_waiter *kas_batcher_gather(kas_exec *exec, const kas_visit *visit, uint64_t rows)
 {
     kas_batcher *batcher = &exec->batcher;
+    const kas_sight *sight = &visit->sight;
     gathering found = {.sight = sight,
                        .rows = rows,
                        .rows_max = sight->plan->layout.staged_rows,
                        .now_ns = kas_monotonic_ns()};
     if (rows >= found.rows_max) return NULL;
     pthread_mutex_lock(&batcher->lock);
-    uint32_t callers = gather_from(&found, &batcher->callers);
-    atomic_fetch_sub(&batcher->waiting, callers);
-    (void)gather_from(&found, &batcher->submitted);
+    if (is_present(exec, visit)) {
+        uint32_t callers = gather_from(&found, &batcher->callers);
+        atomic_fetch_sub(&batcher->waiting, callers);
+        (void)gather_from(&found, &batcher->submitted);
+    }
     pthread_mutex_unlock(&batcher->lock);
     return found.taken.first;
 }
@@ -283,7 +318,7 @@ static kas_waiter *next_submitted(kas_batcher *batcher)
 static void run_submitted(kas_exec *exec, kas_waiter *waiter)
 {
     kas_visit visit;
-    if (atomic_load(&exec->batcher.waiting) == 0 &&
+    if (!kas_batcher_is_waited(exec) &&
         kas_visit_begin(exec, waiter->pass.request->layer, &waiter->set, &visit)) {
         kas_visit_lead(exec, &visit, waiter);
         kas_visit_end(exec, &visit);
@@ -397,6 +432,8 @@ void kas_batcher_stop(kas_exec *exec)
 void kas_batcher_finish(kas_exec *exec)
 {
     kas_batcher *batcher = &exec->batcher;
+    pthread_mutex_lock(&batcher->lock); /* who has just freed the last context may still be unlocking it */
+    pthread_mutex_unlock(&batcher->lock);
     kas_free(batcher->runners);
     pthread_cond_destroy(&batcher->left);
     pthread_cond_destroy(&batcher->work);

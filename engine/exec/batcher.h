@@ -10,6 +10,8 @@
 
 #include "engine/exec/pass.h"
 
+typedef struct kas_visit kas_visit; /* forward.h */
+
 typedef struct kas_waiter {
     kas_pass pass; /* first: a batch's passes are found back by their address */
     struct kas_waiter *next;
@@ -35,7 +37,7 @@ typedef struct kas_batcher {
     uint32_t inside;          /* threads in kas_batcher_wait */
     pthread_cond_t work;      /* for runners: something was submitted, or it stops */
     pthread_cond_t left;      /* for who stops: nobody is inside any more */
-    _Atomic uint32_t waiting; /* length of `callers`; who frees a context looks at it without the lock */
+    _Atomic uint32_t waiting; /* length of `callers`; written under the lock, read without */
     pthread_condattr_t monotonic;
     pthread_t *runners;
     uint32_t runner_count;
@@ -53,12 +55,18 @@ void kas_waiter_finish(kas_waiter *waiter);
  * wait for a context is the first to be given one. */
 kas_status kas_batcher_wait(kas_exec *exec, kas_waiter *waiter) KAS_MUST_USE;
 
+/* Whether somebody waits for a context: who comes does not go before. Any moment's answer will do. */
+bool kas_batcher_is_waited(const kas_exec *exec);
 /* Gives free contexts to those who wait. */
 void kas_batcher_offer(kas_exec *exec);
+/* Gives a wanted context to the first who waits for it; frees it when there is nobody. */
+void kas_batcher_hand_over(kas_exec *exec, kas_context *context);
 
-/* Takes out of the lists all passes of the plan's layer that fit into a batch which has `rows` rows already.
- * Those that are refused come back with their status. Linked by kas_waiter.next. */
-kas_waiter *kas_batcher_gather(kas_exec *exec, const kas_sight *sight, uint64_t rows);
+struct kas_visit; /* forward.h */
+/* Takes out of the lists all passes of the visit's layer that fit into a batch which has `rows` rows already;
+ * none when a newer root has been published since the visit began. Those that are refused come back with
+ * their status. Linked by kas_waiter.next. */
+kas_waiter *kas_batcher_gather(kas_exec *exec, const struct kas_visit *visit, uint64_t rows);
 /* Tells the gathered that they have ended. */
 void kas_batcher_complete(kas_exec *exec, kas_waiter *gathered);
 

@@ -5,10 +5,10 @@
  * where base and blend are one list when the base is one product and has no fossils. Nothing that a kernel
  * wrote is blended before it was judged.
  *
- * There are two ways to run them. Fused: everything is enqueued and waited for once; for devices that work on
- * their own. Stepwise: one list at a time, so that a deadline counts against one kernel only, and the base is
- * not computed when the judged coefficients say that no row needs it; for immediate devices, where a wait
- * costs nothing, and anywhere after a fused attempt has failed.
+ * There are two ways to run them. Fused: everything is enqueued and waited for once. Stepwise: one list at a
+ * time, so that a deadline counts against one kernel only, and the base is not computed when the judged
+ * coefficients say that no row needs it. Stepwise are passes whose base is worth skipping on devices that
+ * work only while they are waited for, and anything after a fused attempt has failed.
  *
  * A device that has not come back may still write to its context's arena. The batch then moves: it takes
  * another context, announces the plan there, and only then abandons the first, so that a scan of
@@ -409,6 +409,15 @@ static uint32_t fused_count(const kas_plan *plan)
     return plan->seed_count + 3 + 3 * plan->fossil_count;
 }
 
+/* Skipping the base takes a look at the coefficients before it is computed; a product that blends in its
+ * epilogue skips by itself. */
+static bool must_step(const kas_batch *batch)
+{
+    const kas_plan *plan = batch->plan;
+    bool may_skip = batch->contributing && !plan->linear_blend && plan->set->limits->immediate;
+    return may_skip || fused_count(plan) > KAS_SUBMISSIONS_MAX;
+}
+
 /* ---- attempts
  * ---------------------------------------------------------------------------------------------- */
 
@@ -443,8 +452,7 @@ static bool move(kas_batch *batch)
 
 kas_status kas_batch_compute(kas_batch *batch)
 {
-    const kas_plan *plan = batch->plan;
-    if (plan->set->limits->immediate || fused_count(plan) > KAS_SUBMISSIONS_MAX) batch->stepwise = true;
+    if (must_step(batch)) batch->stepwise = true;
     for (;;) {
         kas_status status = attempt(batch);
         if (!status) return NULL;

@@ -3,9 +3,7 @@
 
 #include <string.h>
 
-/* The context that this thread had last: its queue and memory are warm in this core's cache. Any value will
- * do. */
-static _Thread_local uint32_t last_index;
+_Thread_local uint32_t kas_context_last;
 
 static kas_status context_init(kas_context_set *set, uint32_t index)
 {
@@ -63,22 +61,12 @@ void kas_context_set_destroy(kas_context_set *set)
     kas_free(set);
 }
 
-/* Sequentially consistent on purpose, here and in kas_context_free: who finds no free context then says that
- * it waits, and tries again; who frees one then looks whether anybody waits. One of the two sees the other.
- */
-static bool take(kas_context *context)
+kas_context *kas_context_search(kas_context_set *set)
 {
-    uint32_t expected = KAS_CONTEXT_FREE;
-    return atomic_load(&context->state) == KAS_CONTEXT_FREE &&
-           atomic_compare_exchange_strong(&context->state, &expected, KAS_CONTEXT_BUSY);
-}
-
-kas_context *kas_context_try(kas_context_set *set)
-{
-    uint32_t index = last_index < set->count ? last_index : 0;
+    uint32_t index = kas_context_last < set->count ? kas_context_last : 0;
     for (uint32_t tries = 0; tries < set->count; ++tries) {
-        if (take(&set->contexts[index])) {
-            last_index = index;
+        if (kas_context_take(&set->contexts[index])) {
+            kas_context_last = index;
             return &set->contexts[index];
         }
         index = index + 1 < set->count ? index + 1 : 0;
@@ -86,15 +74,32 @@ kas_context *kas_context_try(kas_context_set *set)
     return NULL;
 }
 
-bool kas_context_take_for_good(kas_context *context)
+/* Whether it was free. One that is busy is wanted, so that the change from busy to free cannot be missed: it
+ * is one word that both sides change. */
+static bool take_or_want(kas_context *context)
 {
-    return take(context) || atomic_load(&context->state) == KAS_CONTEXT_HUNG;
+    for (;;) {
+        if (kas_context_take(context)) return true;
+        if (kas_context_change(context, KAS_CONTEXT_BUSY, KAS_CONTEXT_WANTED)) return false;
+        if (atomic_load(&context->state) >= KAS_CONTEXT_WANTED) return false;
+    }
 }
 
-void kas_context_free(kas_context *context)
+kas_context *kas_context_want(kas_context_set *set)
 {
-    atomic_store_explicit(&context->announced, NULL, memory_order_release);
-    atomic_store(&context->state, KAS_CONTEXT_FREE);
+    for (uint32_t i = 0; i < set->count; ++i)
+        if (take_or_want(&set->contexts[i])) return &set->contexts[i];
+    return NULL;
+}
+
+bool kas_context_take_for_good(kas_context *context)
+{
+    return kas_context_take(context) || atomic_load(&context->state) == KAS_CONTEXT_HUNG;
+}
+
+void kas_context_hand_over(kas_context *context, kas_context_state next)
+{
+    atomic_store(&context->state, next);
 }
 
 void kas_context_abandon(kas_context *context)
@@ -106,6 +111,7 @@ bool kas_context_revive(kas_context *context)
 {
     if (atomic_load(&context->state) != KAS_CONTEXT_HUNG) return false;
     if (!kas_queue_idle(context->queue)) return true;
-    kas_context_free(context);
+    atomic_store_explicit(&context->announced, NULL, memory_order_release);
+    atomic_store(&context->state, KAS_CONTEXT_FREE);
     return false;
 }

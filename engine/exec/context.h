@@ -16,7 +16,8 @@
 typedef enum kas_context_state {
     KAS_CONTEXT_FREE = 0,
     KAS_CONTEXT_BUSY,
-    KAS_CONTEXT_HUNG, /* the device has not come back: it keeps its announcement until the queue is idle */
+    KAS_CONTEXT_WANTED, /* busy, and somebody waits: who has it does not free it but hands it over */
+    KAS_CONTEXT_HUNG,   /* the device has not come back: it keeps its announcement until the queue is idle */
 } kas_context_state;
 
 typedef struct kas_context_set kas_context_set;
@@ -31,6 +32,9 @@ typedef struct kas_context {
     kas_submission *submissions; /* KAS_SUBMISSIONS_MAX, for composing passes with seeds */
     int16_t *culprits;           /* of each submission: whose failure it would be (pass.c) */
     kas_progress progress;
+    /* What the last pass found here; `found` is in the root of that sequence (0: in none). */
+    uint64_t found_in;
+    struct kas_plan *found;
     _Alignas(KAS_CACHE_LINE) uint32_t params[KAS_CACHE_LINE / 4]; /* parameter block of dormant passes */
 } __attribute__((aligned(KAS_CACHE_LINE))) kas_context;
 
@@ -50,12 +54,43 @@ kas_status kas_context_set_create(kas_device *device, uint32_t index, uint32_t c
  * uses. Accepts NULL. */
 void kas_context_set_destroy(kas_context_set *set);
 
+/* The context that this thread had last: its queue and memory are warm in this core's cache. Any value will
+ * do. */
+extern _Thread_local uint32_t kas_context_last __attribute__((tls_model("initial-exec")));
+
+static inline bool kas_context_change(kas_context *context, uint32_t from, uint32_t to)
+{
+    return atomic_compare_exchange_strong(&context->state, &from, to);
+}
+
+static inline bool kas_context_take(kas_context *context)
+{
+    return atomic_load_explicit(&context->state, memory_order_relaxed) == KAS_CONTEXT_FREE &&
+           kas_context_change(context, KAS_CONTEXT_FREE, KAS_CONTEXT_BUSY);
+}
+
+kas_context *kas_context_search(kas_context_set *set); /* as below, for any */
+
 /* A free context, now taken; NULL when there is none. */
-kas_context *kas_context_try(kas_context_set *set);
+static inline kas_context *kas_context_try(kas_context_set *set)
+{
+    uint32_t last = kas_context_last;
+    return last < set->count && kas_context_take(&set->contexts[last]) ? &set->contexts[last]
+                                                                       : kas_context_search(set);
+}
 /* Takes a context that will not be used any more. True when it was free, or hangs. */
 bool kas_context_take_for_good(kas_context *context);
-/* Takes back the announcement and frees the context. */
-void kas_context_free(kas_context *context);
+/* As above; where there is none, each one that is busy is wanted from now on. For the batcher. */
+kas_context *kas_context_want(kas_context_set *set);
+/* Takes back the announcement and frees the context: from then on its set, and with it the executor, may go.
+ * False when it is wanted: it is still taken, and to be handed over (kas_batcher_hand_over). */
+static inline bool kas_context_free(kas_context *context)
+{
+    atomic_store_explicit(&context->announced, NULL, memory_order_release);
+    return kas_context_change(context, KAS_CONTEXT_BUSY, KAS_CONTEXT_FREE);
+}
+/* Ends a handing over: to the next to use it, or to nobody. */
+void kas_context_hand_over(kas_context *context, kas_context_state next);
 /* What the queue works on will not end in time: the context stays as it is until kas_context_revive. */
 void kas_context_abandon(kas_context *context);
 /* Frees a hung context whose queue has become idle. True when it still hangs. */

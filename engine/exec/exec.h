@@ -79,7 +79,7 @@ size_t kas_exec_take_results(kas_exec *exec, kas_pass_result *out, size_t capaci
 
 typedef struct kas_ramp_progress {
     uint64_t layer_uid;
-    uint32_t steps; /* passes seen by the layer's present plan since it was published, or since the last take */
+    uint32_t steps; /* passes that the layer's present plan has seen since it was published */
 } kas_ramp_progress;
 
 /* Layers whose running pass-counted ramps have moved. */

@@ -129,7 +129,7 @@ size_t kas_exec_take_ramp_progress(kas_exec *exec, kas_ramp_progress *out, size_
         if (!plan || !plan->ramp) continue;
         uint32_t steps = kas_plan_steps(plan);
         if (steps == plan->ramp->taken) continue;
-        out[count++] = (kas_ramp_progress){.layer_uid = plan->uid, .steps = steps - plan->ramp->taken};
+        out[count++] = (kas_ramp_progress){.layer_uid = plan->uid, .steps = steps};
         plan->ramp->taken = steps;
     }
     return count;

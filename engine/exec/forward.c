@@ -8,7 +8,7 @@
 #include "engine/exec/executor.h"
 
 /* The device that this thread's last pass was on. Any value will do. */
-static _Thread_local uint32_t last_set;
+static _Thread_local uint32_t last_set __attribute__((tls_model("initial-exec")));
 
 /* ---- visits
  * ------------------------------------------------------------------------------------------------ */
@@ -20,29 +20,56 @@ static kas_context_set *likely_set(kas_exec *exec)
     return atomic_load_explicit(&exec->sets[last_set < sets ? last_set : 0], memory_order_acquire);
 }
 
+/* Announces in `context`, and finds, the present plan of a layer: steps 1 to 5 of root.c. Often it is the one
+ * that the last pass in this context found, in the same root. */
+static inline __attribute__((always_inline)) kas_sight enter(kas_publication *publication,
+                                                             kas_context *context, const char *name)
+{
+    kas_root *root = atomic_load_explicit(&publication->root, memory_order_acquire);
+    for (;;) {
+        atomic_store(&context->announced, root);
+        kas_root *again = atomic_load(&publication->root);
+        if (again == root) break;
+        root = again;
+    }
+    kas_plan *plan = context->found_in == root->sequence && strcmp(context->found->name, name) == 0
+                         ? context->found
+                         : kas_root_find(root, context, name);
+    kas_sight sight = {.plan = plan, .epoch = root->epoch, .closed = root->closed};
+    atomic_store_explicit(&context->announced, plan, memory_order_release);
+    return sight;
+}
+
+/* A context that is free may be gone at once, and the executor too, if somebody waits to end it. */
 void kas_visit_end(kas_exec *exec, const kas_visit *visit)
 {
     if (!visit->context) return;
     if (visit->hung)
         kas_context_abandon(visit->context);
-    else
-        kas_context_free(visit->context);
-    if (atomic_load(&exec->batcher.waiting) > 0) kas_batcher_offer(exec);
+    else if (!kas_context_free(visit->context))
+        kas_batcher_hand_over(exec, visit->context);
 }
 
-bool kas_visit_begin_in(kas_exec *exec, kas_context *context, const char *layer, kas_context_set **set,
-                        kas_visit *out)
+static inline __attribute__((always_inline)) bool
+begin_in(kas_exec *exec, kas_context *context, const char *layer, kas_context_set **set, kas_visit *out)
 {
     out->context = context;
     out->hung = false;
-    out->sight = kas_root_enter(&exec->publication, context, layer);
+    out->sight = enter(&exec->publication, context, layer);
     if (!out->sight.plan || out->sight.plan->set == context->set) return true;
     *set = out->sight.plan->set;
     kas_visit_end(exec, out);
     return false;
 }
 
-bool kas_visit_begin(kas_exec *exec, const char *layer, kas_context_set **set, kas_visit *out)
+bool kas_visit_begin_in(kas_exec *exec, kas_context *context, const char *layer, kas_context_set **set,
+                        kas_visit *out)
+{
+    return begin_in(exec, context, layer, set, out);
+}
+
+static inline __attribute__((always_inline)) bool begin(kas_exec *exec, const char *layer,
+                                                        kas_context_set **set, kas_visit *out)
 {
     if (!*set) *set = likely_set(exec);
     if (!*set) { /* no layer was ever published */
@@ -50,11 +77,16 @@ bool kas_visit_begin(kas_exec *exec, const char *layer, kas_context_set **set, k
         return true;
     }
     for (kas_context *context; (context = kas_context_try(*set));)
-        if (kas_visit_begin_in(exec, context, layer, set, out)) {
+        if (begin_in(exec, context, layer, set, out)) {
             last_set = (*set)->index;
             return true;
         }
     return false;
+}
+
+bool kas_visit_begin(kas_exec *exec, const char *layer, kas_context_set **set, kas_visit *out)
+{
+    return begin(exec, layer, set, out);
 }
 
 /* ---- running
@@ -79,10 +111,9 @@ static void answer_nothing(kas_pass *pass, const kas_sight *sight)
 }
 
 /* True when the pass has rows to compute; otherwise it has ended. */
-static bool admit(kas_exec *exec, const kas_sight *sight, kas_pass *pass)
+static inline bool admit(kas_exec *exec, const kas_sight *sight, kas_pass *pass)
 {
-    pass->status = kas_pass_refuse(pass, sight);
-    if (!pass->status) pass->status = kas_pass_prepare(pass, sight->plan);
+    pass->status = kas_pass_admit(pass, sight);
     if (pass->status) {
         count_refused(exec, sight->plan);
         return false;
@@ -108,7 +139,7 @@ static void run_batch(kas_exec *exec, kas_visit *visit, kas_pass *passes)
     visit->hung = batch.hung;
 }
 
-static void run_alone(kas_exec *exec, kas_visit *visit, kas_pass *pass)
+static inline void run_alone(kas_exec *exec, kas_visit *visit, kas_pass *pass)
 {
     const kas_plan *plan = visit->sight.plan;
     if (!pass->contributing && plan->fossil_count == 0 && plan->set->limits->host_pointers)
@@ -124,7 +155,7 @@ void kas_visit_lead(kas_exec *exec, kas_visit *visit, kas_waiter *leader)
     pass->next = NULL;
     if (!admit(exec, &visit->sight, pass)) return;
     kas_pass_begin(pass, visit->sight.plan);
-    kas_waiter *gathered = kas_batcher_gather(exec, &visit->sight, pass->rows);
+    kas_waiter *gathered = kas_batcher_gather(exec, visit, pass->rows);
     kas_pass *last = pass;
     for (kas_waiter *waiter = gathered; waiter; waiter = waiter->next) {
         waiter->pass.next = NULL;
@@ -173,7 +204,7 @@ kas_status kas_exec_forward(kas_exec *exec, const kas_forward_request *request, 
     pass.next = NULL;
     kas_context_set *set = NULL;
     kas_visit visit;
-    if (atomic_load(&exec->batcher.waiting) > 0 || !kas_visit_begin(exec, request->layer, &set, &visit))
+    if (kas_batcher_is_waited(exec) || !begin(exec, request->layer, &set, &visit))
         return forward_later(exec, &pass, set);
     if (admit(exec, &visit.sight, &pass)) {
         kas_pass_begin(&pass, visit.sight.plan);
@@ -188,7 +219,7 @@ bool kas_exec_is_small(kas_exec *exec, const char *layer, uint64_t rows)
     enum { SMALL_NS = 250 * 1000 };
     kas_context_set *set = NULL;
     kas_visit visit;
-    if (atomic_load(&exec->batcher.waiting) > 0 || !kas_visit_begin(exec, layer, &set, &visit)) return false;
+    if (kas_batcher_is_waited(exec) || !kas_visit_begin(exec, layer, &set, &visit)) return false;
     const kas_plan *plan = visit.sight.plan;
     bool small = true;
     if (plan && plan->serving) {

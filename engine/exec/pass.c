@@ -17,7 +17,8 @@ static void count_failed(kas_exec *exec, const kas_plan *plan)
 }
 
 /* Fills in the result of a pass that has been answered, and counts it. */
-static void finish(kas_pass *pass, const kas_context *context, const kas_plan *plan, uint32_t epoch)
+static inline __attribute__((always_inline)) void finish(kas_pass *pass, const kas_context *context,
+                                                         const kas_plan *plan, uint32_t epoch)
 {
     kas_forward_result *result = pass->result;
     int64_t now_ns = kas_monotonic_ns();
@@ -29,8 +30,9 @@ static void finish(kas_pass *pass, const kas_context *context, const kas_plan *p
     result->queue_ns = (uint64_t)(pass->started_ns - pass->arrived_ns);
     result->compute_ns = (uint64_t)(now_ns - pass->started_ns);
     result->total_ns = (uint64_t)(now_ns - pass->arrived_ns);
-    kas_counters_pass(&plan->counters[context->index], pass->rows, result->total_ns);
-    kas_counters_pass(context->counters, pass->rows, result->total_ns);
+    uint32_t bucket = kas_latency_bucket(result->total_ns);
+    kas_counters_pass(&plan->counters[context->index], pass->rows, result->total_ns, bucket);
+    kas_counters_pass(context->counters, pass->rows, result->total_ns, bucket);
 }
 
 static kas_status annotate(kas_status status, const kas_exec *exec, const kas_plan *plan)
@@ -51,34 +53,36 @@ static kas_status annotate(kas_status status, const kas_exec *exec, const kas_pl
 static kas_status run_rows(const kas_plan *plan, kas_context *context, const float *x, float *y,
                            uint32_t rows, int64_t deadline_ns)
 {
+    void *slots[KAS_SLOT_COUNT];
     context->params[0] = rows;
-    kas_submission submission;
-    submission.list = plan->base_list;
-    memset(submission.slots, 0, sizeof submission.slots);
-    submission.slots[KAS_SLOT_PARAMS].host = context->params;
-    submission.slots[KAS_SLOT_X].host = (void *)x;
-    submission.slots[KAS_SLOT_Y].host = y;
-    if (plan->needs_work) {
-        submission.slots[KAS_SLOT_WORK].buffer = plan->pool->workspaces[context->index].arena;
-        submission.slots[KAS_SLOT_WORK].offset_bytes = plan->layout.work;
+    slots[KAS_SLOT_PARAMS] = context->params;
+    slots[KAS_SLOT_X] = (void *)x;
+    slots[KAS_SLOT_Y] = y;
+    if (plan->needs_work)
+        slots[KAS_SLOT_WORK] = plan->pool->workspaces[context->index].host + plan->layout.work;
+    return kas_queue_run(context->queue, plan->base_list, slots, rows, deadline_ns);
+}
+
+/* In several submissions, each with its own deadline. */
+static kas_status run_all_rows(const kas_pass *pass, const kas_exec *exec, kas_context *context,
+                               const kas_plan *plan)
+{
+    for (uint64_t done = 0; done < pass->rows; done += plan->base_rows) {
+        uint64_t left = pass->rows - done;
+        KAS_TRY(run_rows(plan, context, pass->x + done * plan->inputs, pass->y + done * plan->outputs,
+                         left < plan->base_rows ? (uint32_t)left : plan->base_rows,
+                         kas_monotonic_ns() + exec->options.deadline_ns));
     }
-    KAS_TRY(kas_queue_submit(context->queue, &submission, 1, rows));
-    return kas_queue_wait(context->queue, deadline_ns, NULL);
+    return NULL;
 }
 
 void kas_pass_run_dormant(kas_pass *pass, kas_exec *exec, kas_context *context, const kas_sight *sight)
 {
     const kas_plan *plan = sight->plan;
     int64_t deadline_ns = pass->started_ns + exec->options.deadline_ns;
-    kas_status status = NULL;
-    for (uint64_t done = 0; done < pass->rows && !status;) {
-        uint64_t left = pass->rows - done;
-        uint32_t rows = left < plan->base_rows ? (uint32_t)left : plan->base_rows;
-        if (done > 0) deadline_ns = kas_monotonic_ns() + exec->options.deadline_ns;
-        status = run_rows(plan, context, pass->x + done * plan->inputs, pass->y + done * plan->outputs, rows,
-                          deadline_ns);
-        done += rows;
-    }
+    kas_status status = pass->rows <= plan->base_rows
+                            ? run_rows(plan, context, pass->x, pass->y, (uint32_t)pass->rows, deadline_ns)
+                            : run_all_rows(pass, exec, context, plan);
     pass->status = status;
     if (status) {
         pass->status = annotate(status, exec, plan);

@@ -31,12 +31,19 @@ typedef struct kas_pass {
                                     overrides */
 } kas_pass;
 
-/* request.c: checks a request against its layer and finds its rows. Writes nothing but the pass. */
-kas_status kas_pass_prepare(kas_pass *pass, const kas_plan *plan) KAS_MUST_USE;
-/* Takes a step of running ramps and sets the alphas of this pass. */
-void kas_pass_begin(kas_pass *pass, const kas_plan *plan);
-/* The statuses of a pass that found no layer that serves; NULL when it has. */
-kas_status kas_pass_refuse(const kas_pass *pass, const kas_sight *sight) KAS_MUST_USE;
+/* request.c: whether there is a layer that serves and takes the request; finds its rows. Writes nothing but
+ * the pass. */
+kas_status kas_pass_admit(kas_pass *pass, const kas_sight *sight) KAS_MUST_USE;
+/* request.c: takes a step of running ramps and sets the alphas of this pass. */
+void kas_pass_set_alphas(kas_pass *pass, const kas_plan *plan);
+
+static inline void kas_pass_begin(kas_pass *pass, const kas_plan *plan)
+{
+    pass->step = 0;
+    pass->contributing = 0;
+    pass->used = pass->failed = pass->fossils_failed = pass->rows_failed = 0;
+    if (!plan->dormant || pass->request->alpha_count > 0) kas_pass_set_alphas(pass, plan);
+}
 
 typedef struct kas_batch {
     kas_exec *exec;

@@ -67,6 +67,15 @@ static kas_status view_rows(const kas_plan *plan, const char *name, const kas_te
     return NULL;
 }
 
+/* The usual view, [rows, features] in host memory without strides, told at a glance. False: look closer. */
+static bool is_plain(const kas_tensor_view *view, uint32_t features)
+{
+    const int64_t rows_max = INT64_MAX >> 24; /* times any number of features is still an address */
+    return view->rank == 2 && view->dtype == KAS_F32 && !view->device && view->data &&
+           view->shape[1] == (int64_t)features && (uint64_t)view->shape[0] < (uint64_t)rows_max &&
+           (view->strides[0] | view->strides[1]) == 0;
+}
+
 static bool same_leading(const kas_tensor_view *a, const kas_tensor_view *b)
 {
     if (a->rank != b->rank) return false;
@@ -112,7 +121,7 @@ static kas_status check_overrides(const kas_plan *plan, const kas_forward_reques
     return NULL;
 }
 
-kas_status kas_pass_refuse(const kas_pass *pass, const kas_sight *sight)
+static kas_status refuse(const kas_pass *pass, const kas_sight *sight)
 {
     const kas_forward_request *request = pass->request;
     if (sight->closed)
@@ -128,16 +137,31 @@ kas_status kas_pass_refuse(const kas_pass *pass, const kas_sight *sight)
     return NULL;
 }
 
-kas_status kas_pass_prepare(kas_pass *pass, const kas_plan *plan)
+static kas_status find_rows(kas_pass *pass, const kas_plan *plan)
 {
     const kas_forward_request *request = pass->request;
     uint64_t output_rows;
     KAS_TRY(view_rows(plan, "input", &request->input, plan->inputs, &pass->rows));
     KAS_TRY(view_rows(plan, "output", &request->output, plan->outputs, &output_rows));
-    if (!same_leading(&request->input, &request->output)) return refuse_pair(plan, request);
+    return same_leading(&request->input, &request->output) ? NULL : refuse_pair(plan, request);
+}
+
+kas_status kas_pass_admit(kas_pass *pass, const kas_sight *sight)
+{
+    const kas_forward_request *request = pass->request;
+    const kas_plan *plan = sight->plan;
+    if (!plan || !plan->serving || request->deadline_ns != 0) KAS_TRY(refuse(pass, sight));
+    if (is_plain(&request->input, plan->inputs) && is_plain(&request->output, plan->outputs) &&
+        request->input.shape[0] == request->output.shape[0])
+        pass->rows = (uint64_t)request->input.shape[0];
+    else
+        KAS_TRY(find_rows(pass, plan));
     pass->x = request->input.data;
     pass->y = request->output.data;
     uintptr_t x = (uintptr_t)pass->x, y = (uintptr_t)pass->y;
+    if ((x | y) % sizeof(float))
+        return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "layer %s: input or output is not aligned for a float",
+                        plan->name);
     if (x < y + 4 * pass->rows * plan->outputs && y < x + 4 * pass->rows * plan->inputs)
         return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "layer %s: input and output overlap", plan->name);
     return request->alpha_count > 0 ? check_overrides(plan, request) : NULL;
@@ -152,13 +176,9 @@ static uint32_t take_step(const kas_plan *plan)
     return step < plan->ramp_steps_max ? step : plan->ramp_steps_max;
 }
 
-void kas_pass_begin(kas_pass *pass, const kas_plan *plan)
+void kas_pass_set_alphas(kas_pass *pass, const kas_plan *plan)
 {
     const kas_forward_request *request = pass->request;
-    pass->step = 0;
-    pass->contributing = 0;
-    pass->used = pass->failed = pass->fossils_failed = pass->rows_failed = 0;
-    if (plan->dormant && request->alpha_count == 0) return;
     if (plan->ramp) pass->step = take_step(plan);
     for (uint32_t i = 0; i < plan->seed_count; ++i)
         pass->alphas[i] = kas_plan_alpha(&plan->seeds[i], pass->step);

@@ -1,4 +1,4 @@
-/* Publication with hazard pointers.
+/* Publication with hazard pointers. The pass's side is in forward.c.
  *
  * The root is an immutable table of plans. Publishing makes a new root, stores it, and retires the old root
  * and the plans that are no longer in it. Each context has one word, `announced`, that names what its pass
@@ -53,7 +53,7 @@ uint64_t kas_name_hash(const char *name, size_t length)
     return hash ^ hash >> 32;
 }
 
-static kas_plan *root_find(const kas_root *root, const char *name)
+static kas_plan *look_up(const kas_root *root, const char *name)
 {
     size_t length = strlen(name);
     uint64_t hash = kas_name_hash(name, length);
@@ -66,18 +66,12 @@ static kas_plan *root_find(const kas_root *root, const char *name)
     return NULL;
 }
 
-kas_sight kas_root_enter(kas_publication *publication, kas_context *context, const char *name)
+kas_plan *kas_root_find(const kas_root *root, kas_context *context, const char *name)
 {
-    kas_root *root = atomic_load_explicit(&publication->root, memory_order_acquire);
-    for (;;) {
-        atomic_store(&context->announced, root);
-        kas_root *again = atomic_load(&publication->root);
-        if (again == root) break;
-        root = again;
-    }
-    kas_sight sight = {.plan = root_find(root, name), .epoch = root->epoch, .closed = root->closed};
-    atomic_store_explicit(&context->announced, sight.plan, memory_order_release);
-    return sight;
+    kas_plan *plan = look_up(root, name);
+    context->found = plan;
+    context->found_in = plan ? root->sequence : 0;
+    return plan;
 }
 
 /* ---- making roots
@@ -117,6 +111,7 @@ kas_status kas_publication_init(kas_publication *publication)
     kas_root *root = root_create(0);
     if (!root) return kas_out_of_memory();
     root->sequence = 1;
+    atomic_init(&publication->sequence, 1);
     atomic_init(&publication->root, root);
     return NULL;
 }
@@ -126,6 +121,7 @@ static void replace_root(kas_publication *publication, kas_root *root)
 {
     kas_root *old = atomic_load_explicit(&publication->root, memory_order_relaxed);
     root->sequence = old->sequence + 1;
+    atomic_store(&publication->sequence, root->sequence); /* first: who still reads the old number has the old root */
     atomic_store(&publication->root, root);
     old->next_retired = publication->retired_roots;
     publication->retired_roots = old;

@@ -1,7 +1,7 @@
 /* Publication: the one root that all plans hang off, how a pass holds on to what it uses, and when what was
  * replaced is freed. How and why it is safe stands at the head of root.c.
  *
- * Threads: kas_root_enter from any thread; the rest from the control thread. */
+ * Threads: kas_root_find from any thread; the rest from the control thread. */
 #ifndef KAS_EXEC_ROOT_H
 #define KAS_EXEC_ROOT_H
 
@@ -24,6 +24,7 @@ typedef struct kas_root { /* immutable once it is published */
 
 typedef struct kas_publication {
     _Atomic(kas_root *) root;
+    atomic_uint_fast64_t sequence; /* of the root that is published, or is about to be */
     kas_root *retired_roots;
     kas_plan *retired_plans;
     uint32_t ramping; /* plans of the present root with running ramps */
@@ -38,8 +39,8 @@ typedef struct kas_sight {
 
 uint64_t kas_name_hash(const char *name, size_t length);
 
-/* Announces in `context`, and finds, the present plan of a layer. */
-kas_sight kas_root_enter(kas_publication *publication, kas_context *context, const char *name);
+/* The plan of a layer in a root that `context` has announced; noted in it. */
+kas_plan *kas_root_find(const kas_root *root, kas_context *context, const char *name);
 
 kas_status kas_publication_init(kas_publication *publication) KAS_MUST_USE;
 /* No context announces anything any more. */

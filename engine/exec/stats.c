@@ -1,68 +1,36 @@
 /* Counting passes; see stats.h. */
 #include "engine/exec/stats.h"
 
-enum { UNIT_SHIFT = 5, SUB_SHIFT = 5, SUB_BUCKETS = 1 << SUB_SHIFT };
-
-/* Plain additions, not atomic ones: a counter has one writer. */
-static inline void add(_Atomic uint64_t *counter, uint64_t value)
-{
-    uint64_t present = atomic_load_explicit(counter, memory_order_relaxed);
-    atomic_store_explicit(counter, present + value, memory_order_relaxed);
-}
-
-static inline uint64_t get(const _Atomic uint64_t *counter)
-{
-    return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
-static inline uint32_t bucket_of(uint64_t ns)
-{
-    uint64_t units = ns >> UNIT_SHIFT;
-    if (units < SUB_BUCKETS) return (uint32_t)units;
-    uint32_t octave = 63u - (uint32_t)__builtin_clzll(units) - SUB_SHIFT;
-    uint32_t bucket = SUB_BUCKETS + octave * SUB_BUCKETS + (uint32_t)((units >> octave) & (SUB_BUCKETS - 1));
-    return bucket < KAS_LATENCY_BUCKETS ? bucket : KAS_LATENCY_BUCKETS - 1;
-}
-
 /* The middle of a bucket. */
 static double bucket_ns(uint32_t bucket)
 {
-    if (bucket < SUB_BUCKETS) return ((double)bucket + 0.5) * (1 << UNIT_SHIFT);
-    uint32_t octave = bucket / SUB_BUCKETS - 1;
+    if (bucket < KAS_LATENCY_SUB_BUCKETS) return ((double)bucket + 0.5) * (1 << KAS_LATENCY_UNIT_SHIFT);
+    uint32_t octave = bucket / KAS_LATENCY_SUB_BUCKETS - 1;
     double units =
-        (double)((uint64_t)(SUB_BUCKETS + bucket % SUB_BUCKETS) << octave) + 0.5 * (double)(1ull << octave);
-    return units * (1 << UNIT_SHIFT);
-}
-
-void kas_counters_pass(kas_counters *counters, uint64_t rows, uint64_t latency_ns)
-{
-    add(&counters->calls, 1);
-    add(&counters->rows, rows);
-    add(&counters->latency_ns, latency_ns);
-    add(&counters->buckets[bucket_of(latency_ns)], 1);
-    if (latency_ns > get(&counters->latency_max_ns))
-        atomic_store_explicit(&counters->latency_max_ns, latency_ns, memory_order_relaxed);
+        (double)((uint64_t)(KAS_LATENCY_SUB_BUCKETS + bucket % KAS_LATENCY_SUB_BUCKETS) << octave) +
+        0.5 * (double)(1ull << octave);
+    return units * (1 << KAS_LATENCY_UNIT_SHIFT);
 }
 
 void kas_counters_kernels(kas_counters *counters, uint64_t executions, uint64_t failures, uint64_t kernel_ns)
 {
-    add(&counters->executions, executions);
-    add(&counters->failures, failures);
-    add(&counters->kernel_ns, kernel_ns);
+    kas_counter_add(&counters->executions, executions);
+    kas_counter_add(&counters->failures, failures);
+    kas_counter_add(&counters->kernel_ns, kernel_ns);
 }
 
 void kas_counter_sum_add(kas_counter_sum *sum, const kas_counters *counters)
 {
-    uint64_t max_ns = get(&counters->latency_max_ns);
-    sum->calls += get(&counters->calls);
-    sum->rows += get(&counters->rows);
-    sum->executions += get(&counters->executions);
-    sum->failures += get(&counters->failures);
-    sum->kernel_ns += get(&counters->kernel_ns);
-    sum->latency_ns += get(&counters->latency_ns);
+    uint64_t max_ns = kas_counter_get(&counters->latency_max_ns);
+    sum->calls += kas_counter_get(&counters->calls);
+    sum->rows += kas_counter_get(&counters->rows);
+    sum->executions += kas_counter_get(&counters->executions);
+    sum->failures += kas_counter_get(&counters->failures);
+    sum->kernel_ns += kas_counter_get(&counters->kernel_ns);
+    sum->latency_ns += kas_counter_get(&counters->latency_ns);
     if (max_ns > sum->latency_max_ns) sum->latency_max_ns = max_ns;
     for (uint32_t i = 0; i < KAS_LATENCY_BUCKETS; ++i)
-        sum->buckets[i] += get(&counters->buckets[i]);
+        sum->buckets[i] += kas_counter_get(&counters->buckets[i]);
 }
 
 /* The latency that `share` of the passes did not exceed. */

@@ -83,7 +83,7 @@ kas_status kas_set_alpha(kas_state *state, kas_layer *layer, uint32_t seed, cons
     if (*alpha == target) return NULL;
     KAS_TRY(kas_layer_mark(state, layer, KAS_MARK_VIEW | KAS_MARK_CHANGED));
     *alpha = target;
-    layer->seeds.last_update_epoch[seed] = state->now.epoch;
+    kas_seed_stamp(state, layer, seed);
     return NULL;
 }
 
@@ -126,9 +126,10 @@ kas_status kas_change_seed(kas_state *state, const kas_command *command, kas_cha
         if (!wish.has_alpha) return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "an alpha is needed");
         KAS_TRY(kas_check_wish(&wish));
     }
+    KAS_TRY(kas_stage_check_epoch(state, command->at_epoch));
     KAS_TRY(kas_change_check(state, layer, seed, change));
     if (!command->at_epoch) return kas_change_make(state, layer, seed, change, &wish);
     kas_staged *staged;
-    KAS_TRY(kas_stage_check(state, layer, (int32_t)seed, command->at_epoch));
+    KAS_TRY(kas_stage_check(layer, (int32_t)seed));
     return kas_stage_add(state, layer, (int32_t)seed, change, command->at_epoch, &wish, &staged);
 }

@@ -252,11 +252,12 @@ kas_status kas_set_weights(kas_state *state, const kas_command *command)
     KAS_TRY(kas_layer_of(state, command, &layer));
     if (!command->set_weights.weights)
         return kas_fail(KAS_INVALID_ARGUMENT, ENGINE, "layer %s: there are no weights to set", layer->name);
+    KAS_TRY(kas_stage_check_epoch(state, command->at_epoch));
     if (!command->at_epoch)
         return kas_layer_set_weights(state, layer, command->set_weights.weights,
                                      &command->set_weights.sha256);
     kas_staged *staged;
-    KAS_TRY(kas_stage_check(state, layer, -1, command->at_epoch));
+    KAS_TRY(kas_stage_check(layer, -1));
     KAS_TRY(kas_stage_add(state, layer, -1, KAS_CHANGE_NONE, command->at_epoch, NULL, &staged));
     staged->weights = command->set_weights.weights;
     staged->weights_sha256 = command->set_weights.sha256;

@@ -14,11 +14,13 @@ static kas_status enter_loading(kas_state *state, kas_layer *layer, uint32_t see
     KAS_TRY(kas_seed_edit(state, layer, seed));
     kas_slot *slot = &layer->slots[seed];
     if (wish != &slot->wish) slot->wish = *wish;
-    slot->epoch_before_load = layer->seeds.last_update_epoch[seed];
+    uint32_t before = layer->seeds.last_update_epoch[seed];
     slot->from_recovery = kas_seed_state(layer, seed) == KAS_SEED_ERROR_RECOVERY;
     KAS_TRY(kas_seed_move(state, layer, seed, KAS_SEED_LOADING, reason));
-    return slot->from_recovery ? kas_seed_unbind(state, layer, seed)
-                               : NULL; /* what failed does not serve meanwhile */
+    if (slot->from_recovery) /* what failed does not serve meanwhile */
+        KAS_TRY(kas_seed_unbind(state, layer, seed));
+    slot->epoch_before_load = before;
+    return NULL;
 }
 
 kas_status kas_load_begin(kas_state *state, kas_layer *layer, uint32_t seed, const kas_wish *wish,
@@ -63,9 +65,9 @@ static kas_status stage_load(kas_state *state, kas_layer *layer, const kas_comma
                              const kas_wish *wish)
 {
     kas_staged *staged;
-    KAS_TRY(kas_stage_check(state, layer, (int32_t)command->seed, command->at_epoch));
-    KAS_TRY(
-        kas_stage_add(state, layer, (int32_t)command->seed, KAS_CHANGE_LOAD, command->at_epoch, wish, &staged));
+    KAS_TRY(kas_stage_check(layer, (int32_t)command->seed));
+    KAS_TRY(kas_stage_add(state, layer, (int32_t)command->seed, KAS_CHANGE_LOAD, command->at_epoch, wish,
+                          &staged));
     kas_operation *begun;
     KAS_TRY(kas_operation_begin(state, layer, command->seed, wish->artifact_id, &begun));
     begun->staged = staged;
@@ -85,6 +87,7 @@ kas_status kas_load(kas_state *state, const kas_command *command)
     KAS_TRY(kas_artifact_check_name(command->artifact_id));
     wish_of(command, &wish);
     KAS_TRY(kas_check_wish(&wish));
+    KAS_TRY(kas_stage_check_epoch(state, command->at_epoch));
     const kas_slot *slot = &layer->slots[command->seed];
     bool same = slot->load && !strcmp(slot->load->info.artifact_id, wish.artifact_id);
     if (same && !command->at_epoch) return join_load(state, layer, command->seed, &wish);

@@ -99,7 +99,7 @@ static kas_status step_seed(kas_state *state, kas_layer *layer, uint32_t seed, u
     uint16_t alpha = value_at(ramp, (float)ramp->done / (float)ramp->length);
     if (layer->seeds.alpha_blend[seed] != alpha) {
         layer->seeds.alpha_blend[seed] = alpha;
-        layer->seeds.last_update_epoch[seed] = state->now.epoch;
+        kas_seed_stamp(state, layer, seed);
     }
     if (ramp->done < ramp->length) return NULL;
     *ramp = (kas_ramp_run){0};
@@ -133,7 +133,7 @@ static kas_status tick_seed(kas_state *state, kas_layer *layer, uint32_t seed)
         KAS_TRY(kas_seed_edit(state, layer, seed));
         KAS_TRY(kas_layer_mark(state, layer, KAS_MARK_VIEW | KAS_MARK_CHANGED));
         layer->seeds.alpha_blend[seed] = alpha;
-        layer->seeds.last_update_epoch[seed] = state->now.epoch;
+        kas_seed_stamp(state, layer, seed);
     }
     return t >= 1 ? kas_ramp_end(state, layer, seed) : NULL;
 }

@@ -214,6 +214,12 @@ bool kas_state_binding(const kas_state *state, const char *artifact_id, kas_sha2
     return binding != NULL;
 }
 
+bool kas_state_pinned(const kas_state *state, const char *artifact_id)
+{
+    const kas_binding *binding = kas_binding_find(state, artifact_id);
+    return binding && binding->pinned;
+}
+
 size_t kas_state_list_bindings(const kas_state *state, const char *after, char (*ids)[KAS_NAME_SIZE],
                                kas_sha256 *checksums, size_t capacity)
 {

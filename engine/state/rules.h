@@ -58,7 +58,7 @@ void kas_seeds_lay_out(kas_layer *layer,
                        void *block); /* block: num_seeds · KAS_SEED_BYTES, aligned for u64 */
 uint32_t kas_seeds_control_crc(const kas_layer *layer);
 kas_lifecycle kas_seed_state(const kas_layer *layer, uint32_t seed);
-const char *kas_lifecycle_name(kas_lifecycle state);
+KAS_API const char *kas_lifecycle_name(kas_lifecycle state); /* as <kasmina/kasmina.h> declares it */
 bool kas_lifecycle_allows(kas_lifecycle state, kas_request request);
 bool kas_lifecycle_reaches(kas_lifecycle from, kas_lifecycle to);
 /* Its kernel is part of the layer's view, as a seed or as a fossil that is not folded. */
@@ -73,6 +73,8 @@ kas_status kas_seed_check(kas_state *state, const kas_layer *layer, uint32_t see
 kas_status kas_seed_edit(kas_state *state, kas_layer *layer, uint32_t seed) KAS_MUST_USE;
 /* A controlled change: revisions of seed and layer. The seed is being edited. */
 void kas_seed_revise(kas_layer *layer, uint32_t seed);
+/* Its kernel or alpha has changed in this epoch; a load that runs, and fails, does not turn that back. */
+void kas_seed_stamp(const kas_state *state, kas_layer *layer, uint32_t seed);
 /* Changes the lifecycle state, tells of it, counts a revision; edits the seed. */
 kas_status kas_seed_move(kas_state *state, kas_layer *layer, uint32_t seed, kas_lifecycle to,
                          const char *reason) KAS_MUST_USE;
@@ -170,8 +172,10 @@ kas_status kas_check_compatible(const kas_state *state, const kas_layer *layer, 
 
 /* ---- staging.c, epoch.c ---- */
 
-kas_status kas_stage_check(const kas_state *state, const kas_layer *layer, int32_t seed,
-                           uint32_t at_epoch) KAS_MUST_USE;
+/* Of the request itself, so before anything that the state has against it: 0 (at once), or yet to come. */
+kas_status kas_stage_check_epoch(const kas_state *state, uint32_t at_epoch) KAS_MUST_USE;
+/* Refuses what has a change staged already; seed < 0: the layer's weights. */
+kas_status kas_stage_check(const kas_layer *layer, int32_t seed) KAS_MUST_USE;
 kas_status kas_stage_add(kas_state *state, kas_layer *layer, int32_t seed, kas_change change, uint32_t at_epoch,
                      const kas_wish *wish, kas_staged **out) KAS_MUST_USE;
 kas_status kas_staged_edit(kas_state *state, kas_staged *staged) KAS_MUST_USE;

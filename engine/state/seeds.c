@@ -164,6 +164,12 @@ void kas_seed_revise(kas_layer *layer, uint32_t seed)
     ++layer->revision;
 }
 
+void kas_seed_stamp(const kas_state *state, kas_layer *layer, uint32_t seed)
+{
+    layer->seeds.last_update_epoch[seed] = state->now.epoch;
+    layer->slots[seed].epoch_before_load = state->now.epoch;
+}
+
 kas_status kas_seed_move(kas_state *state, kas_layer *layer, uint32_t seed, kas_lifecycle to,
                          const char *reason)
 {
@@ -198,7 +204,7 @@ kas_status kas_seed_unbind(kas_state *state, kas_layer *layer, uint32_t seed)
     slot->kernel_faults = 0;
     layer->seeds.active_kernel_id[seed] = 0;
     layer->seeds.alpha_blend[seed] = 0;
-    layer->seeds.last_update_epoch[seed] = state->now.epoch;
+    kas_seed_stamp(state, layer, seed);
     return NULL;
 }
 

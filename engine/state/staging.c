@@ -4,13 +4,17 @@
 
 #include "engine/state/rules.h"
 
-kas_status kas_stage_check(const kas_state *state, const kas_layer *layer, int32_t seed, uint32_t at_epoch)
+kas_status kas_stage_check_epoch(const kas_state *state, uint32_t at_epoch)
 {
-    if (at_epoch <= state->now.epoch)
-        return kas_with_reason(kas_fail(KAS_INVALID_ARGUMENT, CALLER,
-                                        "at_epoch must be greater than the present epoch %u, not %u",
-                                        state->now.epoch, at_epoch),
-                               "at_epoch");
+    if (!at_epoch || at_epoch > state->now.epoch) return NULL;
+    return kas_with_reason(kas_fail(KAS_INVALID_ARGUMENT, CALLER,
+                                    "at_epoch must be greater than the present epoch %u, not %u",
+                                    state->now.epoch, at_epoch),
+                           "at_epoch");
+}
+
+kas_status kas_stage_check(const kas_layer *layer, int32_t seed)
+{
     const kas_staged *present = seed < 0 ? layer->staged_weights : layer->slots[seed].staged;
     if (!present) return NULL;
     if (seed < 0)
@@ -40,8 +44,8 @@ static kas_status put(kas_state *state, kas_layer *layer, int32_t seed, kas_stag
     return NULL;
 }
 
-kas_status kas_stage_add(kas_state *state, kas_layer *layer, int32_t seed, kas_change change, uint32_t at_epoch,
-                     const kas_wish *wish, kas_staged **out)
+kas_status kas_stage_add(kas_state *state, kas_layer *layer, int32_t seed, kas_change change,
+                         uint32_t at_epoch, const kas_wish *wish, kas_staged **out)
 {
     void *block;
     KAS_TRY(kas_undo_alloc(&state->undo, sizeof(kas_staged), &block));

@@ -75,6 +75,7 @@ typedef struct kas_cache_entry_info {
 size_t kas_state_list_cache(const kas_state *state, size_t from, kas_cache_entry_info *out, size_t capacity);
 /* The checksum an artifact id is bound to; false if it never was. */
 bool kas_state_binding(const kas_state *state, const char *artifact_id, kas_sha256 *out);
+bool kas_state_pinned(const kas_state *state, const char *artifact_id); /* by an operator; unknown: false */
 size_t kas_state_list_bindings(const kas_state *state, const char *after, char (*ids)[KAS_NAME_SIZE],
                                kas_sha256 *checksums, size_t capacity);
 

@@ -44,6 +44,22 @@ void conformance_fill(float *out, size_t count, uint64_t seed)
         out[i] = 2.0f * kas_rng_unit(&rng) - 1.0f;
 }
 
+float *conformance_random(size_t count, uint64_t seed)
+{
+    float *out = conformance_alloc(count, sizeof *out);
+    conformance_fill(out, count, seed);
+    return out;
+}
+
+void conformance_run_x(conformance_runner *runner, conformance_launch *launch)
+{
+    uint32_t params[PARAMS_HEAD] = {launch->rows};
+    launch->buffers[0].data = params;
+    launch->buffers[0].size_bytes = sizeof params;
+    launch->grid_y = (kas_grid_rule){.fixed = 1, .divisor = 1};
+    runner->run(runner, launch);
+}
+
 void conformance_compare(conformance_runner *runner, const char *what, size_t index, double got, double want,
                          double tolerance)
 {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "tests/conformance/reference.h"
+#include "engine/graph/reference.h"
 #include "tests/conformance/runner.h"
 
 enum { PADDING = 3 }; /* floats between rows that must stay as they were */
@@ -36,7 +36,7 @@ static void check_linear(conformance_runner *runner, const struct linear_args *a
 {
     char what[96];
     snprintf(what, sizeof what, "linear of %zu rows, m %d, k %d, n %d, act %s", rows, args->m, args->k,
-             args->n, reference_act_name(args->act));
+             args->n, kas_act_name((kas_act)args->act));
     size_t k = (size_t)args->k, n = (size_t)args->n;
     for (size_t r = 0; r < rows * (size_t)args->m; ++r)
         for (size_t j = 0; j < n; ++j) {
@@ -46,7 +46,7 @@ static void check_linear(conformance_runner *runner, const struct linear_args *a
                 sum += term;
                 size += fabs(term);
             }
-            double want = reference_act(sum, args->act, args->act_a, args->act_b);
+            double want = kas_reference_act((kas_act)args->act, args->act_a, args->act_b, sum);
             conformance_compare(runner, what, r * n + j, y[r * (size_t)args->ldy + j], want,
                                 1e-6 * (size + fabs(want)) + 1e-7);
         }
@@ -85,26 +85,12 @@ static void one_shape(conformance_runner *runner, uint32_t rows, int m, int k, i
 }
 
 /* Arguments straight from x (k = 1, w = 1), so that nothing but the function is compared. */
-static void every_activation(conformance_runner *runner)
+static void apply_act(conformance_runner *runner, int act, float a, float b, float *x, float *y, size_t count)
 {
-    enum { COUNT = 259 };
-    float x[COUNT], w[1] = {1.0f}, bias[1] = {0}, y[COUNT];
-    for (int i = 0; i < COUNT - 3; ++i)
-        x[i] = (float)(i - 128) / 16.0f;
-    x[COUNT - 3] = 60.0f;
-    x[COUNT - 2] = -60.0f;
-    x[COUNT - 1] = NAN;
-    for (int act = 0; act < REFERENCE_ACTS; ++act) {
-        float a = act == 16 ? -1.5f : 0.75f; /* clip: low */
-        struct linear_args args = {
-            .k = 1, .n = 1, .m = 1, .ldx = 1, .ldy = 1, .act = act, .act_a = a, .act_b = 1.25f};
-        run_linear(runner, &args, COUNT, x, w, bias, y);
-        for (size_t i = 0; i < COUNT; ++i) {
-            double want = reference_act(x[i], act, a, 1.25);
-            double least = act == 2 || act == 3 ? 1e-9 : 1e-30; /* GELU's vanishing tail */
-            conformance_compare(runner, reference_act_name(act), i, y[i], want, 4e-6 * fabs(want) + least);
-        }
-    }
+    float w[1] = {1.0f}, bias[1] = {0};
+    struct linear_args args = {
+        .k = 1, .n = 1, .m = 1, .ldx = 1, .ldy = 1, .act = act, .act_a = a, .act_b = b};
+    run_linear(runner, &args, (uint32_t)count, x, w, bias, y);
 }
 
 void cases_linear(conformance_runner *runner)
@@ -120,7 +106,7 @@ void cases_linear(conformance_runner *runner)
     for (size_t i = 0; i < sizeof small / sizeof *small; ++i)
         one_shape(runner, (uint32_t)small[i][0], small[i][1], small[i][2], small[i][3], small[i][4],
                   i % 3 != 1);
-    every_activation(runner);
+    conformance_every_activation(runner, apply_act);
     if (runner->slow) return;
     for (size_t i = 0; i < sizeof large / sizeof *large; ++i)
         one_shape(runner, (uint32_t)large[i][0], large[i][1], large[i][2], large[i][3], large[i][4],

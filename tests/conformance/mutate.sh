@@ -1,13 +1,29 @@
 #!/bin/sh
-# mutate.sh SOURCE_ROOT WORK_DIR COMPILER LIBRARY…: every barrier must be needed, and the race checker must notice.
+# mutate.sh barriers|bounds SOURCE_ROOT WORK_DIR COMPILER LIBRARY…: what kernels do for safety must be needed, and the
+# race checker must notice when it is gone.
 #
-# Removes each SYNC of the kernels in turn (from a copy), builds what includes it, and runs the race checker on those
-# kernels; a mutant whose results are all right survives, and that is a failure: either the barrier is redundant and
-# should go, or a case is missing. LIBRARY: all that the race checker consists of but the kernels.
+#   barriers  every SYNC
+#   bounds    every ITEMS_BELOW (all items then run) and every comparison of a place with a size; kernels are built with
+#             the address sanitizer, which sees what strays
+#
+# Removes each in turn from a copy of the kernels, builds what includes it, and runs the race checker on those kernels.
+# A mutant whose results are all right survives, and that is a failure: either it is redundant and should go, or a case
+# is missing. LIBRARY: all that the race checker consists of but the kernels.
 set -eu
-root=$1 work=$2 cc=$3
-shift 3
+what=$1 root=$2 work=$3 cc=$4
+shift 4
 flags="-std=gnu11 -O1 -DCHECK_RACES -DKERNEL_PREFIX=kas_race_kernel_ -I$root"
+link=
+case $what in
+barriers) found='SYNC;\?' becomes=';' ;;
+bounds)
+    found='ITEMS_BELOW([a-z][^{]*{\|\(\b\(row\|col\|k\|e\|y\|x\|at\)\|(row)\) < \(rows\|count\|args\.[a-z_]*\(\[d\]\)\?\)' becomes=
+    flags="$flags -fsanitize=address"
+    link=-fsanitize=address
+    ;;
+*) exit 2 ;;
+esac
+export ASAN_OPTIONS=detect_stack_use_after_return=0:detect_leaks=0
 
 rm -rf "$work"
 mkdir -p "$work/kernels"
@@ -34,7 +50,7 @@ users() {
     esac
 }
 
-survived() { # survived KERNEL…: links with mutants where there are some
+survived() { # survived LIBRARY…: links with mutants where there are some, and runs the cases of $kernels
     objects=
     for source in "$work"/kernels/*.k; do
         object=${source%.k}.o
@@ -42,35 +58,57 @@ survived() { # survived KERNEL…: links with mutants where there are some
         objects="$objects $object"
     done
     # shellcheck disable=SC2086
-    $cc $objects "$@" -lpthread -lm -o "$work/race"
+    $cc $link $objects "$@" -lpthread -lm -o "$work/race"
     for kernel in $kernels; do
         if ! "$work/race" "$kernel" >/dev/null 2>&1; then return 1; fi
     done
     return 0
 }
 
+# Bounds that only save work: phases that read nothing but the items' own memory or an element that is there for all, or
+# that look at every access themselves; and the ends of loops.
+only_saves() { # only_saves FILE TEXT
+    case $1:$2 in
+    *'for ('* | *'{ MY(a)[0] ='* | act_phase.h:* | *'= T[start]; }'* | conv.k:*'ITEMS_BELOW(below) {') [ "$what" = bounds ] ;;
+    *) false ;;
+    esac
+}
+
+# The original with the n-th match of a line taken out; fails when there is none.
+mutated() { # mutated FILE LINE N
+    case $what:$(sed -n "$2p" "$work/original") in
+    bounds:*ITEMS_BELOW*) becomes='ITEMS {' ;;
+    bounds:*) becomes=true ;;
+    esac
+    sed "$2s/$found/$becomes/$3" "$work/original" >"$work/kernels/$1"
+    ! cmp -s "$work/original" "$work/kernels/$1"
+}
+
 tried=0 survivors=0
-kernels=
-if ! survived "$@"; then exit 2; fi
 kernels=$(for source in "$work"/kernels/*.k; do basename "$source" .k; done)
 if ! survived "$@"; then
     echo "the race checker fails without any mutation" >&2
     exit 2
 fi
-for file in $(cd "$work/kernels" && grep -l 'SYNC;' ./*.k ./*.h | sed 's|^\./||' | grep -v '^dialect.h$'); do
+for file in $(cd "$work/kernels" && grep -l "$found" ./*.k ./*.h | sed 's|^\./||' | grep -v '^dialect.h$'); do
     kernels=$(users "$file")
     cp "$work/kernels/$file" "$work/original"
-    for line in $(grep -n 'SYNC;' "$work/original" | cut -d: -f1); do
-        sed "${line}s/SYNC;/;/" "$work/original" >"$work/kernels/$file"
-        for kernel in $kernels; do build "$kernel" "$work/kernels/$kernel.o.mutant"; done
-        tried=$((tried + 1))
-        if survived "$@"; then
-            survivors=$((survivors + 1))
-            echo "$file:$line: nobody noticed that this barrier was gone" >&2
-        fi
-        rm -f "$work"/kernels/*.mutant
+    for line in $(grep -n "$found" "$work/original" | cut -d: -f1); do
+        text=$(sed -n "${line}p" "$work/original")
+        if only_saves "$file" "$text"; then continue; fi
+        n=1
+        while mutated "$file" "$line" $n; do
+            for kernel in $kernels; do build "$kernel" "$work/kernels/$kernel.o.mutant"; done
+            tried=$((tried + 1))
+            if survived "$@"; then
+                survivors=$((survivors + 1))
+                echo "$file:$line: nobody noticed that this was gone (match $n): $text" >&2
+            fi
+            rm -f "$work"/kernels/*.mutant
+            n=$((n + 1))
+        done
     done
     cp "$work/original" "$work/kernels/$file"
 done
-echo "$tried barriers removed in turn, $survivors unnoticed"
+echo "$tried $what removed in turn, $survivors unnoticed"
 [ "$tried" -gt 0 ] && [ "$survivors" -eq 0 ]

@@ -1,4 +1,5 @@
-/* race [KERNEL]: all cases under the race checker; fails when a result is wrong. */
+/* race [KERNEL]: all cases under the race checker; fails when a result is wrong. race --list: the kernels
+ * that have cases, one a line. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* One suite of cases for every kernel, run on whatever can run kernels: any device, or the race checker.
  *
- * A case makes up inputs, has the runner launch the kernel, and compares with float64. Cases of a kernel are
- * in cases_<kernel>.c; the table below is all that has to be told of them. */
+ * A case makes up inputs, has the runner launch the kernel, and compares with float64. Cases of kernels that
+ * are alike stand in one cases_*.c; the table below is all that has to be told of them. */
 #ifndef KAS_TESTS_CONFORMANCE_RUNNER_H
 #define KAS_TESTS_CONFORMANCE_RUNNER_H
 
@@ -37,7 +37,21 @@ struct conformance_runner {
     X(linear)                                                                                                \
     X(linear_blend)                                                                                          \
     X(judge)                                                                                                 \
-    X(blend)
+    X(blend)                                                                                                 \
+    X(unary)                                                                                                 \
+    X(binary)                                                                                                \
+    X(where)                                                                                                 \
+    X(strided)                                                                                               \
+    X(matmul)                                                                                                \
+    X(softmax)                                                                                               \
+    X(softmax_across)                                                                                        \
+    X(reduce)                                                                                                \
+    X(reduce_across)                                                                                         \
+    X(layernorm)                                                                                             \
+    X(conv)                                                                                                  \
+    X(pool)                                                                                                  \
+    X(gather)                                                                                                \
+    X(pad)
 
 #define DECLARE_CASES(name) void cases_##name(conformance_runner *runner);
 CONFORMANCE_CASES(DECLARE_CASES)
@@ -53,13 +67,24 @@ void conformance_device_runner_finish(conformance_runner *runner);
 /* ---- for cases --------------------------------------------------------------------------------------------
  */
 
-/* Memory that is never NULL. */
+/* Runs a launch whose grid is of x alone; its parameter block says its rows and nothing else. */
+void conformance_run_x(conformance_runner *runner, conformance_launch *launch);
+
+/* Memory that is never NULL, of just this size. */
 void *conformance_alloc(size_t count, size_t size_bytes);
 /* Seeded by what the case chooses: uniform in [-1, 1), multiples of 2⁻²³. */
 void conformance_fill(float *out, size_t count, uint64_t seed);
+/* As above, freshly allocated. */
+float *conformance_random(size_t count, uint64_t seed);
 /* One comparison: equal, both NaN, or within the tolerance. Prints and counts what is not, a few of a launch.
  */
 void conformance_compare(conformance_runner *runner, const char *what, size_t index, double got, double want,
                          double tolerance);
+
+/* y = act(x), by way of a kernel that ends in a scalar function. */
+typedef void conformance_apply_act(conformance_runner *runner, int act, float a, float b, float *x, float *y,
+                                   size_t count);
+/* Every scalar function, for many arguments. */
+void conformance_every_activation(conformance_runner *runner, conformance_apply_act *apply);
 
 #endif

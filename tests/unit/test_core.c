@@ -324,6 +324,7 @@ Test(core, a_pass_allocates_nothing)
 {
     rig r;
     ok(make_rig(&r));
+    ok(run_rig(&r, NULL)); /* the first one makes room */
     uint64_t before = kas_alloc_count();
     for (int i = 0; i < 3; ++i)
         ok(run_rig(&r, NULL));

@@ -138,7 +138,7 @@ static void check_threads(void)
     cr_assert_not_null(x);
     fill(x, ROWS * K, 11);
     for (unsigned t = 1; t <= 3; ++t) {
-        kas_host_set_threads(t);
+        kas_device_use_threads(t);
         y[t] = kas_alloc_array(ROWS * N, sizeof **y);
         cr_assert_not_null(y[t]);
         layer l = make_layer(K, N, 3);
@@ -148,7 +148,7 @@ static void check_threads(void)
         drop_layer(&l);
         cr_expect_eq(memcmp(y[t], y[1], ROWS * N * sizeof **y), 0, "%u threads", t);
     }
-    kas_host_set_threads(0);
+    kas_device_use_threads(0);
     for (unsigned t = 1; t <= 3; ++t)
         kas_free(y[t]);
     kas_free(x);

@@ -1,0 +1,437 @@
+/* The carrier of effects: keeps the books of makes, folds, resources and what is published, and requires of
+ * each effect that it may be asked for. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/sim/sim.h"
+
+/* ---- making ---- */
+
+void sim_world_make(sim *s)
+{
+    for (int i = 0; i < SIM_CONTENTS; ++i) {
+        sim_content *content = &s->world.contents[i];
+        content->checksum = kas_sha256_of(&i, sizeof i);
+        content->value = 1 + (double)sim_below(s, 1000) / 100;
+        content->device_bytes = 20 + sim_below(s, i == 6 ? 300 : 100);
+        content->facts = (kas_kernel_facts){
+            .input_size = 8,
+            .output_size = i == 3 ? 8 : 4,
+            .input_shape = "[8]",
+            .parameter_count = i == 5 ? 5000 : 100, /* of at most 1,000 */
+            .memory_footprint_mb = 1,
+            .device_kinds = i == 4 ? KAS_KIND_GPU : 0,
+            .confidence = (float)sim_below(s, 11) / 10,
+            .affine = i % 2 == 0,
+        };
+    }
+    for (int i = 0; i < SIM_ARTIFACTS; ++i)
+        s->world.registry[i] = (uint8_t)(i % SIM_CONTENTS);
+}
+
+static kas_resource hand_out(sim *s, sim_resource resource)
+{
+    SIM_REQUIRE(s, s->world.last_resource + 1 < SIM_RESOURCES, "the simulation is out of resources");
+    s->world.resources[++s->world.last_resource] = resource;
+    return s->world.last_resource;
+}
+
+kas_resource sim_world_weights(sim *s)
+{
+    return hand_out(s, (sim_resource){.owner = SIM_CARRIER, .value = (double)sim_below(s, 1000) / 100});
+}
+
+/* ---- looking ---- */
+
+static bool view_has(const sim_view *view, kas_resource kernel)
+{
+    if (!view->shown) return false;
+    for (uint32_t i = 0; i < view->is.seed_count; ++i)
+        if (view->is.seeds[i].kernel == kernel) return true;
+    for (uint32_t i = 0; i < view->is.fossil_count; ++i)
+        if (view->is.fossils[i].kernel == kernel) return true;
+    return false;
+}
+
+static bool any_view_has(const sim *s, kas_resource kernel)
+{
+    for (int i = 0; i < SIM_LAYERS; ++i)
+        if (view_has(&s->world.views[i], kernel)) return true;
+    return false;
+}
+
+static bool any_pass_has(const sim *s, kas_resource kernel)
+{
+    for (int i = 0; i < SIM_PASSES; ++i) {
+        const sim_pass *pass = &s->world.passes[i];
+        for (uint32_t u = 0; pass->layer_uid && u < pass->count; ++u)
+            if (pass->uses[u].kernel == kernel) return true;
+    }
+    return false;
+}
+
+bool sim_world_in_use(const sim *s, kas_resource kernel)
+{
+    return any_view_has(s, kernel) || any_pass_has(s, kernel);
+}
+
+kas_resource sim_world_resident(const sim *s, int content, int device)
+{
+    for (kas_resource i = 1; i <= s->world.last_resource; ++i) {
+        const sim_resource *kernel = &s->world.resources[i];
+        if (kernel->owner == SIM_STATE && kernel->is_kernel && !kernel->doomed &&
+            kernel->content == content && kernel->device == device)
+            return i;
+    }
+    return 0;
+}
+
+static sim_make *find_make(sim *s, uint64_t id)
+{
+    for (int i = 0; i < SIM_MAKES; ++i)
+        if (s->world.makes[i].id == id && !s->world.makes[i].over) return &s->world.makes[i];
+    return NULL;
+}
+
+const sim_make *sim_world_make_for(const sim *s, int artifact, int device)
+{
+    int content = s->model.bound[artifact];
+    for (int i = 0; i < SIM_MAKES; ++i) {
+        const sim_make *make = &s->world.makes[i];
+        if (!make->id || make->over || make->device != device) continue;
+        if (make->artifact == artifact || (make->known && make->content == content)) return make;
+    }
+    return NULL;
+}
+
+bool sim_world_uploads(const sim *s, int content, int device)
+{
+    for (int i = 0; i < SIM_MAKES; ++i) {
+        const sim_make *make = &s->world.makes[i];
+        if (make->id && !make->over && make->uploading && make->content == content && make->device == device)
+            return true;
+    }
+    return false;
+}
+
+/* ---- makes ---- */
+
+/* Bytes are on the device, or are made for it, once. (An id whose bytes are not known yet may be fetched
+ * beside another id of the same ones.) */
+static void require_alone(sim *s, const sim_make *make)
+{
+    SIM_REQUIRE(s, !sim_world_resident(s, make->content, make->device), "artifact %s is made again on %s",
+                sim_artifact_id(make->artifact), sim_device_names[make->device]);
+    for (int i = 0; i < SIM_MAKES; ++i) {
+        const sim_make *other = &s->world.makes[i];
+        if (other == make || !other->id || other->over || other->device != make->device) continue;
+        SIM_REQUIRE(s, !other->uploading || other->content != make->content,
+                    "makes %llu and %llu make the same bytes", (unsigned long long)make->id,
+                    (unsigned long long)other->id);
+    }
+}
+
+static sim_make *free_make(sim *s)
+{
+    for (int i = 0; i < SIM_MAKES; ++i)
+        if (!s->world.makes[i].id) return &s->world.makes[i];
+    for (int i = 0; i < SIM_MAKES; ++i)
+        if (s->world.makes[i].over) return &s->world.makes[i]; /* its late answer never comes */
+    sim_fail(s, "the simulation is out of makes");
+}
+
+/* Most answer soon; some take long. */
+static uint32_t due(sim *s)
+{
+    return s->step + (sim_chance(s, 80) ? 0 : sim_below(s, 120));
+}
+
+static void carry_resolve(sim *s, const kas_effect *effect)
+{
+    int artifact = sim_artifact_of(effect->make.artifact_id), device = sim_device_named(effect->make.device);
+    SIM_REQUIRE(s, artifact >= 0, "an artifact nobody named is asked for: %s", effect->make.artifact_id);
+    SIM_REQUIRE(s, !sim_world_make_for(s, artifact, device), "artifact %s is fetched twice at once",
+                effect->make.artifact_id);
+    int bound = s->model.bound[artifact];
+    SIM_REQUIRE(s, effect->make.has_checksum == (bound >= 0), "a make does not know what its id is bound to");
+    sim_make *make = free_make(s);
+    *make = (sim_make){.id = effect->make.make,
+                       .artifact = (uint8_t)artifact,
+                       .device = (uint8_t)device,
+                       .due = due(s),
+                       .known = bound >= 0,
+                       .content = (uint8_t)(bound < 0 ? 0 : bound)};
+    if (!make->known) return;
+    SIM_REQUIRE(s, kas_sha256_equal(&effect->make.checksum, &s->world.contents[bound].checksum),
+                "a make has another checksum than its id");
+    require_alone(s, make);
+}
+
+static void carry_upload(sim *s, const kas_effect *effect, const kas_command *command)
+{
+    sim_make *make = find_make(s, effect->make.make);
+    SIM_REQUIRE(s, make && !make->uploading, "an upload is asked for of make %llu, which is not resolved",
+                (unsigned long long)effect->make.make);
+    SIM_REQUIRE(s, command->kind == KAS_COMMAND_RESOLVED && command->resolved.make == make->id,
+                "an upload is asked for by another command than RESOLVED");
+    make->uploading = true;
+    make->due = due(s);
+    make->known = true;
+    make->content = s->world.registry[make->artifact];
+    require_alone(s, make);
+}
+
+static void carry_abandon(sim *s, const kas_effect *effect)
+{
+    sim_make *make = find_make(s, effect->make.make);
+    SIM_REQUIRE(s, make, "make %llu is abandoned, which does not run", (unsigned long long)effect->make.make);
+    make->over = true;
+}
+
+/* ---- resources ---- */
+
+static sim_resource *owned(sim *s, kas_resource number, bool is_kernel)
+{
+    SIM_REQUIRE(s, number && number <= s->world.last_resource, "resource %llu is unknown",
+                (unsigned long long)number);
+    sim_resource *resource = &s->world.resources[number];
+    SIM_REQUIRE(s, resource->owner == SIM_STATE && resource->is_kernel == is_kernel,
+                "resource %llu is not the state's to give back", (unsigned long long)number);
+    return resource;
+}
+
+/* Eviction takes what nothing needs, longest idle first. */
+static void require_least_recent(sim *s, kas_resource victim)
+{
+    const sim_resource *resources = s->world.resources;
+    SIM_REQUIRE(s, resources[victim].idle_since, "kernel %llu is evicted, which something needs",
+                (unsigned long long)victim);
+    for (kas_resource i = 1; i <= s->world.last_resource; ++i)
+        SIM_REQUIRE(s,
+                    resources[i].owner != SIM_STATE || !resources[i].is_kernel || !resources[i].idle_since ||
+                        resources[i].idle_since >= resources[victim].idle_since,
+                    "kernel %llu is evicted before kernel %llu, which was used earlier",
+                    (unsigned long long)victim, (unsigned long long)i);
+}
+
+static void carry_release_kernel(sim *s, const kas_effect *effect, const kas_command *command)
+{
+    kas_resource number = effect->kernel.kernel;
+    sim_resource *kernel = owned(s, number, true);
+    SIM_REQUIRE(s, !sim_world_in_use(s, number), "kernel %llu is released while passes use it",
+                (unsigned long long)number);
+    SIM_REQUIRE(s, !kernel->undrained, "kernel %llu is released before it is drained",
+                (unsigned long long)number);
+    if (command->kind == KAS_COMMAND_RESOLVED) require_least_recent(s, number);
+    kernel->owner = SIM_NOBODY;
+}
+
+static void carry_release_weights(sim *s, const kas_effect *effect)
+{
+    kas_resource number = effect->weights.weights;
+    sim_resource *weights = owned(s, number, false);
+    for (int i = 0; i < SIM_LAYERS; ++i)
+        SIM_REQUIRE(s, !s->world.views[i].shown || s->world.views[i].is.weights != number,
+                    "weights %llu are released while layer %s shows them", (unsigned long long)number,
+                    sim_layer_names[i]);
+    weights->owner = SIM_NOBODY;
+}
+
+/* Whose the resources are that came with the command. */
+static void take_over(sim *s, const kas_command *command)
+{
+    kas_resource number = 0;
+    if (command->kind == KAS_COMMAND_CREATE_LAYER) number = command->create.weights;
+    if (command->kind == KAS_COMMAND_SET_WEIGHTS) number = command->set_weights.weights;
+    if (command->kind == KAS_COMMAND_FOLDED) number = command->folded.weights;
+    if (command->kind == KAS_COMMAND_KERNEL_READY && find_make(s, command->ready.make))
+        number = command->ready.kernel;
+    if (number) s->world.resources[number].owner = SIM_STATE;
+}
+
+/* ---- folds ---- */
+
+static void carry_fold(sim *s, const kas_effect *effect)
+{
+    kas_resource weights;
+    kas_published_fossil fossils[KAS_MAX_SEEDS];
+    uint32_t count;
+    SIM_REQUIRE(s,
+                kas_state_fold_source(s->state, effect->layer_uid, &weights, fossils, &count) &&
+                    effect->fold.fossils <= count,
+                "a fold of layer %s is asked for that has no source", effect->layer);
+    double value = s->world.resources[weights].value;
+    for (uint32_t i = 0; i < effect->fold.fossils; ++i) {
+        const sim_resource *kernel = &s->world.resources[fossils[i].kernel];
+        SIM_REQUIRE(s, s->world.contents[kernel->content].facts.affine, "a fold of what is not affine");
+        value = (1 - (double)fossils[i].alpha) * value + (double)fossils[i].alpha * kernel->value;
+    }
+    for (int i = 0; i < SIM_FOLDS; ++i) {
+        if (s->world.folds[i].id) continue;
+        s->world.folds[i] = (sim_fold){.id = effect->fold.fold, .value = value};
+        return;
+    }
+    sim_fail(s, "the simulation is out of folds");
+}
+
+/* ---- publications ---- */
+
+static bool same_views(const kas_published_layer *a, const kas_published_layer *b)
+{
+    if (a->serving != b->serving || a->weights != b->weights || a->folded_fossils != b->folded_fossils ||
+        a->fossil_count != b->fossil_count || a->seed_count != b->seed_count)
+        return false;
+    for (uint32_t i = 0; i < a->fossil_count; ++i)
+        if (a->fossils[i].kernel != b->fossils[i].kernel || a->fossils[i].alpha != b->fossils[i].alpha)
+            return false;
+    for (uint32_t i = 0; i < a->seed_count; ++i) {
+        const kas_published_seed *x = &a->seeds[i], *y = &b->seeds[i];
+        if (x->seed != y->seed || x->binding != y->binding || x->kernel != y->kernel ||
+            x->alpha != y->alpha || x->ramp != y->ramp || x->ramp_from != y->ramp_from ||
+            x->ramp_to != y->ramp_to || x->ramp_done != y->ramp_done || x->ramp_length != y->ramp_length ||
+            x->ramp_curve != y->ramp_curve)
+            return false;
+    }
+    return true;
+}
+
+static bool has_ramp(const kas_published_layer *view)
+{
+    for (uint32_t i = 0; i < view->seed_count; ++i)
+        if (view->seeds[i].ramp) return true;
+    return false;
+}
+
+/* Passes of a ramp that goes on, as far as the state has not been told of them: the new view goes on from
+ * there. */
+static uint32_t untold_steps(const sim_view *view, const kas_published_layer *before)
+{
+    uint32_t untold = view->steps - view->told, longest = 0;
+    bool goes_on = false;
+    for (uint32_t i = 0; i < view->is.seed_count; ++i) {
+        const kas_published_seed *now = &view->is.seeds[i];
+        if (!now->ramp) continue;
+        if (now->ramp_length - now->ramp_done > longest) longest = now->ramp_length - now->ramp_done;
+        for (uint32_t n = 0; n < before->seed_count; ++n) {
+            const kas_published_seed *old = &before->seeds[n];
+            goes_on |= old->ramp && old->seed == now->seed && old->binding == now->binding &&
+                       old->ramp_from == now->ramp_from && old->ramp_to == now->ramp_to &&
+                       old->ramp_length == now->ramp_length && old->ramp_curve == now->ramp_curve;
+        }
+    }
+    if (!goes_on) return 0;
+    return untold < longest ? untold : longest;
+}
+
+static void publish(sim *s, const kas_effect *effect)
+{
+    int layer = 0;
+    while (strcmp(sim_layer_names[layer], effect->layer))
+        ++layer;
+    sim_view *view = &s->world.views[layer];
+    bool had = view->shown && view->is.uid == effect->layer_uid;
+    const kas_published_layer before = view->is;
+    SIM_REQUIRE(s, kas_state_published(s->state, effect->layer_uid, &view->is),
+                "layer %s is published, which is not there", effect->layer);
+    uint32_t steps = view->steps;
+    view->shown = true;
+    view->steps = had ? untold_steps(view, &before) : 0;
+    view->told = 0;
+    if (!had) {
+        view->last_generation = view->last_meaning = 0;
+        return;
+    }
+    SIM_REQUIRE(s, view->is.generation + view->steps >= before.generation + steps,
+                "the generation of layer %s goes back", effect->layer);
+    bool same = same_views(&before, &view->is);
+    SIM_REQUIRE(s, steps || same || view->is.generation > before.generation,
+                "layer %s changes within a generation", effect->layer);
+    SIM_REQUIRE(s, !same || steps || has_ramp(&before) || view->is.generation == before.generation,
+                "a publication of layer %s that changes nothing is a new generation", effect->layer);
+}
+
+static void unpublish(sim *s, const kas_effect *effect)
+{
+    for (int i = 0; i < SIM_LAYERS; ++i)
+        if (s->world.views[i].shown && s->world.views[i].is.uid == effect->layer_uid)
+            s->world.views[i].shown = false;
+}
+
+/* All of one command become visible at once; what is dropped by it drains. */
+static void carry_publications(sim *s)
+{
+    bool shown[SIM_RESOURCES];
+    for (kas_resource i = 1; i <= s->world.last_resource; ++i)
+        shown[i] = any_view_has(s, i);
+    for (size_t i = 0; i < s->effects.count; ++i) {
+        if (s->effects.items[i].kind == KAS_EFFECT_PUBLISH) publish(s, &s->effects.items[i]);
+        if (s->effects.items[i].kind == KAS_EFFECT_UNPUBLISH) unpublish(s, &s->effects.items[i]);
+    }
+    for (kas_resource i = 1; i <= s->world.last_resource; ++i) {
+        bool shows = any_view_has(s, i);
+        SIM_REQUIRE(s, !shows || s->world.resources[i].owner == SIM_STATE,
+                    "kernel %llu is published, which is gone", (unsigned long long)i);
+        if (shows) s->world.resources[i].undrained = false;
+        if (shown[i] && !shows) s->world.resources[i].undrained = true;
+    }
+}
+
+static bool is_publication(const kas_effect *effect)
+{
+    return effect->kind == KAS_EFFECT_PUBLISH || effect->kind == KAS_EFFECT_UNPUBLISH;
+}
+
+/* ---- carrying ---- */
+
+static void carry_one(sim *s, const kas_effect *effect, const kas_command *command)
+{
+    switch (effect->kind) {
+    case KAS_EFFECT_RESOLVE:
+        carry_resolve(s, effect);
+        return;
+    case KAS_EFFECT_UPLOAD:
+        carry_upload(s, effect, command);
+        return;
+    case KAS_EFFECT_ABANDON:
+        carry_abandon(s, effect);
+        return;
+    case KAS_EFFECT_RELEASE_KERNEL:
+        carry_release_kernel(s, effect, command);
+        return;
+    case KAS_EFFECT_RELEASE_WEIGHTS:
+        carry_release_weights(s, effect);
+        return;
+    case KAS_EFFECT_FOLD:
+        carry_fold(s, effect);
+        return;
+    case KAS_EFFECT_ALERT:
+        sim_trace(s, "   alert: %s", effect->error.detail);
+        return;
+    default: /* what is told; checks.c looks at operations and transitions */
+        return;
+    }
+}
+
+/* The answer that the command was has been heard. */
+static void note_answer(sim *s, const kas_command *command)
+{
+    sim_make *make = NULL;
+    if (command->kind == KAS_COMMAND_KERNEL_READY) make = find_make(s, command->ready.make);
+    if (command->kind == KAS_COMMAND_MAKE_FAILED) make = find_make(s, command->failed.make);
+    if (make) make->over = true;
+}
+
+void sim_world_carry(sim *s, const kas_command *command)
+{
+    bool published = false;
+    take_over(s, command);
+    note_answer(s, command);
+    for (size_t i = 0; i < s->effects.count; ++i) {
+        const kas_effect *effect = &s->effects.items[i];
+        if (is_publication(effect) && !published) carry_publications(s);
+        SIM_REQUIRE(s, !is_publication(effect) || !published || is_publication(effect - 1),
+                    "the publications of a command are not one");
+        published |= is_publication(effect);
+        carry_one(s, effect, command);
+    }
+}

@@ -1,0 +1,15 @@
+/* A device for tests that looks as far away as a graphics card: it takes no host pointers, works on its own,
+ * and can hang. Within it is the host device, so that it computes the same bits. */
+#ifndef KAS_TESTS_REMOTE_DEVICE_H
+#define KAS_TESTS_REMOTE_DEVICE_H
+
+#include "backends/core/device.h"
+
+kas_device *remote_device_open(void); /* a new one, named remote:0; released like any other */
+
+/* The n-th wait from now on (1: the next) ends at its deadline with `completed` submissions done; the rest
+ * runs only when remote_device_recover is called. One device at a time. */
+void remote_device_hang(uint32_t nth, uint32_t completed);
+void remote_device_recover(void);
+
+#endif
