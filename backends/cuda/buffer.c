@@ -7,8 +7,8 @@
 
 enum { POOL_WAIT_NS = 1000000000 };
 
-/* An allocation from a pool is ordered in its stream, which holds nothing that runs for long: once the stream is
- * idle the memory may be used on any other. Polled, so that a driver that hangs is noticed. */
+/* An allocation from a pool is ordered in its stream, which holds nothing that runs for long: once the stream
+ * is idle the memory may be used on any other. Polled, so that a driver that hangs is noticed. */
 static cuda_code settle(const kas_cuda_device *device)
 {
     const int64_t deadline_ns = kas_monotonic_ns() + POOL_WAIT_NS;
@@ -33,7 +33,8 @@ static kas_status init(kas_buffer *base)
 {
     kas_cuda_buffer *buffer = (kas_cuda_buffer *)base;
     const kas_cuda_device *device = kas_cuda_device_of(base->device);
-    if (!kas_cuda_enter(device)) return kas_cuda_fail(device->cuda, CUDA_ERROR_INVALID_CONTEXT, "cuCtxPushCurrent");
+    if (!kas_cuda_enter(device))
+        return kas_cuda_fail(device->cuda, CUDA_ERROR_INVALID_CONTEXT, "cuCtxPushCurrent");
     cuda_code code = allocate(device, base->size_bytes, &buffer->address);
     kas_cuda_leave(device);
     return code == CUDA_SUCCESS ? NULL : kas_cuda_fail(device->cuda, code, "allocating device memory");

@@ -43,17 +43,18 @@ static inline cuda_address kas_cuda_address_of(const kas_buffer *buffer)
     return ((const kas_cuda_buffer *)buffer)->address;
 }
 
-/* Every call into the driver stands between these two, so that a host program's own current context is left as it
- * was. enter: false when the context cannot be made current; leave must then not be called. */
+/* Every call into the driver stands between these two, so that a host program's own current context is left
+ * as it was. enter: false when the context cannot be made current; leave must then not be called. */
 bool kas_cuda_enter(const kas_cuda_device *device);
 void kas_cuda_leave(const kas_cuda_device *device);
 
 /* What a device says of itself. */
-kas_status kas_cuda_describe(const kas_cuda_symbols *cuda, cuda_device_id id, uint32_t index, kas_device_info *info,
-                             kas_device_limits *limits) KAS_MUST_USE;
+kas_status kas_cuda_describe(const kas_cuda_symbols *cuda, cuda_device_id id, uint32_t index,
+                             kas_device_info *info, kas_device_limits *limits) KAS_MUST_USE;
 
-/* A failed call as a status: memory → KAS_OUT_OF_MEMORY (blame device); an error after which CUDA refuses every
- * further call → KAS_DEVICE_LOST; anything else KAS_INTERNAL. native: CUDA's code. `what` names the call. */
+/* A failed call as a status: memory → KAS_OUT_OF_MEMORY (blame device); an error after which CUDA refuses
+ * every further call → KAS_DEVICE_LOST; anything else KAS_INTERNAL. native: CUDA's code. `what` names the
+ * call. */
 kas_status kas_cuda_fail_at(const kas_cuda_symbols *cuda, cuda_code code, const char *file, int line,
                             const char *what) KAS_MUST_USE;
 #define kas_cuda_fail(cuda, code, what) kas_cuda_fail_at((cuda), (code), __FILE__, __LINE__, (what))

@@ -10,14 +10,16 @@ bool kas_cuda_enter(const kas_cuda_device *device)
 void kas_cuda_leave(const kas_cuda_device *device)
 {
     cuda_context popped;
-    (void)device->cuda->context_pop(&popped); /* fails only where the driver has gone, which the next call tells */
+    (void)device->cuda->context_pop(
+        &popped); /* fails only where the driver has gone, which the next call tells */
 }
 
 static kas_status find(kas_cuda_device *device, uint32_t index)
 {
     int count = 0;
     device->cuda = kas_cuda_load();
-    if (!device->cuda) return kas_fail(KAS_NOT_FOUND, CALLER, "no device cuda:%u: there is no CUDA driver", index);
+    if (!device->cuda)
+        return kas_fail(KAS_NOT_FOUND, CALLER, "no device cuda:%u: there is no CUDA driver", index);
     cuda_code code = device->cuda->device_count(&count);
     if (code != CUDA_SUCCESS) return kas_cuda_fail(device->cuda, code, "cuDeviceGetCount");
     if (index >= (uint32_t)count)
@@ -26,8 +28,8 @@ static kas_status find(kas_cuda_device *device, uint32_t index)
     return code == CUDA_SUCCESS ? NULL : kas_cuda_fail(device->cuda, code, "cuDeviceGet");
 }
 
-/* A pool keeps what is freed, so that a kernel that comes into the cache after another left it costs no call into
- * the operating system. A device without pools is no failure. */
+/* A pool keeps what is freed, so that a kernel that comes into the cache after another left it costs no call
+ * into the operating system. A device without pools is no failure. */
 static cuda_code open_pool(kas_cuda_device *device)
 {
     int supported = 0;
@@ -36,7 +38,8 @@ static cuda_code open_pool(kas_cuda_device *device)
         device->cuda->device_attribute(&supported, CUDA_ATTRIBUTE_MEMORY_POOLS_SUPPORTED, device->id);
     if (code != CUDA_SUCCESS || !supported) return CUDA_SUCCESS;
     code = device->cuda->pool_of_device(&device->pool, device->id);
-    if (code == CUDA_SUCCESS) code = device->cuda->pool_set(device->pool, CUDA_POOL_RELEASE_THRESHOLD, &keep_all);
+    if (code == CUDA_SUCCESS)
+        code = device->cuda->pool_set(device->pool, CUDA_POOL_RELEASE_THRESHOLD, &keep_all);
     if (code == CUDA_SUCCESS) code = device->cuda->stream_create(&device->memory, CUDA_STREAM_NON_BLOCKING);
     return code;
 }
@@ -47,7 +50,8 @@ static kas_status open_context(kas_cuda_device *device)
     if (code != CUDA_SUCCESS) return kas_cuda_fail(device->cuda, code, "cuDevicePrimaryCtxRetain");
     if (!kas_cuda_enter(device)) {
         (void)device->cuda->context_release(device->id);
-        return kas_fail(KAS_DEVICE_LOST, DEVICE, "cuda:%u: its context cannot be made current", device->base.index);
+        return kas_fail(KAS_DEVICE_LOST, DEVICE, "cuda:%u: its context cannot be made current",
+                        device->base.index);
     }
     code = open_pool(device);
     kas_cuda_leave(device);
@@ -64,7 +68,8 @@ static kas_status init(kas_device *base, uint32_t index)
     cuda_code code =
         device->cuda->device_attribute(&device->major, CUDA_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device->id);
     if (code == CUDA_SUCCESS)
-        code = device->cuda->device_attribute(&device->minor, CUDA_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device->id);
+        code = device->cuda->device_attribute(&device->minor, CUDA_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
+                                              device->id);
     if (code != CUDA_SUCCESS) return kas_cuda_fail(device->cuda, code, "asking for the compute capability");
     return open_context(device);
 }

@@ -1,6 +1,7 @@
 /* Which CUDA devices there are. */
 #include <stdio.h>
 
+#include "backends/core/probe.h"
 #include "backends/cuda/cuda.h"
 
 static int attribute(const kas_cuda_symbols *cuda, cuda_device_id id, int which)
@@ -9,8 +10,8 @@ static int attribute(const kas_cuda_symbols *cuda, cuda_device_id id, int which)
     return cuda->device_attribute(&value, which, id) == CUDA_SUCCESS && value > 0 ? value : 0;
 }
 
-kas_status kas_cuda_describe(const kas_cuda_symbols *cuda, cuda_device_id id, uint32_t index, kas_device_info *info,
-                             kas_device_limits *limits)
+kas_status kas_cuda_describe(const kas_cuda_symbols *cuda, cuda_device_id id, uint32_t index,
+                             kas_device_info *info, kas_device_limits *limits)
 {
     *info = (kas_device_info){.kind = "cuda", .api = "cuda", .state = KAS_DEVICE_READY};
     snprintf(info->id, sizeof info->id, "cuda:%u", index);
@@ -32,7 +33,7 @@ kas_status kas_cuda_describe(const kas_cuda_symbols *cuda, cuda_device_id id, ui
     return NULL;
 }
 
-static kas_status list(kas_device_info *infos, size_t capacity, size_t *count)
+static kas_status list_here(kas_device_info *infos, size_t capacity, size_t *count)
 {
     const kas_cuda_symbols *cuda = kas_cuda_load();
     int found = 0;
@@ -49,6 +50,14 @@ static kas_status list(kas_device_info *infos, size_t capacity, size_t *count)
         KAS_TRY(kas_cuda_describe(cuda, id, i, &infos[i], &limits));
     }
     return NULL;
+}
+
+static kas_probe probe = KAS_PROBE("CUDA", list_here);
+
+static kas_status list(kas_device_info *infos, size_t capacity, size_t *count)
+{
+    if (kas_cuda_is_loaded()) return list_here(infos, capacity, count);
+    return kas_probe_list(&probe, infos, capacity, count);
 }
 
 const kas_driver kas_cuda_driver = {.name = "cuda", .list = list, .device = &kas_cuda_device_ops};

@@ -3,7 +3,7 @@
 
 /* `file` as the symbol `name`, aligned for the driver and followed by a NUL. */
 #define EMBED(name, file)                                                                                    \
-    __asm__(".pushsection .rodata\n.balign 64\n" #name ":\n.incbin \"" file "\"\n.byte 0\n.popsection\n");    \
+    __asm__(".pushsection .rodata\n.balign 64\n" #name ":\n.incbin \"" file "\"\n.byte 0\n.popsection\n");   \
     extern const char name[] __attribute__((visibility("hidden")))
 
 #define IMAGE(kernel, fatbin, ptx)                                                                           \

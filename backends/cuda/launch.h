@@ -11,8 +11,8 @@ typedef struct cuda_bound_launch {
     void *parameters[KAS_KERNEL_MAX_BUFFERS + 1]; /* to the addresses, then the argument struct */
 } cuda_bound_launch;
 
-/* Binds the index-th launch of the submission's list for `rows` rows. *out points into itself and into the list: it
- * must not be copied. */
+/* Binds the index-th launch of the submission's list for `rows` rows. *out points into itself and into the
+ * list: it must not be copied. */
 void kas_cuda_bind(const kas_submission *submission, size_t index, uint32_t rows, cuda_bound_launch *out);
 
 static inline cuda_kernel_node kas_cuda_node_of(cuda_bound_launch *launch)

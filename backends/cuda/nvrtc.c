@@ -1,4 +1,5 @@
-/* The binary interface is declared here (NVRTC documentation, 11.2 and later): no header is needed to build. */
+/* The binary interface is declared here (NVRTC documentation, 11.2 and later): no header is needed to build.
+ */
 #include "backends/cuda/nvrtc.h"
 
 #include <dlfcn.h>
@@ -18,9 +19,9 @@ typedef int nvrtc_code; /* nvrtcResult; 0: success */
        const char *const *names))                                                                            \
     X(destroy, nvrtcDestroyProgram, (nvrtc_program * program))                                               \
     X(compile, nvrtcCompileProgram, (nvrtc_program program, int count, const char *const *options))          \
-    X(log_size, nvrtcGetProgramLogSize, (nvrtc_program program, size_t *bytes))                              \
+    X(log_size, nvrtcGetProgramLogSize, (nvrtc_program program, size_t * bytes))                             \
     X(log, nvrtcGetProgramLog, (nvrtc_program program, char *text))                                          \
-    X(ptx_size, nvrtcGetPTXSize, (nvrtc_program program, size_t *bytes))                                     \
+    X(ptx_size, nvrtcGetPTXSize, (nvrtc_program program, size_t * bytes))                                    \
     X(ptx, nvrtcGetPTX, (nvrtc_program program, char *text))
 
 typedef struct nvrtc_symbols {
@@ -35,7 +36,8 @@ static bool loaded;
 
 static void *open_library(void)
 {
-    static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2", "libnvrtc.so"};
+    static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2",
+                                        "libnvrtc.so"};
     for (size_t i = 0; i < sizeof names / sizeof *names; ++i) {
         void *library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
         if (library) return library;
@@ -68,8 +70,8 @@ static kas_status refused(nvrtc_program program, const char *name, nvrtc_code co
     size_t bytes = 0;
     char *log = symbols.log_size(program, &bytes) == 0 && bytes > 0 ? kas_alloc(bytes) : NULL;
     if (log && symbols.log(program, log) != 0) *log = '\0';
-    kas_status status = kas_fail(KAS_UNSUPPORTED, DEVICE, "NVRTC does not compile kernel %s: error %d: %s", name,
-                                 code, log ? log : "");
+    kas_status status = kas_fail(KAS_UNSUPPORTED, DEVICE, "NVRTC does not compile kernel %s: error %d: %s",
+                                 name, code, log ? log : "");
     kas_free(log);
     return kas_with_native(status, code);
 }
@@ -95,17 +97,19 @@ kas_status kas_cuda_nvrtc_compile(const kas_cuda_device *device, kas_kernel kern
     const char *name = kas_kernel_get_info(kernel)->name;
     pthread_once(&once, load);
     if (!loaded)
-        return kas_fail(KAS_UNSUPPORTED, DEVICE,
-                        "no image of kernel %s suits %s (compute capability %d.%d), and NVRTC is not installed", name,
-                        device->base.info.id, device->major, device->minor);
+        return kas_fail(
+            KAS_UNSUPPORTED, DEVICE,
+            "no image of kernel %s suits %s (compute capability %d.%d), and NVRTC is not installed", name,
+            device->base.info.id, device->major, device->minor);
     char architecture[48];
-    snprintf(architecture, sizeof architecture, "--gpu-architecture=compute_%d%d", device->major, device->minor);
+    snprintf(architecture, sizeof architecture, "--gpu-architecture=compute_%d%d", device->major,
+             device->minor);
     const char *const options[] = {architecture, "--std=c++17"};
     nvrtc_program program;
     nvrtc_code code = symbols.create(&program, kas_kernel_source(kernel, NULL), name, 0, NULL, NULL);
     if (code)
-        return kas_with_native(kas_fail(KAS_UNSUPPORTED, DEVICE, "NVRTC cannot start on kernel %s: error %d", name, code),
-                               code);
+        return kas_with_native(
+            kas_fail(KAS_UNSUPPORTED, DEVICE, "NVRTC cannot start on kernel %s: error %d", name, code), code);
     code = symbols.compile(program, 2, options);
     kas_status status = code ? refused(program, name, code) : read_ptx(program, name, ptx);
     (void)symbols.destroy(&program);

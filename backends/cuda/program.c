@@ -49,7 +49,8 @@ static kas_status init(kas_program *base)
         return kas_fail(KAS_UNSUPPORTED, DEVICE, "kernel %s has groups of %u work items, %s takes at most %u",
                         kernel->name, kernel->group_items, base->device->info.id,
                         base->device->limits.max_group_items);
-    if (!kas_cuda_enter(device)) return kas_cuda_fail(device->cuda, CUDA_ERROR_INVALID_CONTEXT, "cuCtxPushCurrent");
+    if (!kas_cuda_enter(device))
+        return kas_cuda_fail(device->cuda, CUDA_ERROR_INVALID_CONTEXT, "cuCtxPushCurrent");
     kas_status status = make((kas_cuda_program *)base);
     kas_cuda_leave(device);
     return status;

@@ -1,5 +1,5 @@
-/* A stream. Copies go through pinned memory; an event after each submission tells when it was done and for how long
- * it ran. Waiting polls, so that a deadline always holds: CUDA's own waits have none. */
+/* A stream. Copies go through pinned memory; an event after each submission tells when it was done and for
+ * how long it ran. Waiting polls, so that a deadline always holds: CUDA's own waits have none. */
 #include <sched.h>
 #include <string.h>
 #include <time.h>
@@ -9,7 +9,8 @@
 #include "base/clock.h"
 
 enum { EVENTS_MAX = 2 * KAS_SUBMISSIONS_MAX, DOWNLOADS_MAX = 64 };
-static const size_t staged_upload_max = (size_t)16 << 20; /* larger ones are of weights, in queues that nobody waits behind */
+static const size_t staged_upload_max =
+    (size_t)16 << 20; /* larger ones are of weights, in queues that nobody waits behind */
 
 typedef struct timed_submission {
     uint16_t start, end; /* events; the end of one is the start of the next where nothing lies between */
@@ -41,12 +42,14 @@ static kas_cuda_device *device_of(cuda_queue *queue)
     return kas_cuda_device_of(queue->base.device);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------------------
+ */
 
 static kas_status enter(const kas_cuda_device *device)
 {
-    return kas_cuda_enter(device) ? NULL
-                                  : kas_cuda_fail(device->cuda, CUDA_ERROR_CONTEXT_IS_DESTROYED, "cuCtxPushCurrent");
+    return kas_cuda_enter(device)
+               ? NULL
+               : kas_cuda_fail(device->cuda, CUDA_ERROR_CONTEXT_IS_DESTROYED, "cuCtxPushCurrent");
 }
 
 static kas_status init(kas_queue *base)
@@ -63,16 +66,18 @@ static void finish(kas_queue *base)
 {
     cuda_queue *queue = (cuda_queue *)base;
     const kas_cuda_device *device = device_of(queue);
-    if (atomic_load(&base->device->lost) || !kas_cuda_enter(device)) return; /* it may wait for what never ends */
+    if (atomic_load(&base->device->lost) || !kas_cuda_enter(device))
+        return;                                        /* it may wait for what never ends */
+    (void)device->cuda->stream_destroy(queue->stream); /* first: what it still holds needs the rest */
     kas_cuda_graphs_finish(device, &queue->graphs);
     for (uint32_t i = 0; i < queue->event_count; ++i)
         (void)device->cuda->event_destroy(queue->events[i]);
-    (void)device->cuda->stream_destroy(queue->stream);
     kas_cuda_staging_finish(device, &queue->staging);
     kas_cuda_leave(device);
 }
 
-/* ---- traffic ---------------------------------------------------------------------------------------------- */
+/* ---- traffic ----------------------------------------------------------------------------------------------
+ */
 
 static kas_status note_traffic(cuda_queue *queue, cuda_code code, const char *what)
 {
@@ -91,7 +96,8 @@ static kas_status upload_staged(cuda_queue *queue, cuda_address to, const void *
         memcpy(staged, host, size_bytes);
         host = staged;
     }
-    return note_traffic(queue, device->cuda->copy_in(to, host, size_bytes, queue->stream), "cuMemcpyHtoDAsync");
+    return note_traffic(queue, device->cuda->copy_in(to, host, size_bytes, queue->stream),
+                        "cuMemcpyHtoDAsync");
 }
 
 static kas_status upload(kas_queue *base, kas_buffer *to, size_t offset, const void *host, size_t size_bytes)
@@ -109,10 +115,11 @@ static kas_status download_staged(cuda_queue *queue, cuda_address from, void *ho
     const kas_cuda_device *device = device_of(queue);
     void *staged;
     if (queue->download_count == DOWNLOADS_MAX)
-        return kas_fail(KAS_TOO_LARGE, ENGINE, "%s: more than %d downloads between two waits", device->base.info.id,
-                        (int)DOWNLOADS_MAX);
+        return kas_fail(KAS_TOO_LARGE, ENGINE, "%s: more than %d downloads between two waits",
+                        device->base.info.id, (int)DOWNLOADS_MAX);
     KAS_TRY(kas_cuda_staging_take(device, &queue->staging, size_bytes, &staged));
-    KAS_TRY(note_traffic(queue, device->cuda->copy_out(staged, from, size_bytes, queue->stream), "cuMemcpyDtoHAsync"));
+    KAS_TRY(note_traffic(queue, device->cuda->copy_out(staged, from, size_bytes, queue->stream),
+                         "cuMemcpyDtoHAsync"));
     queue->downloads[queue->download_count++] = (pending_download){host, staged, size_bytes};
     return NULL;
 }
@@ -138,7 +145,8 @@ static kas_status fill(kas_queue *base, kas_buffer *to, size_t offset, uint32_t 
     return note_traffic(queue, code, "cuMemsetD32Async");
 }
 
-/* ---- submissions ------------------------------------------------------------------------------------------ */
+/* ---- submissions ------------------------------------------------------------------------------------------
+ */
 
 /* Records the next event into the stream; *index names it. */
 static kas_status mark(cuda_queue *queue, uint16_t *index)
@@ -161,8 +169,8 @@ static kas_status launch_each(cuda_queue *queue, const kas_submission *submissio
     for (size_t i = 0; i < submission->list->count; ++i) {
         cuda_bound_launch launch;
         kas_cuda_bind(submission, i, rows, &launch);
-        cuda_code code = cuda->launch(launch.function, launch.grid_x, launch.grid_y, 1, launch.block_x, 1, 1, 0,
-                                      queue->stream, launch.parameters, NULL);
+        cuda_code code = cuda->launch(launch.function, launch.grid_x, launch.grid_y, 1, launch.block_x, 1, 1,
+                                      0, queue->stream, launch.parameters, NULL);
         if (code != CUDA_SUCCESS)
             return kas_annotate(kas_cuda_fail(cuda, code, "cuLaunchKernel"), "launch %zu", i);
         queue->busy = true;
@@ -199,7 +207,8 @@ static kas_status submit(kas_queue *base, const kas_submission *submission, uint
     return status;
 }
 
-/* ---- waiting ---------------------------------------------------------------------------------------------- */
+/* ---- waiting ----------------------------------------------------------------------------------------------
+ */
 
 static uint32_t elapsed_ns(cuda_queue *queue, const timed_submission *timed)
 {
@@ -264,8 +273,8 @@ static kas_status poll(cuda_queue *queue, int64_t deadline_ns, kas_progress *pro
             return kas_cuda_fail(device->cuda, code, "work ended in an error");
         }
         if (now >= deadline_ns)
-            return kas_fail(KAS_DEADLINE, KERNEL, "%s: submission %u of %u was not done in time", device->base.info.id,
-                            progress->completed + 1, queue->timed_count);
+            return kas_fail(KAS_DEADLINE, KERNEL, "%s: submission %u of %u was not done in time",
+                            device->base.info.id, progress->completed + 1, queue->timed_count);
         pause_polling(now - start);
     }
 }

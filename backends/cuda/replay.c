@@ -4,7 +4,8 @@
 
 #include "base/alloc.h"
 
-/* ---- lists ------------------------------------------------------------------------------------------------ */
+/* ---- lists ------------------------------------------------------------------------------------------------
+ */
 
 static kas_status init_list(kas_list *list)
 {
@@ -15,7 +16,8 @@ static kas_status init_list(kas_list *list)
 
 static void finish_list(kas_list *list)
 {
-    (void)list; /* a queue's graph of it goes when its place is needed: until then it names memory, but nobody runs it */
+    (void)list; /* a queue's graph of it goes when its place is needed: until then it names memory, but nobody
+                   runs it */
 }
 
 const kas_list_ops kas_cuda_list_ops = {
@@ -24,7 +26,8 @@ const kas_list_ops kas_cuda_list_ops = {
     .finish = finish_list,
 };
 
-/* ---- graphs ----------------------------------------------------------------------------------------------- */
+/* ---- graphs -----------------------------------------------------------------------------------------------
+ */
 
 static void drop(const kas_cuda_device *device, cuda_recorded_graph *recorded)
 {
@@ -83,7 +86,8 @@ static cuda_code update(const kas_cuda_device *device, cuda_recorded_graph *reco
     for (size_t i = 0; i < recorded->count; ++i) {
         cuda_bound_launch now;
         kas_cuda_bind(submission, i, rows, &now);
-        if (same(&recorded->bound[i], &now, kas_kernel_get_info(submission->list->launches[i].kernel)->buffers))
+        if (same(&recorded->bound[i], &now,
+                 kas_kernel_get_info(submission->list->launches[i].kernel)->buffers))
             continue;
         cuda_kernel_node node = kas_cuda_node_of(&now);
         cuda_code code = device->cuda->exec_set_kernel(recorded->exec, recorded->nodes[i], &node);
@@ -116,8 +120,8 @@ static kas_status prepare(const kas_cuda_device *device, cuda_recorded_graph *pl
     return record(device, place, submission, rows);
 }
 
-kas_status kas_cuda_replay(const kas_cuda_device *device, cuda_graphs *graphs, const kas_submission *submission,
-                           uint32_t rows, cuda_stream stream)
+kas_status kas_cuda_replay(const kas_cuda_device *device, cuda_graphs *graphs,
+                           const kas_submission *submission, uint32_t rows, cuda_stream stream)
 {
     cuda_recorded_graph *place = find(graphs, ((const cuda_list *)submission->list)->id);
     kas_status status = prepare(device, place, submission, rows);

@@ -17,7 +17,8 @@ static kas_status add_block(const kas_cuda_device *device, cuda_staging *staging
     return NULL;
 }
 
-kas_status kas_cuda_staging_take(const kas_cuda_device *device, cuda_staging *staging, size_t bytes, void **out)
+kas_status kas_cuda_staging_take(const kas_cuda_device *device, cuda_staging *staging, size_t bytes,
+                                 void **out)
 {
     for (size_t i = 0;; ++i) {
         if (i == staging->count) KAS_TRY(add_block(device, staging, bytes));

@@ -1,5 +1,6 @@
-/* Pinned host memory of a queue: what the device copies from and to without the driver's own staging, which may wait
- * for the device. Taken piece by piece between two waits, given back all at once. One thread at a time. */
+/* Pinned host memory of a queue: what the device copies from and to without the driver's own staging, which
+ * may wait for the device. Taken piece by piece between two waits, given back all at once. One thread at a
+ * time. */
 #ifndef KAS_CUDA_STAGING_H
 #define KAS_CUDA_STAGING_H
 

@@ -4,7 +4,8 @@ static kas_code code_of(cuda_code code)
 {
     switch (code) {
     case CUDA_ERROR_OUT_OF_MEMORY:
-    case CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES: return KAS_OUT_OF_MEMORY;
+    case CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES:
+        return KAS_OUT_OF_MEMORY;
     case CUDA_ERROR_DEINITIALIZED:
     case CUDA_ERROR_DEVICE_UNAVAILABLE:
     case CUDA_ERROR_NO_DEVICE:
@@ -21,17 +22,20 @@ static kas_code code_of(cuda_code code)
     case CUDA_ERROR_INVALID_PC:
     case CUDA_ERROR_LAUNCH_FAILED:
     case CUDA_ERROR_SYSTEM_NOT_READY:
-    case CUDA_ERROR_UNKNOWN: return KAS_DEVICE_LOST;
-    default: return KAS_INTERNAL;
+    case CUDA_ERROR_UNKNOWN:
+        return KAS_DEVICE_LOST;
+    default:
+        return KAS_INTERNAL;
     }
 }
 
-kas_status kas_cuda_fail_at(const kas_cuda_symbols *cuda, cuda_code code, const char *file, int line, const char *what)
+kas_status kas_cuda_fail_at(const kas_cuda_symbols *cuda, cuda_code code, const char *file, int line,
+                            const char *what)
 {
     const char *name = NULL, *text = NULL;
     if (cuda->error_name(code, &name) != CUDA_SUCCESS || !name) name = "unknown CUDA error";
     if (cuda->error_string(code, &text) != CUDA_SUCCESS || !text) text = "no description";
-    kas_status status =
-        kas_status_make(code_of(code), KAS_BLAME_DEVICE, file, line, "%s: %s (%d): %s", what, name, (int)code, text);
+    kas_status status = kas_status_make(code_of(code), KAS_BLAME_DEVICE, file, line, "%s: %s (%d): %s", what,
+                                        name, (int)code, text);
     return kas_with_native(status, code);
 }

@@ -2,15 +2,16 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 
-static pthread_once_t once = PTHREAD_ONCE_INIT; /* guards the writing of symbols and loaded */
+static pthread_once_t once = PTHREAD_ONCE_INIT; /* guards the writing of symbols */
 static kas_cuda_symbols symbols;
-static bool loaded;
+static atomic_bool loaded;
 
 static bool resolve(void *library, const char *name, void *slot)
 {
@@ -36,11 +37,18 @@ static void load(void)
     if (!complete) return;
     cuda_code code = symbols.init(0);
     if (code != CUDA_SUCCESS) kas_debug("cuda", "cuInit: CUDA error %d: CUDA is not used", (int)code);
-    loaded = code == CUDA_SUCCESS; /* the library stays open for the life of the process: it starts threads */
+    atomic_store(
+        &loaded,
+        code == CUDA_SUCCESS); /* the library stays open for the life of the process: it starts threads */
 }
 
 const kas_cuda_symbols *kas_cuda_load(void)
 {
     pthread_once(&once, load);
-    return loaded ? &symbols : NULL;
+    return kas_cuda_is_loaded() ? &symbols : NULL;
+}
+
+bool kas_cuda_is_loaded(void)
+{
+    return atomic_load(&loaded);
 }

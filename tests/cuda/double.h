@@ -1,8 +1,8 @@
-/* A test double of the CUDA driver: a shared library with the entry points that the backend calls, whose device is the
- * host. It proves the glue, not a GPU.
+/* A test double of the CUDA driver: a shared library with the entry points that the backend calls, whose
+ * device is the host. It proves the glue, not a GPU.
  *
- *   - Queues are lazy: work on a stream runs one step at a time when somebody asks for the stream's or an event's
- *     state, so that a forgotten wait gives wrong results every time.
+ *   - Queues are lazy: work on a stream runs one step at a time when somebody asks for the stream's or an
+ * event's state, so that a forgotten wait gives wrong results every time.
  *   - Device addresses are tagged: touching one on the host traps.
  *   - Allocations have their exact size, so that a kernel that strays is a report of AddressSanitizer.
  *   - A module is read from its real PTX: entry names, sizes of parameters, the block's size.
@@ -18,8 +18,8 @@
 
 #include "backends/cuda/api.h"
 
-/* The nth call from now on of the entry point `symbol` ("cuLaunchKernel"; NULL: of any) fails with `code`; nth 0: none does. sticky:
- * every later call fails so too, until double_reset. */
+/* The nth call from now on of the entry point `symbol` ("cuLaunchKernel"; NULL: of any) fails with `code`;
+ * nth 0: none does. sticky: every later call fails so too, until double_reset. */
 void double_fail(const char *symbol, unsigned nth, cuda_code code, bool sticky);
 bool double_fired(void);
 /* The nth kernel launch from now on (also those of graphs) never ends, until double_release. */

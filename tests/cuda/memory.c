@@ -22,7 +22,8 @@ void *double_host(cuda_address address, size_t bytes)
     if (!(address & ADDRESS_TAG)) return NULL;
     char *at = (char *)(uintptr_t)(address & ~ADDRESS_TAG); /* NOLINT(performance-no-int-to-ptr) */
     for (const allocation *a = allocations; a; a = a->next)
-        if (at >= a->bytes && at < a->bytes + a->size && bytes <= (size_t)(a->bytes + a->size - at)) return at;
+        if (at >= a->bytes && at < a->bytes + a->size && bytes <= (size_t)(a->bytes + a->size - at))
+            return at;
     return NULL;
 }
 
@@ -80,7 +81,8 @@ EXPORT cuda_code cuMemFree_v2(cuda_address address)
     LEAVE(double_release_memory(address));
 }
 
-EXPORT cuda_code cuMemAllocFromPoolAsync(cuda_address *address, size_t bytes, cuda_pool pool, cuda_stream stream)
+EXPORT cuda_code cuMemAllocFromPoolAsync(cuda_address *address, size_t bytes, cuda_pool pool,
+                                         cuda_stream stream)
 {
     ENTER(true);
     LEAVE(pool && stream ? allocate(address, bytes) : CUDA_ERROR_INVALID_VALUE);
@@ -125,5 +127,6 @@ EXPORT cuda_code cuMemcpyDtoHAsync_v2(void *to, cuda_address from, size_t bytes,
 EXPORT cuda_code cuMemsetD32Async(cuda_address to, unsigned word, size_t words, cuda_stream stream)
 {
     ENTER(true);
-    LEAVE(double_enqueue(stream, &(operation){.kind = FILL, .address = to, .word = word, .bytes = words * sizeof word}));
+    LEAVE(double_enqueue(
+        stream, &(operation){.kind = FILL, .address = to, .word = word, .bytes = words * sizeof word}));
 }

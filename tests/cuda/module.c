@@ -54,7 +54,8 @@ EXPORT cuda_code cuModuleLoadData(cuda_module *module, const void *image)
     ENTER(true);
     const char *text = image;
     struct cuda_function_object function = {0};
-    if (text[0] != '/' && text[0] != '.') LEAVE(CUDA_ERROR_NO_BINARY_FOR_GPU); /* machine code of no use here */
+    if (text[0] != '/' && text[0] != '.')
+        LEAVE(CUDA_ERROR_NO_BINARY_FOR_GPU); /* machine code of no use here */
     if (!strstr(text, ".version ") || !read_entry(text, &function)) LEAVE(CUDA_ERROR_INVALID_PTX);
     *module = calloc(1, sizeof **module);
     if (!*module) LEAVE(CUDA_ERROR_OUT_OF_MEMORY);
@@ -79,9 +80,9 @@ EXPORT cuda_code cuModuleGetFunction(cuda_function *function, cuda_module module
     LEAVE(CUDA_SUCCESS);
 }
 
-cuda_code double_read_call(cuda_function function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
-                           unsigned block_y, unsigned block_z, unsigned shared_bytes, void **parameters,
-                           void **extra, kernel_call *out)
+cuda_code double_read_call(cuda_function function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
+                           unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared_bytes,
+                           void **parameters, void **extra, kernel_call *out)
 {
     if (grid_x == 0 || grid_x > INT32_MAX || grid_y == 0 || grid_y > 65535 || grid_z != 1 || block_y != 1 ||
         block_z != 1 || shared_bytes > 48 << 10 || extra || block_x != function->block_x)
@@ -114,8 +115,8 @@ EXPORT cuda_code cuLaunchKernel(cuda_function function, unsigned grid_x, unsigne
 {
     ENTER(true);
     operation what = {.kind = KERNEL, .hangs = double_hangs_now()};
-    cuda_code code = double_read_call(function, grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes,
-                                      parameters, extra, &what.call);
+    cuda_code code = double_read_call(function, grid_x, grid_y, grid_z, block_x, block_y, block_z,
+                                      shared_bytes, parameters, extra, &what.call);
     if (code != CUDA_SUCCESS) LEAVE(code);
     ++double_world.counts.launches;
     LEAVE(double_enqueue(stream, &what));

@@ -43,7 +43,8 @@ cuda_code double_stick(cuda_code code)
     return code;
 }
 
-/* ---- the tests' interface --------------------------------------------------------------------------------- */
+/* ---- the tests' interface ---------------------------------------------------------------------------------
+ */
 
 #define LOCKED(...)                                                                                          \
     pthread_mutex_lock(&double_world.lock);                                                                  \
@@ -93,7 +94,8 @@ EXPORT void double_count(double_counts *out)
     LOCKED(*out = double_world.counts);
 }
 
-/* ---- the driver, devices, contexts ------------------------------------------------------------------------ */
+/* ---- the driver, devices, contexts ------------------------------------------------------------------------
+ */
 
 static struct cuda_context_object {
     int unused;
@@ -169,15 +171,32 @@ EXPORT cuda_code cuDeviceGetAttribute(int *value, int attribute, cuda_device_id 
     ENTER(false);
     (void)device;
     switch (attribute) {
-    case CUDA_ATTRIBUTE_MAX_THREADS_PER_BLOCK: *value = 1024; break;
-    case CUDA_ATTRIBUTE_MAX_GRID_DIM_X: *value = INT32_MAX; break;
-    case CUDA_ATTRIBUTE_MAX_GRID_DIM_Y: *value = 65535; break;
-    case CUDA_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK: *value = 48 << 10; break;
-    case CUDA_ATTRIBUTE_MULTIPROCESSOR_COUNT: *value = 1; break;
-    case CUDA_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: *value = 9; break;
-    case CUDA_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: *value = 0; break;
-    case CUDA_ATTRIBUTE_MEMORY_POOLS_SUPPORTED: *value = !double_world.no_pools; break;
-    default: LEAVE(CUDA_ERROR_INVALID_VALUE);
+    case CUDA_ATTRIBUTE_MAX_THREADS_PER_BLOCK:
+        *value = 1024;
+        break;
+    case CUDA_ATTRIBUTE_MAX_GRID_DIM_X:
+        *value = INT32_MAX;
+        break;
+    case CUDA_ATTRIBUTE_MAX_GRID_DIM_Y:
+        *value = 65535;
+        break;
+    case CUDA_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK:
+        *value = 48 << 10;
+        break;
+    case CUDA_ATTRIBUTE_MULTIPROCESSOR_COUNT:
+        *value = 1;
+        break;
+    case CUDA_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR:
+        *value = 9;
+        break;
+    case CUDA_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR:
+        *value = 0;
+        break;
+    case CUDA_ATTRIBUTE_MEMORY_POOLS_SUPPORTED:
+        *value = !double_world.no_pools;
+        break;
+    default:
+        LEAVE(CUDA_ERROR_INVALID_VALUE);
     }
     LEAVE(CUDA_SUCCESS);
 }
@@ -228,5 +247,6 @@ EXPORT cuda_code cuDeviceGetDefaultMemPool(cuda_pool *out, cuda_device_id device
 EXPORT cuda_code cuMemPoolSetAttribute(cuda_pool which, int attribute, void *value)
 {
     ENTER(false);
-    LEAVE(which == &pool && attribute == CUDA_POOL_RELEASE_THRESHOLD && value ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE);
+    LEAVE(which == &pool && attribute == CUDA_POOL_RELEASE_THRESHOLD && value ? CUDA_SUCCESS
+                                                                              : CUDA_ERROR_INVALID_VALUE);
 }

@@ -67,8 +67,8 @@ typedef struct double_state {
 
 extern double_state double_world;
 
-/* At the start of each entry point: takes the lock and tells whether the call may go on. leave gives the lock back and
- * passes the outcome on. */
+/* At the start of each entry point: takes the lock and tells whether the call may go on. leave gives the lock
+ * back and passes the outcome on. */
 cuda_code double_enter(const char *symbol, bool needs_context);
 cuda_code double_leave(cuda_code code);
 /* Whether the launch that is now made is the one that hangs. */
@@ -88,9 +88,9 @@ void *double_host(cuda_address address, size_t bytes);
 cuda_code double_release_memory(cuda_address address);
 
 /* Kernels: reads and checks what a launch is given. */
-cuda_code double_read_call(cuda_function function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
-                           unsigned block_y, unsigned block_z, unsigned shared_bytes, void **parameters,
-                           void **extra, kernel_call *out);
+cuda_code double_read_call(cuda_function function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
+                           unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared_bytes,
+                           void **parameters, void **extra, kernel_call *out);
 cuda_code double_run_call(const kernel_call *call);
 
 /* Streams: appends a copy. */

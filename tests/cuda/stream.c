@@ -41,11 +41,17 @@ static cuda_code run(const operation *what)
 {
     switch (what->kind) {
     case COPY_IN:
-    case COPY_OUT: return run_copy(what);
-    case FILL: return run_fill(what);
-    case KERNEL: return what->hangs && !double_world.released ? CUDA_ERROR_NOT_READY : double_run_call(&what->call);
-    case RECORD: what->event->done = true; return CUDA_SUCCESS;
-    case FREE: return double_release_memory(what->address);
+    case COPY_OUT:
+        return run_copy(what);
+    case FILL:
+        return run_fill(what);
+    case KERNEL:
+        return what->hangs && !double_world.released ? CUDA_ERROR_NOT_READY : double_run_call(&what->call);
+    case RECORD:
+        what->event->done = true;
+        return CUDA_SUCCESS;
+    case FREE:
+        return double_release_memory(what->address);
     }
     return CUDA_ERROR_UNKNOWN;
 }
