@@ -264,6 +264,22 @@ Test(opencl, queues_of_several_threads_do_not_meet)
     close_rig(&r);
 }
 
+/* PoCL is told to be a device with smaller groups; others do not listen. */
+Test(opencl, a_device_with_small_groups_says_which_operator_it_cannot_run)
+{
+    kas_device *device;
+    const kas_program *program;
+    first_device();
+    setenv("POCL_MAX_WORK_GROUP_SIZE", "64", 1);
+    ok(kas_device_open("opencl:0", &device));
+    if (kas_device_get_limits(device)->max_group_items > 64)
+        cr_skip_test("this device's groups cannot be limited");
+    ok(kas_device_program(device, KAS_KERNEL_matmul, &program));
+    expect(kas_device_program(device, KAS_KERNEL_linear, &program), KAS_UNSUPPORTED,
+           "groups of 256 work items");
+    kas_device_release(device);
+}
+
 /* ---- failures ---------------------------------------------------------------------------------------------
  */
 
