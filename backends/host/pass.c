@@ -7,8 +7,8 @@ enum {
     RANGE_ROWS = 32,      /* that a range has where each thread can have several */
     RANGES_PER_THREAD = 4 /* at most; so that a late helper costs little */
 };
-/* Multiply-adds from which on meeting after each launch costs nothing, and reading all weights for each range of rows
- * does. */
+/* Multiply-adds from which on meeting after each launch costs nothing, and reading all weights for each range
+ * of rows does. */
 #define LARGE_WORK 64e6
 
 /* ---- by ranges of rows ---- */
@@ -99,12 +99,13 @@ static void settle(account *a, const kas_host_step *steps, size_t count)
 
 static kas_status passed(const kas_host_step *step)
 {
-    return kas_fail(KAS_DEADLINE, KERNEL, "\"%s\": the deadline passed in launch %u of %zu", step->list->label,
-                    step->launch + 1, step->list->count);
+    return kas_fail(KAS_DEADLINE, KERNEL, "\"%s\": the deadline passed in launch %u of %zu",
+                    step->list->label, step->launch + 1, step->list->count);
 }
 
 /* Runs the next steps and says how many; 0: the deadline has passed. */
-static size_t advance(kas_host_pool *pool, kas_host_job *job, kas_host_step *steps, size_t count, int64_t deadline_ns)
+static size_t advance(kas_host_pool *pool, kas_host_job *job, kas_host_step *steps, size_t count,
+                      int64_t deadline_ns)
 {
     unsigned threads = kas_host_pool_threads(pool);
     stretch s = {.steps = steps, .rows = steps->task.rows};

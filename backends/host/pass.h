@@ -20,8 +20,8 @@ typedef struct kas_host_step {
     bool by_rows;    /* it may be run on a range of rows */
 } kas_host_step;
 
-/* Runs steps in order, all of them for the same rows, and adds submissions that have completed to *progress. A status of
- * KAS_DEADLINE when it gets later than deadline_ns; nothing runs any more then. */
+/* Runs steps in order, all of them for the same rows, and adds submissions that have completed to *progress.
+ * A status of KAS_DEADLINE when it gets later than deadline_ns; nothing runs any more then. */
 kas_status kas_host_pass_run(kas_host_pool *pool, kas_host_job *job, kas_host_step *steps, size_t count,
                              int64_t deadline_ns, kas_progress *progress) KAS_MUST_USE;
 
