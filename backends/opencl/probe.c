@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { DEVICES_MAX = 64, ANSWER_MS = 10000 };
+enum { DEVICES_MAX = 64, ANSWER_MS = 10000, RETRY_S = 60 };
 
 /* Both ends of the pipe are this very program, so it goes over as it lies in memory. */
 typedef struct answer {
@@ -24,6 +24,7 @@ typedef struct answer {
 static struct {
     pthread_mutex_t lock; /* guards the rest; held while a child is asked, so that there is one at a time */
     bool known;
+    int64_t retry_ns; /* after a failure, nobody is kept waiting for the next one before this time */
     answer answer;
 } cache = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -72,6 +73,12 @@ static bool hear(int from, answer *out)
     return true;
 }
 
+static kas_status no_answer(void)
+{
+    return kas_fail(KAS_UNAVAILABLE, DEVICE,
+                    "the OpenCL drivers of this machine crashed or did not answer in %d s", ANSWER_MS / 1000);
+}
+
 static kas_status ask_child(answer *out)
 {
     int ends[2];
@@ -86,17 +93,24 @@ static kas_status ask_child(answer *out)
     kill(child, SIGKILL); /* it has said what it had to say, or never will */
     while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {
     }
-    if (heard) return NULL;
-    return kas_fail(KAS_UNAVAILABLE, DEVICE,
-                    "the OpenCL drivers of this machine crashed or did not answer in %d s", ANSWER_MS / 1000);
+    return heard ? NULL : no_answer();
+}
+
+/* Under the lock. */
+static kas_status fill_cache(void)
+{
+    if (kas_monotonic_ns() < cache.retry_ns) return no_answer();
+    kas_status status = ask_child(&cache.answer);
+    cache.known = !status;
+    if (status) cache.retry_ns = kas_monotonic_ns() + RETRY_S * KAS_NS_PER_S;
+    return status;
 }
 
 kas_status kas_opencl_probe(kas_device_info *infos, size_t capacity, size_t *count)
 {
     kas_status status = NULL;
     pthread_mutex_lock(&cache.lock);
-    if (!cache.known) status = ask_child(&cache.answer);
-    cache.known = !status;
+    if (!cache.known) status = fill_cache();
     *count = status ? 0 : cache.answer.count;
     for (size_t i = 0; i < *count && i < capacity && i < DEVICES_MAX; ++i)
         infos[i] = cache.answer.infos[i];

@@ -7,7 +7,8 @@
 #include "backends/core/device.h"
 
 /* As kas_driver.list. The first answer is kept: which devices a machine has does not change while a process
- * runs. KAS_UNAVAILABLE when the child did not answer, or not in time. Any thread. */
+ * runs. KAS_UNAVAILABLE when the child did not answer, or not in time, and for a minute after that. Any
+ * thread. */
 kas_status kas_opencl_probe(kas_device_info *infos, size_t capacity, size_t *count) KAS_MUST_USE;
 
 #endif

@@ -117,7 +117,8 @@ Test(opencl, a_vendor_that_crashes_takes_nobody_along)
 {
     size_t count = 7;
     use_vendor(KASMINA_CRASHING_VENDOR);
-    expect(kas_driver_list(opencl(), NULL, 0, &count), KAS_UNAVAILABLE, "listing opencl devices");
+    for (int again = 0; again < 2; ++again)
+        expect(kas_driver_list(opencl(), NULL, 0, &count), KAS_UNAVAILABLE, "listing opencl devices");
     cr_expect_eq(count, 0u);
     forget_vendor();
 }
