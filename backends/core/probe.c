@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { ANSWER_MS = 10000 };
+enum { ANSWER_MS = 10000, RETRY_S = 60 };
 
 /* ---- the child --------------------------------------------------------------------------------------------
  */
@@ -59,6 +59,13 @@ static bool hear(int from, kas_probe_answer *out)
     return true;
 }
 
+static kas_status no_answer(const kas_probe *probe)
+{
+    return kas_fail(KAS_UNAVAILABLE, DEVICE,
+                    "the %s drivers of this machine crashed or did not answer in %d s", probe->api,
+                    ANSWER_MS / 1000);
+}
+
 static kas_status ask_child(kas_probe *probe)
 {
     int ends[2];
@@ -73,18 +80,24 @@ static kas_status ask_child(kas_probe *probe)
     kill(child, SIGKILL); /* it has said what it had to say, or never will */
     while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {
     }
-    if (heard) return NULL;
-    return kas_fail(KAS_UNAVAILABLE, DEVICE,
-                    "the %s drivers of this machine crashed or did not answer in %d s", probe->api,
-                    ANSWER_MS / 1000);
+    return heard ? NULL : no_answer(probe);
+}
+
+/* Under the lock. */
+static kas_status ask(kas_probe *probe)
+{
+    if (kas_monotonic_ns() < probe->retry_ns) return no_answer(probe);
+    kas_status status = ask_child(probe);
+    probe->known = !status;
+    if (status) probe->retry_ns = kas_monotonic_ns() + RETRY_S * KAS_NS_PER_S;
+    return status;
 }
 
 kas_status kas_probe_list(kas_probe *probe, kas_device_info *infos, size_t capacity, size_t *count)
 {
     kas_status status = NULL;
     pthread_mutex_lock(&probe->lock);
-    if (!probe->known) status = ask_child(probe);
-    probe->known = !status;
+    if (!probe->known) status = ask(probe);
     *count = status ? 0 : probe->answer.count;
     for (size_t i = 0; i < *count && i < capacity && i < KAS_PROBE_DEVICES_MAX; ++i)
         infos[i] = probe->answer.infos[i];

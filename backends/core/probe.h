@@ -21,6 +21,7 @@ typedef struct kas_probe { /* static, one an API: KAS_PROBE("OpenCL", list_here)
     kas_status (*list_here)(kas_device_info *infos, size_t capacity, size_t *count);
     pthread_mutex_t lock; /* guards the rest; held while a child is asked, so that there is one at a time */
     bool known;
+    int64_t retry_ns; /* after a failure, nobody is kept waiting for the next one before this time */
     kas_probe_answer answer;
 } kas_probe;
 
@@ -30,7 +31,8 @@ typedef struct kas_probe { /* static, one an API: KAS_PROBE("OpenCL", list_here)
     }
 
 /* As kas_driver.list. The first answer is kept: which devices a machine has does not change while a process
- * runs. KAS_UNAVAILABLE when the child did not answer, or not in time. Any thread. */
+ * runs. KAS_UNAVAILABLE when the child did not answer, or not in time, and for a minute after that. Any
+ * thread. */
 kas_status kas_probe_list(kas_probe *probe, kas_device_info *infos, size_t capacity,
                           size_t *count) KAS_MUST_USE;
 
