@@ -151,11 +151,19 @@ static void mark_shared(const kas_script_value *value)
             value->list->items[i].tensor->shared = true;
 }
 
+static kas_status check_nodes(const kas_onnx_reader *lower)
+{
+    if (lower->graph->node_count <= lower->limits->nodes) return NULL;
+    return kas_refuse(KAS_REASON_LIMIT, "the graph has more nodes than the limit of %u",
+                      (unsigned)lower->limits->nodes);
+}
+
 static kas_status lower_call(kas_script_call *call, const kas_script_arguments *arguments, bool in_place)
 {
     KAS_TRY(bind_arguments(call, arguments));
     KAS_TRY(spend_on_constants(call->reader, arguments));
     KAS_TRY(call->op->lower(call));
+    KAS_TRY(check_nodes(call->lower));
     if (in_place) return change_in_place(call);
     if (!call->op->is_view) return NULL;
     mark_shared(call->arguments[0]);

@@ -86,10 +86,11 @@ typedef struct kas_script_reader {
     kas_script_unit *units[KAS_SCRIPT_BUCKETS];
     kas_script_weight *weights[KAS_SCRIPT_BUCKETS];
     kas_script_frame *frame;
-    uint32_t steps_left, depth_left;
-    int64_t width;       /* that a call has shown; 0: none yet */
-    bool is_width_known; /* calls need not show it */
-    bool is_located;     /* the refusal on its way out says where */
+    uint32_t steps_left, depth_left, calls_left;
+    uint64_t weight_elements; /* made into constants of the graph */
+    int64_t width;            /* that a call has shown; 0: none yet */
+    bool is_width_known;      /* calls need not show it */
+    bool is_located;          /* the refusal on its way out says where */
 } kas_script_reader;
 
 /* ---- torchscript_lookup.c: what a name of the archive stands for --------------------------------------- */

@@ -39,16 +39,22 @@ static void expect_answers(const char *name, const char *line, const double *got
     cr_expect_eq(*at, '\n', "%s: the case has more than %zu answers", name, count);
 }
 
-static void check_case(const char *name)
+static kas_bytes read_case(const char *name)
 {
     char path[512];
     kas_bytes code;
-    kas_artifact artifact;
-    float x[ROWS * WIDTH];
     snprintf(path, sizeof path, "%s/tests/artifact/torchscript/%s.py", KASMINA_SOURCE_DIR, name);
     kas_status status = kas_file_read(path, FILE_MAX_BYTES, &code);
     cr_assert_null(status, "%s", kas_status_message(status));
-    status = decode((const char *)code.data, code.size, &artifact);
+    return code;
+}
+
+static void check_case(const char *name)
+{
+    kas_bytes code = read_case(name);
+    kas_artifact artifact;
+    float x[ROWS * WIDTH];
+    kas_status status = decode((const char *)code.data, code.size, &artifact);
     cr_assert_null(status, "%s: %s", name, kas_status_message(status));
     cr_expect_eq(artifact.format, KAS_FORMAT_TORCHSCRIPT);
     cr_expect_eq(artifact.parameter_count, 36 + 3 + 16 + 12 + 12, "%s: %zu", name,
@@ -213,7 +219,7 @@ Test(torchscript, is_bounded)
 {
     static const refusal refusals[] = {
         {"    return (self).forward(x, )\n", "limit",
-         BEFORE "4: calls are nested deeper than the limit of 256"},
+         BEFORE "4: calls are nested deeper than the limit of 32"},
         {"    for i in range(1000000000000):\n      pass\n    return x\n", "limit",
          "a loop of 1000000000000 turns"},
         {"    for i in range(4000):\n      for j in range(4000):\n        y = 1\n    return x\n", "limit",
@@ -230,6 +236,35 @@ Test(torchscript, is_bounded)
          "overflows"},
     };
     EXPECT_REFUSALS(refusals);
+}
+
+/* language.py under limits that it breaks. */
+Test(torchscript, keeps_to_the_limits_it_is_given)
+{
+    static const struct {
+        kas_artifact_limits limits;
+        const char *part;
+    } cases[] = {
+        {{.nodes = 8}, "more nodes than the limit of 8"},
+        {{.nesting = 1}, "nested deeper than the limit of 1"},
+        {{.parameters = 10}, "12 parameters are over the limit of 10"},
+        {{.memory_bytes = 1 << 15}, "left of its limit"},
+    };
+    kas_bytes code = read_case("language");
+    zip_image archive = script_archive(code.data, code.size);
+    cr_assert_not_null(archive.bytes);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        kas_artifact artifact;
+        kas_status status =
+            kas_artifact_decode(archive.bytes, archive.size, "kernel.pt", &cases[i].limits, &artifact);
+        cr_assert_not_null(status, "%s", cases[i].part);
+        cr_expect_str_eq(kas_status_reason(status), "limit", "%s", kas_status_message(status));
+        cr_expect_not_null(strstr(kas_status_message(status), cases[i].part), "%s: %s", cases[i].part,
+                           kas_status_message(status));
+        kas_status_free(status);
+    }
+    zip_image_free(&archive);
+    kas_bytes_free(&code);
 }
 
 Test(torchscript, says_where_the_syntax_ends)
@@ -342,18 +377,14 @@ Test(torchscript, the_documentation_names_every_call)
 /* Each allocation of a decoding fails in turn; the first that does not reach its failure ends the test. */
 Test(torchscript, every_allocation_may_fail)
 {
-    char path[512];
-    kas_bytes code;
-    snprintf(path, sizeof path, "%s/tests/artifact/torchscript/language.py", KASMINA_SOURCE_DIR);
-    kas_status status = kas_file_read(path, FILE_MAX_BYTES, &code);
-    cr_assert_null(status, "%s", kas_status_message(status));
+    kas_bytes code = read_case("language");
     zip_image archive = script_archive(code.data, code.size);
     cr_assert_not_null(archive.bytes);
     uint64_t failed = 0;
     for (bool done = false; !done; failed += !done) {
         kas_artifact artifact;
         kas_alloc_fail_at(failed + 1);
-        status = kas_artifact_decode(archive.bytes, archive.size, "kernel.pt", NULL, &artifact);
+        kas_status status = kas_artifact_decode(archive.bytes, archive.size, "kernel.pt", NULL, &artifact);
         kas_alloc_fail_at(0);
         done = status == NULL;
         if (!done) cr_expect_eq(kas_status_code(status), KAS_OUT_OF_MEMORY, "%s", kas_status_message(status));
