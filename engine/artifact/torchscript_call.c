@@ -10,6 +10,7 @@ static const kas_script_op *find_exactly(kas_span name)
         kas_script_ops_language, kas_script_ops_activation, kas_script_ops_elementwise,
         kas_script_ops_product,  kas_script_ops_norm,       kas_script_ops_shape,
         kas_script_ops_index,    kas_script_ops_reduce,     kas_script_ops_window,
+        kas_script_ops_fill,
     };
     for (size_t t = 0; t < sizeof tables / sizeof *tables; ++t)
         for (const kas_script_op *op = tables[t]; op->name; ++op)

@@ -337,6 +337,7 @@ const kas_script_op kas_script_ops_shape[] = {
     {"torch.detach", lower_same, "self", 0, true},
     {"torch.expand", lower_expand, "self size implicit?", 0, true},
     {"torch.flatten", lower_flatten, "self start_dim? end_dim?", 0, true},
+    {"torch.numpy_T", lower_t, "self", 0, true},
     {"torch.permute", lower_permute, "self dims", 0, true},
     {"torch.reshape", lower_view, "self shape", 0, true},
     {"torch.squeeze", lower_squeeze, "self dim?", 0, true},

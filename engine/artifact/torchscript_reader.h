@@ -189,7 +189,7 @@ struct kas_script_op {
 /* The tables, each ending with a NULL name; in the files named for them. */
 extern const kas_script_op kas_script_ops_language[], kas_script_ops_activation[],
     kas_script_ops_elementwise[], kas_script_ops_product[], kas_script_ops_norm[], kas_script_ops_shape[],
-    kas_script_ops_index[], kas_script_ops_reduce[], kas_script_ops_window[];
+    kas_script_ops_index[], kas_script_ops_reduce[], kas_script_ops_window[], kas_script_ops_fill[];
 
 /* `name` as it is written in the code; refuses one that is not on the list. A name that ends with one '_' is
  * the same operator in place. */
