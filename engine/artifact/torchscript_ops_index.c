@@ -331,6 +331,7 @@ static kas_status lower_stack(kas_script_call *call)
     return kas_script_give(call, value);
 }
 
+/* The unsafe ones promise that no part is changed in place. */
 const kas_script_op kas_script_ops_index[] = {
     {"torch.cat", lower_cat, "tensors dim?", 0, false},
     {"torch.chunk", lower_chunk, "self chunks dim?", 0, true},
@@ -343,5 +344,7 @@ const kas_script_op kas_script_ops_index[] = {
     {"torch.split_with_sizes", lower_split, "self split_sizes dim?", 0, true},
     {"torch.stack", lower_stack, "tensors dim?", 0, false},
     {"torch.unbind", lower_unbind, "self dim?", 0, true},
+    {"torch.unsafe_chunk", lower_chunk, "self chunks dim?", 0, true},
+    {"torch.unsafe_split", lower_split, "self split_size dim?", 0, true},
     {NULL, NULL, NULL, 0, false},
 };

@@ -290,15 +290,12 @@ static kas_status expand_dims(const kas_script_call *call, const kas_onnx_value 
     return NULL;
 }
 
-static kas_status lower_expand(kas_script_call *call)
+static kas_status expand(kas_script_call *call, kas_onnx_value *x, const kas_integer *sizes, size_t count)
 {
-    kas_onnx_value *x, *value;
-    kas_integer sizes[KAS_ONNX_MAX_RANK];
+    kas_onnx_value *value;
     int64_t stride[KAS_MAX_RANK];
-    size_t count, elements;
+    size_t elements;
     kas_shape row;
-    KAS_TRY(kas_script_tensor_at(call, 0, &x));
-    KAS_TRY(kas_script_sizes_at(call, 1, KAS_ONNX_MAX_RANK, sizes, &count));
     if (count < (size_t)x->rank) return kas_refuse(KAS_REASON_SHAPE, "%zu sizes for rank %d", count, x->rank);
     KAS_TRY(kas_onnx_value_new(call->lower, x, &value));
     value->rank = (int)count;
@@ -313,6 +310,28 @@ static kas_status lower_expand(kas_script_call *call)
         KAS_TRY(kas_onnx_emit_strided(call->lower, value->tensor, &row, 0, stride, &value->tensor));
     }
     return kas_script_give(call, value);
+}
+
+static kas_status lower_expand(kas_script_call *call)
+{
+    kas_onnx_value *x;
+    kas_integer sizes[KAS_ONNX_MAX_RANK];
+    size_t count;
+    KAS_TRY(kas_script_tensor_at(call, 0, &x));
+    KAS_TRY(kas_script_sizes_at(call, 1, KAS_ONNX_MAX_RANK, sizes, &count));
+    return expand(call, x, sizes, count);
+}
+
+static kas_status lower_expand_as(kas_script_call *call)
+{
+    kas_onnx_value *x, *other;
+    kas_integer sizes[KAS_ONNX_MAX_RANK];
+    KAS_TRY(kas_script_tensor_at(call, 0, &x));
+    KAS_TRY(kas_script_tensor_at(call, 1, &other));
+    for (int i = 0; i < other->rank; ++i)
+        sizes[i] = (kas_integer){.kind = i == other->batch_axis ? KAS_INTEGER_BATCH : KAS_INTEGER_KNOWN,
+                                 .value = other->dims[i]};
+    return expand(call, x, sizes, (size_t)other->rank);
 }
 
 /* ---- the same ------------------------------------------------------------------------------------------ */
@@ -336,6 +355,7 @@ const kas_script_op kas_script_ops_shape[] = {
     {"torch.contiguous", lower_same, "self memory_format?", 0, true},
     {"torch.detach", lower_same, "self", 0, true},
     {"torch.expand", lower_expand, "self size implicit?", 0, true},
+    {"torch.expand_as", lower_expand_as, "self other", 0, true},
     {"torch.flatten", lower_flatten, "self start_dim? end_dim?", 0, true},
     {"torch.numpy_T", lower_t, "self", 0, true},
     {"torch.permute", lower_permute, "self dims", 0, true},

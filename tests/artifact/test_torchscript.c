@@ -75,8 +75,8 @@ static void check_case(const char *name)
 
 Test(torchscript, answers)
 {
-    static const char *const cases[] = {"activation", "elementwise", "index",  "inplace", "language",
-                                        "norm",       "product",     "reduce", "shape",   "window"};
+    static const char *const cases[] = {"activation", "elementwise", "fill",   "index", "inplace", "language",
+                                        "norm",       "product",     "reduce", "shape", "window"};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i)
         check_case(cases[i]);
 }
@@ -360,6 +360,7 @@ Test(torchscript, the_documentation_names_every_call)
         kas_script_ops_language, kas_script_ops_activation, kas_script_ops_elementwise,
         kas_script_ops_product,  kas_script_ops_norm,       kas_script_ops_shape,
         kas_script_ops_index,    kas_script_ops_reduce,     kas_script_ops_window,
+        kas_script_ops_fill,
     };
     kas_bytes docs;
     kas_status status = kas_file_read(KASMINA_SOURCE_DIR "/docs/artifacts.md", FILE_MAX_BYTES, &docs);
