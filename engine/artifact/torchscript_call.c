@@ -7,13 +7,20 @@
 static const kas_script_op *find_exactly(kas_span name)
 {
     static const kas_script_op *const tables[] = {
-        kas_script_ops_language, kas_script_ops_activation, kas_script_ops_elementwise,
-        kas_script_ops_product,  kas_script_ops_norm,       kas_script_ops_shape,
-        kas_script_ops_index,    kas_script_ops_reduce,     kas_script_ops_window,
+        kas_script_ops_language,
+        kas_script_ops_activation,
+        kas_script_ops_elementwise,
+        kas_script_ops_product,
+        kas_script_ops_norm,
+        kas_script_ops_shape,
+        kas_script_ops_index,
+        kas_script_ops_reduce,
+        kas_script_ops_window,
         kas_script_ops_fill,
+        NULL,
     };
-    for (size_t t = 0; t < sizeof tables / sizeof *tables; ++t)
-        for (const kas_script_op *op = tables[t]; op->name; ++op)
+    for (const kas_script_op *const *table = tables; *table; ++table)
+        for (const kas_script_op *op = *table; op->name; ++op)
             if (kas_span_is(name, op->name)) return op;
     return NULL;
 }

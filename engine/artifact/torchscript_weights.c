@@ -122,9 +122,13 @@ kas_status kas_script_weight_value(kas_script_reader *reader, const char *folder
 
 /* ---- parameters ---------------------------------------------------------------------------------------- */
 
+typedef struct pending_module {
+    const kas_pickle_object *object;
+} pending_module;
+
 typedef struct module_walk {
     kas_script_reader *reader;
-    const kas_pickle_object **pending; /* a stack: modules met and not yet looked into */
+    pending_module *pending; /* a stack: modules met and not yet looked into */
     size_t count, capacity;
     uint64_t total;
 } module_walk;
@@ -167,7 +171,7 @@ static kas_status push(module_walk *walk, const kas_pickle_object *object)
         walk->pending = room;
         walk->capacity = capacity;
     }
-    walk->pending[walk->count++] = object;
+    walk->pending[walk->count++].object = object;
     return NULL;
 }
 
@@ -198,7 +202,7 @@ kas_status kas_script_count_parameters(kas_script_reader *reader, uint64_t *out)
     module_walk walk = {.reader = reader};
     KAS_TRY(push(&walk, reader->root));
     while (walk.count > 0)
-        KAS_TRY(look_into(&walk, walk.pending[--walk.count]));
+        KAS_TRY(look_into(&walk, walk.pending[--walk.count].object));
     *out = walk.total ? walk.total : count_constants(reader);
     return NULL;
 }
