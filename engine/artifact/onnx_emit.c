@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/finite.h"
+#include "engine/artifact/elements.h"
 #include "engine/artifact/onnx_reader.h"
 #include "engine/artifact/refuse.h"
 
@@ -22,12 +24,10 @@ kas_status kas_onnx_constant_room(kas_onnx_reader *reader, size_t elements, floa
 
 static kas_status check_finite(const float *values, size_t count)
 {
-    for (size_t i = 0; i < count; ++i)
-        if (!isfinite(values[i]))
-            return kas_refuse(KAS_REASON_NOT_FINITE,
-                              "constants give %s for element %zu of %zu: all must be finite",
-                              isnan(values[i]) ? "NaN" : "an infinite value", i, count);
-    return NULL;
+    const size_t i = kas_first_not_finite(values, count);
+    if (i == count) return NULL;
+    return kas_refuse(KAS_REASON_NOT_FINITE, "constants give %s for element %zu of %zu: all must be finite",
+                      isnan(values[i]) ? "NaN" : "an infinite value", i, count);
 }
 
 kas_status kas_onnx_emit_constant(kas_onnx_reader *reader, const char *name, const kas_shape *shape,
