@@ -232,10 +232,7 @@ kas_status kas_onnx_read(const void *bytes, size_t size_bytes, const kas_artifac
                          kas_artifact *out)
 {
     kas_arena arena;
-    size_t budget;
-    if (!kas_mul(size_bytes, 2, &budget) || !kas_add(budget, limits->memory_bytes, &budget))
-        budget = SIZE_MAX;
-    kas_arena_init(&arena, budget);
+    kas_arena_init_for_file(&arena, size_bytes, limits->memory_bytes);
     kas_status status = read_all(&arena, bytes, size_bytes, limits, out);
     kas_arena_finish(&arena);
     qsort(out->operators, out->operator_count, sizeof *out->operators, compare_names);

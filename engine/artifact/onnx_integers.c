@@ -157,7 +157,7 @@ static kas_integer of_batch(kas_binary op, kas_integer a, kas_integer b)
     return result;
 }
 
-static kas_status combine(kas_binary op, kas_integer a, kas_integer b, kas_integer *out)
+kas_status kas_onnx_integer_combine(kas_binary op, kas_integer a, kas_integer b, kas_integer *out)
 {
     *out = (kas_integer){0};
     if (a.kind == KAS_INTEGER_UNKNOWN || b.kind == KAS_INTEGER_UNKNOWN) {
@@ -185,6 +185,6 @@ kas_status kas_onnx_integer_binary(kas_onnx_reader *reader, kas_binary op, kas_o
     KAS_TRY(kas_onnx_value_of_integers(reader, a->rank > b->rank ? a->rank : b->rank, count, out));
     if (op >= KAS_EQUAL) (*out)->type = KAS_ONNX_BOOL;
     for (size_t i = 0; i < count; ++i)
-        KAS_TRY(combine(op, x[nx == 1 ? 0 : i], y[ny == 1 ? 0 : i], &(*out)->integers[i]));
+        KAS_TRY(kas_onnx_integer_combine(op, x[nx == 1 ? 0 : i], y[ny == 1 ? 0 : i], &(*out)->integers[i]));
     return NULL;
 }

@@ -167,8 +167,10 @@ kas_status kas_onnx_are_integers(kas_onnx_reader *reader, kas_onnx_value *const 
 kas_status kas_onnx_integer_binary(kas_onnx_reader *reader, kas_binary op, kas_onnx_value *a,
                                    kas_onnx_value *b, kas_onnx_value **out) KAS_MUST_USE;
 
-/* ---- onnx_emit.c: nodes of the row graph, by tensor indices
- * ------------------------------------------------- */
+/* a ∘ b; UNKNOWN where it is no multiple of the batch. KAS_DIV truncates; comparisons give 0 or 1. */
+kas_status kas_onnx_integer_combine(kas_binary op, kas_integer a, kas_integer b, kas_integer *out) KAS_MUST_USE;
+
+/* ---- onnx_emit.c: nodes of the row graph, by tensor indices ------------------------------------------------- */
 
 /* Adds node and output, or folds it where all its inputs are constants. Takes over node->indices. */
 kas_status kas_onnx_emit(kas_onnx_reader *reader, kas_node *node, const kas_shape *shape,

@@ -107,6 +107,8 @@ static const struct {
     {"onnx", load_kernel},
     {"raw", load_raw},
     {"safetensors", load_kernel},
+    {"torchsave", load_kernel},
+    {"torchscript", load_kernel},
 };
 
 /* ---- what comes of it
@@ -273,4 +275,12 @@ Test(manifest, raw)
 Test(manifest, safetensors)
 {
     check_format("safetensors");
+}
+Test(manifest, torchsave)
+{
+    check_format("torchsave");
+}
+Test(manifest, torchscript)
+{
+    check_format("torchscript");
 }

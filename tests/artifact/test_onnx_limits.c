@@ -42,7 +42,7 @@ static void expect_refused(message model, const kas_artifact_limits *limits, con
 static message chain(size_t count)
 {
     message graph = make_graph(4, 4);
-    char from[16] = "x", to[16];
+    char from[24] = "x", to[24]; /* "h" and any size_t */
     for (size_t i = 0; i + 1 < count; ++i) {
         snprintf(to, sizeof to, "h%zu", i);
         put_node(&graph, "Relu", from, to);

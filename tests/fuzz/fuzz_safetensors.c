@@ -7,7 +7,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     kas_layer_weights weights;
     fuzz_decode(bytes, size, "fuzz.safetensors");
-    kas_status status = kas_weights_from_safetensors(bytes, size, 12, 5, true, &weights);
+    kas_status status = kas_weights_from_file(bytes, size, 12, 5, true, &weights);
     if (status)
         expect_refusal(status);
     else

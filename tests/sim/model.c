@@ -168,9 +168,8 @@ static kas_code verdict_evict(const sim *s, const kas_command *command)
     bool any = false;
     for (int device = 0; device < SIM_DEVICES; ++device) {
         kas_resource kernel = sim_world_resident(s, content, device);
-        const sim_make *make = sim_world_make_for(s, artifact, device);
         if (kernel && is_held(s, kernel)) return KAS_CONFLICT;
-        if (make && make->uploading) return KAS_CONFLICT;
+        if (sim_world_uploads(s, content, device)) return KAS_CONFLICT;
         any |= kernel != 0;
     }
     return any && sim_model_pins(s, content) ? KAS_CONFLICT : KAS_OK;

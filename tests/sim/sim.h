@@ -56,6 +56,7 @@ typedef struct sim_make {
     bool uploading, known; /* known: which bytes it makes */
     uint8_t content;       /* once known */
     bool over;             /* nobody waits for its answer: it comes late */
+    uint32_t due;          /* step before which it does not answer */
 } sim_make;
 
 typedef struct sim_fold {
@@ -79,8 +80,8 @@ typedef struct sim_pass {
 typedef struct sim_view {
     bool shown;
     kas_published_layer is;
-    uint32_t steps; /* passes that have begun under it, as far as they move a ramp */
-    uint32_t told;  /* of them, told to the state */
+    uint32_t steps;                         /* passes that have begun under it, as far as they move a ramp */
+    uint32_t told;                          /* of them, told to the state */
     uint64_t last_generation, last_meaning; /* of the layer's last pass */
 } sim_view;
 
@@ -191,6 +192,7 @@ typedef struct sim {
     const kas_effect *reply; /* among them; NULL: none */
     kas_ticket last_ticket;
     uint32_t fail_percent; /* of commands: an allocation fails in them */
+    bool trouble;          /* many passes, and of a kernel that fails */
     sim_world world;
     sim_model model;
     char lines[SIM_TRACE_LINES][SIM_LINE_SIZE];
@@ -243,7 +245,8 @@ bool sim_world_answer_all(sim *s);                        /* everything that is 
 kas_resource sim_world_resident(const sim *s, int content, int device); /* 0: none that loads find */
 bool sim_world_in_use(const sim *s, kas_resource kernel);               /* a view or a pass has it */
 const sim_make *sim_world_make_for(const sim *s, int artifact,
-                                   int device); /* that a load waits for; NULL: none */
+                                   int device);                /* that a load waits for; NULL: none */
+bool sim_world_uploads(const sim *s, int content, int device); /* these bytes are being made */
 
 /* model.c */
 void sim_model_make(sim *s);

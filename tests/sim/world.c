@@ -104,10 +104,20 @@ const sim_make *sim_world_make_for(const sim *s, int artifact, int device)
     return NULL;
 }
 
+bool sim_world_uploads(const sim *s, int content, int device)
+{
+    for (int i = 0; i < SIM_MAKES; ++i) {
+        const sim_make *make = &s->world.makes[i];
+        if (make->id && !make->over && make->uploading && make->content == content && make->device == device)
+            return true;
+    }
+    return false;
+}
+
 /* ---- makes ---- */
 
-/* Bytes are on the device, or are made for it, once. (An id whose bytes are not known yet may be fetched beside
- * another id of the same ones.) */
+/* Bytes are on the device, or are made for it, once. (An id whose bytes are not known yet may be fetched
+ * beside another id of the same ones.) */
 static void require_alone(sim *s, const sim_make *make)
 {
     SIM_REQUIRE(s, !sim_world_resident(s, make->content, make->device), "artifact %s is made again on %s",
@@ -130,6 +140,12 @@ static sim_make *free_make(sim *s)
     sim_fail(s, "the simulation is out of makes");
 }
 
+/* Most answer soon; some take long. */
+static uint32_t due(sim *s)
+{
+    return s->step + (sim_chance(s, 80) ? 0 : sim_below(s, 120));
+}
+
 static void carry_resolve(sim *s, const kas_effect *effect)
 {
     int artifact = sim_artifact_of(effect->make.artifact_id), device = sim_device_named(effect->make.device);
@@ -142,6 +158,7 @@ static void carry_resolve(sim *s, const kas_effect *effect)
     *make = (sim_make){.id = effect->make.make,
                        .artifact = (uint8_t)artifact,
                        .device = (uint8_t)device,
+                       .due = due(s),
                        .known = bound >= 0,
                        .content = (uint8_t)(bound < 0 ? 0 : bound)};
     if (!make->known) return;
@@ -158,6 +175,7 @@ static void carry_upload(sim *s, const kas_effect *effect, const kas_command *co
     SIM_REQUIRE(s, command->kind == KAS_COMMAND_RESOLVED && command->resolved.make == make->id,
                 "an upload is asked for by another command than RESOLVED");
     make->uploading = true;
+    make->due = due(s);
     make->known = true;
     make->content = s->world.registry[make->artifact];
     require_alone(s, make);
@@ -268,14 +286,24 @@ static bool same_views(const kas_published_layer *a, const kas_published_layer *
             return false;
     for (uint32_t i = 0; i < a->seed_count; ++i) {
         const kas_published_seed *x = &a->seeds[i], *y = &b->seeds[i];
-        if (x->seed != y->seed || x->binding != y->binding || x->kernel != y->kernel || x->alpha != y->alpha || x->ramp != y->ramp ||
-            x->ramp_to != y->ramp_to || x->ramp_done != y->ramp_done)
+        if (x->seed != y->seed || x->binding != y->binding || x->kernel != y->kernel ||
+            x->alpha != y->alpha || x->ramp != y->ramp || x->ramp_from != y->ramp_from ||
+            x->ramp_to != y->ramp_to || x->ramp_done != y->ramp_done || x->ramp_length != y->ramp_length ||
+            x->ramp_curve != y->ramp_curve)
             return false;
     }
     return true;
 }
 
-/* Passes of a ramp that goes on, as far as the state has not been told of them: the new view goes on from there. */
+static bool has_ramp(const kas_published_layer *view)
+{
+    for (uint32_t i = 0; i < view->seed_count; ++i)
+        if (view->seeds[i].ramp) return true;
+    return false;
+}
+
+/* Passes of a ramp that goes on, as far as the state has not been told of them: the new view goes on from
+ * there. */
 static uint32_t untold_steps(const sim_view *view, const kas_published_layer *before)
 {
     uint32_t untold = view->steps - view->told, longest = 0;
@@ -313,16 +341,13 @@ static void publish(sim *s, const kas_effect *effect)
         view->last_generation = view->last_meaning = 0;
         return;
     }
-    SIM_REQUIRE(s, view->is.generation + view->steps >= before.generation + steps, "the generation of layer %s goes back",
-                effect->layer);
-    if (!steps && same_views(&before, &view->is))
-        SIM_REQUIRE(s, view->is.generation == before.generation,
-                    "a publication of layer %s that changes nothing "
-                    "is a new generation",
-                    effect->layer);
-    if (!steps && !same_views(&before, &view->is))
-        SIM_REQUIRE(s, view->is.generation > before.generation, "layer %s changes within a generation",
-                    effect->layer);
+    SIM_REQUIRE(s, view->is.generation + view->steps >= before.generation + steps,
+                "the generation of layer %s goes back", effect->layer);
+    bool same = same_views(&before, &view->is);
+    SIM_REQUIRE(s, steps || same || view->is.generation > before.generation,
+                "layer %s changes within a generation", effect->layer);
+    SIM_REQUIRE(s, !same || steps || has_ramp(&before) || view->is.generation == before.generation,
+                "a publication of layer %s that changes nothing is a new generation", effect->layer);
 }
 
 static void unpublish(sim *s, const kas_effect *effect)
@@ -378,6 +403,9 @@ static void carry_one(sim *s, const kas_effect *effect, const kas_command *comma
         return;
     case KAS_EFFECT_FOLD:
         carry_fold(s, effect);
+        return;
+    case KAS_EFFECT_ALERT:
+        sim_trace(s, "   alert: %s", effect->error.detail);
         return;
     default: /* what is told; checks.c looks at operations and transitions */
         return;
