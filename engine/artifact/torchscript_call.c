@@ -1,4 +1,6 @@
 /* Calls of the allow-list: finding the operator, and binding arguments to its parameters. */
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include "engine/artifact/refuse.h"
@@ -117,21 +119,6 @@ static void note_operator(kas_onnx_reader *lower, const char *name)
         lower->operators[(*lower->operator_count)++] = name;
 }
 
-/* Of nothing but constants the result is computed at once, which takes time as evaluating does. */
-static kas_status spend_on_constants(kas_script_reader *reader, const kas_script_arguments *arguments)
-{
-    const kas_graph *graph = reader->lower.graph;
-    size_t elements = 0;
-    for (size_t i = 0; i < arguments->count; ++i) {
-        const kas_script_value *value = &arguments->values[i];
-        if (value->kind != KAS_SCRIPT_VALUE_TENSOR || value->tensor->value->tensor < 0) continue;
-        const kas_tensor *tensor = &graph->tensors[value->tensor->value->tensor];
-        if (!tensor->constant) return NULL;
-        elements += tensor->elements;
-    }
-    return kas_script_spend(reader, elements / KAS_SCRIPT_CONSTANTS_A_STEP);
-}
-
 /* The tensor takes the result's value, for all that know it. Views would have to follow: they are refused.
  * What is no tensor is a buffer of rank 0, as the count of batches that BatchNorm keeps. */
 static kas_status change_in_place(kas_script_call *call)
@@ -169,7 +156,6 @@ static kas_status check_nodes(const kas_onnx_reader *lower)
 static kas_status lower_call(kas_script_call *call, const kas_script_arguments *arguments, bool in_place)
 {
     KAS_TRY(bind_arguments(call, arguments));
-    KAS_TRY(spend_on_constants(call->reader, arguments));
     KAS_TRY(call->op->lower(call));
     KAS_TRY(check_nodes(call->lower));
     if (in_place) return change_in_place(call);
@@ -232,6 +218,7 @@ kas_status kas_script_operand_at(const kas_script_call *call, int index, kas_onn
                               KAS_SPAN_ARGS(parameter_name(call, index)));
         return kas_script_tensor_at(call, index, out);
     }
+    if (isinf(number)) number = copysign((double)FLT_MAX, number); /* of masks: beside it nothing counts */
     KAS_TRY(kas_onnx_value_new(call->lower, NULL, out));
     return kas_onnx_emit_scalar(call->lower, (float)number, &(*out)->tensor);
 }

@@ -19,7 +19,6 @@ static kas_status give_filled(kas_script_call *call, kas_onnx_value *value, doub
     if (!kas_shape_elements(&row, &elements))
         return kas_refuse(KAS_REASON_LIMIT, "the shape %s is empty or too large",
                           kas_onnx_shape_text(value, text));
-    KAS_TRY(kas_script_spend(call->reader, elements / KAS_SCRIPT_CONSTANTS_A_STEP));
     KAS_TRY(kas_onnx_constant_room(call->lower, elements, &values));
     for (size_t i = 0; i < elements; ++i)
         values[i] = (float)with;

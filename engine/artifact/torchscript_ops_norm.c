@@ -11,7 +11,7 @@ static kas_status read_epsilon(const kas_script_call *call, int index, double ab
     KAS_TRY(kas_script_float_at(call, index, absent, &epsilon));
     *out = (float)epsilon;
     if (isfinite(epsilon) && epsilon >= 0) return NULL;
-    return kas_refuse(KAS_REASON_MALFORMED, "eps is %g", epsilon);
+    return kas_refuse(KAS_REASON_STATISTICS, "eps is %g", epsilon);
 }
 
 /* ---- batch_norm ---------------------------------------------------------------------------------------- */
@@ -35,6 +35,16 @@ static kas_status channel_parameter(const kas_script_call *call, int index, int6
                       (long long)channels);
 }
 
+/* A variance is measured: it is not negative, and not 0 where nothing is added to it. */
+static kas_status check_variances(const float *variances, size_t channels, float epsilon)
+{
+    for (size_t c = 0; c < channels; ++c)
+        if (variances[c] < 0 || (variances[c] == 0 && epsilon == 0))
+            return kas_refuse(KAS_REASON_STATISTICS, "the variance of channel %zu is %g, and eps is %g", c,
+                              (double)variances[c], (double)epsilon);
+    return NULL;
+}
+
 /* weight/√(variance + ε) and bias − mean·that, shaped to broadcast over the channels. */
 static kas_status emit_affine(kas_script_call *call, const float *const *parameters, const kas_shape *shape,
                               float epsilon, kas_onnx_value *factor, kas_onnx_value *offset)
@@ -42,6 +52,7 @@ static kas_status emit_affine(kas_script_call *call, const float *const *paramet
     const float *weight = parameters[BATCH_NORM_WEIGHT], *bias = parameters[BATCH_NORM_BIAS];
     const size_t channels = (size_t)shape->dims[0];
     float *factors, *offsets;
+    KAS_TRY(check_variances(parameters[BATCH_NORM_VARIANCE], channels, epsilon));
     KAS_TRY(kas_onnx_constant_room(call->lower, channels, &factors));
     kas_status status = kas_onnx_constant_room(call->lower, channels, &offsets);
     if (status) {
@@ -57,7 +68,7 @@ static kas_status emit_affine(kas_script_call *call, const float *const *paramet
     status = kas_onnx_emit_constant(call->lower, NULL, shape, factors, &factor->tensor);
     if (status) {
         kas_free(offsets);
-        return kas_annotate(status, "is a variance negative?");
+        return status;
     }
     return kas_onnx_emit_constant(call->lower, NULL, shape, offsets, &offset->tensor);
 }

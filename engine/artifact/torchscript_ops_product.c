@@ -32,14 +32,6 @@ static kas_status check_linear(const kas_onnx_value *x, const kas_onnx_value *we
     return NULL;
 }
 
-/* Constants by constants are computed at once. */
-static kas_status spend_on_product(const kas_script_call *call, int x, int weight, int64_t outputs)
-{
-    if (!is_constant(call, x) || !is_constant(call, weight)) return NULL;
-    return kas_script_spend(call->reader, call->lower->graph->tensors[x].elements * (size_t)outputs /
-                                              KAS_SCRIPT_CONSTANTS_A_STEP);
-}
-
 static kas_status emit_linear(kas_script_call *call, kas_onnx_value *x, kas_onnx_value *weight,
                               kas_onnx_value *bias, kas_onnx_value *out)
 {
@@ -48,7 +40,6 @@ static kas_status emit_linear(kas_script_call *call, kas_onnx_value *x, kas_onnx
     KAS_TRY(kas_onnx_tensor_index(call->lower, x, &node.inputs[0]));
     KAS_TRY(kas_onnx_tensor_index(call->lower, weight, &node.inputs[1]));
     if (bias) KAS_TRY(kas_onnx_tensor_index(call->lower, bias, &node.inputs[2]));
-    KAS_TRY(spend_on_product(call, node.inputs[0], node.inputs[1], weight->dims[0]));
     KAS_TRY(kas_onnx_row_shape(out, &shape));
     return kas_onnx_emit(call->lower, &node, &shape, &out->tensor);
 }
@@ -85,16 +76,11 @@ static kas_status lower_linear(kas_script_call *call)
 
 /* ---- matmul -------------------------------------------------------------------------------------------- */
 
-/* The inner dimensions tell the width; the rank of the first says which axis of the second is summed over. */
+/* The inner dimensions tell the width; the rank of the second says which of its axes is summed over. */
 static kas_status multiply(kas_script_call *call, kas_onnx_value *a, kas_onnx_value *b, kas_onnx_value **out)
 {
-    int x, y;
-    if (a->rank > 0 && b->rank > 0) {
+    if (a->rank > 0 && b->rank > 0)
         KAS_TRY(kas_script_show_width(call->reader, a, a->rank - 1, b->dims[b->rank > 1 ? b->rank - 2 : 0]));
-        KAS_TRY(kas_onnx_tensor_index(call->lower, a, &x));
-        KAS_TRY(kas_onnx_tensor_index(call->lower, b, &y));
-        KAS_TRY(spend_on_product(call, x, y, b->dims[b->rank - 1]));
-    }
     return kas_onnx_matmul(call->lower, a, b, out);
 }
 

@@ -19,9 +19,8 @@
 #include "engine/artifact/torchscript_code.h"
 
 enum {
-    KAS_SCRIPT_MAX_STEPS = 4000000, /* names looked at, elements of constants computed with … */
+    KAS_SCRIPT_MAX_STEPS = 4000000, /* names and items looked at, expressions evaluated */
     KAS_SCRIPT_EXPRESSION_STEPS = 16,
-    KAS_SCRIPT_CONSTANTS_A_STEP = 8,
     KAS_SCRIPT_MAX_DEPTH = 256,  /* calls and expressions within each other */
     KAS_SCRIPT_MAX_TURNS = 4096, /* of a loop */
 };

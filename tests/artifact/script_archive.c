@@ -159,3 +159,14 @@ zip_image script_archive(const void *code, size_t size_bytes)
     add(&all, "kernel/version", "3\n", 2);
     return zip_build(all.parts, all.count, ZIP_PLAIN);
 }
+
+kas_status script_decode(const void *code, size_t size_bytes, const kas_artifact_limits *limits,
+                         kas_artifact *out)
+{
+    zip_image archive = script_archive(code, size_bytes);
+    *out = (kas_artifact){0};
+    if (!archive.bytes) return kas_out_of_memory();
+    kas_status status = kas_artifact_decode(archive.bytes, archive.size, "kernel.pt", limits, out);
+    zip_image_free(&archive);
+    return status;
+}

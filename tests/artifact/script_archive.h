@@ -8,9 +8,14 @@
 #ifndef KAS_TESTS_SCRIPT_ARCHIVE_H
 #define KAS_TESTS_SCRIPT_ARCHIVE_H
 
+#include "engine/artifact/artifact.h"
 #include "tests/artifact/zip_build.h"
 
 /* To be freed with zip_image_free; it is empty where memory runs out. */
 zip_image script_archive(const void *code, size_t size_bytes);
+
+/* Decodes such an archive; limits may be NULL. */
+kas_status script_decode(const void *code, size_t size_bytes, const kas_artifact_limits *limits,
+                         kas_artifact *out) KAS_MUST_USE;
 
 #endif

@@ -119,7 +119,7 @@ def namespace():
         unchecked_cast=lambda _, value: value, uninitialized=lambda _: None,
         ops=type("ops", (), {"prim": Prim}),
         CONSTANTS=type("CONSTANTS", (), {"c0": torch.tensor(1.75, dtype=torch.float64), "c1": tensor(7, 12)}),
-        __annotations__={},
+        __annotations__={}, inf=math.inf,
     )
     names["__torch__"] = Own(names)
     return names
