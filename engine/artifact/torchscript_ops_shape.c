@@ -63,25 +63,29 @@ static int64_t elements_of_row(const kas_onnx_value *x)
     return elements;
 }
 
-/* The batch is where it is named; where it is not, the −1 stands for it, or the example's batch that tracing
- * wrote. */
-static kas_status complete_target(kas_script_call *call, const kas_onnx_value *x, const target *to)
+/* Where tracing wrote the example's batch into the shape, alone or merged with an axis behind it, as [3·7,
+ * 4]. */
+static void find_example_batch(const kas_script_call *call, target *to)
+{
+    const int64_t example = call->lower->fixed_batch;
+    kas_onnx_value *shape = to->shape;
+    if (example < 1 || shape->batch_axis >= 0 || shape->rank == 0 || to->inferred == 0) return;
+    if (shape->dims[0] % example || (to->inferred > 0 && shape->dims[0] != example)) return;
+    shape->batch_axis = 0;
+    shape->dims[0] /= example;
+    to->known /= example;
+}
+
+/* The batch is where it is named; where it is not, the −1 stands for it. */
+static kas_status complete_target(const kas_onnx_value *x, const target *to)
 {
     char a[KAS_ONNX_SHAPE_TEXT];
     kas_onnx_value *shape = to->shape;
-    const int64_t example = call->lower->fixed_batch;
-    int64_t known = to->known;
-    if (x->batch_axis >= 0 && shape->batch_axis < 0 && to->inferred != 0 && shape->rank > 0 && example > 0 &&
-        shape->dims[0] == example) {
-        shape->batch_axis = 0;
-        shape->dims[0] = 1;
-        known /= example;
-    }
     if (to->inferred >= 0) {
-        if (elements_of_row(x) % known)
+        if (elements_of_row(x) % to->known)
             return kas_refuse(KAS_REASON_SHAPE, "the shape %s does not divide into parts of %lld",
-                              kas_onnx_shape_text(x, a), (long long)known);
-        shape->dims[to->inferred] = elements_of_row(x) / known;
+                              kas_onnx_shape_text(x, a), (long long)to->known);
+        shape->dims[to->inferred] = elements_of_row(x) / to->known;
         if (x->batch_axis >= 0 && shape->batch_axis < 0) shape->batch_axis = to->inferred;
     }
     if (x->batch_axis < 0 || shape->batch_axis >= 0) return NULL;
@@ -96,7 +100,8 @@ static kas_status lower_view(kas_script_call *call)
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     KAS_TRY(read_target(call, &to));
     KAS_TRY(show_width(call, x, &to));
-    KAS_TRY(complete_target(call, x, &to));
+    if (x->batch_axis >= 0) find_example_batch(call, &to);
+    KAS_TRY(complete_target(x, &to));
     return give_reshaped(call, x, to.shape);
 }
 

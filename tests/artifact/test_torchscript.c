@@ -1,4 +1,5 @@
-/* TorchScript's code: what it computes, compared with PyTorch's own answers. */
+/* TorchScript's code: what it computes, compared with PyTorch's own answers (torchscript/*.py; expect.py
+ * there makes them). */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -72,6 +73,38 @@ Test(torchscript, answers)
         check_case(cases[i]);
 }
 
+/* ---- examples of the input ----------------------------------------------------------------------------- */
+
+static kas_status decode_traced(const char *result, unsigned example_rows, kas_artifact *out)
+{
+    char code[256];
+    const int size = snprintf(code, sizeof code,
+                              "class Kernel(Module):\n  def forward(self, x):\n    return %s\n", result);
+    zip_image archive = script_archive(code, (size_t)size, example_rows);
+    cr_assert_not_null(archive.bytes);
+    kas_status status = kas_artifact_decode(archive.bytes, archive.size, "kernel.pt", NULL, out);
+    zip_image_free(&archive);
+    return status;
+}
+
+/* An example tells the width where no call does, and which sizes in the code are the batch's. */
+Test(torchscript, an_example_tells_the_shape)
+{
+    static const char *const results[] = {"torch.relu(x)", "torch.view(torch.view(x, [7, 3, 4]), [7, 12])",
+                                          "torch.flatten(torch.expand(torch.unsqueeze(x, 1), [7, 1, 12]), 1)",
+                                          "torch.view(torch.view(x, [21, 4]), [7, -1])"};
+    for (size_t i = 0; i < sizeof results / sizeof *results; ++i) {
+        kas_artifact artifact;
+        kas_status status = decode_traced(results[i], 7, &artifact);
+        cr_assert_null(status, "%s: %s", results[i], kas_status_message(status));
+        cr_expect_eq(artifact.graph->tensors[artifact.graph->input].elements, WIDTH, "%s", results[i]);
+        kas_artifact_finish(&artifact);
+        status = decode_traced(results[i], 0, &artifact);
+        cr_expect_not_null(status, "%s", results[i]);
+        kas_status_free(status);
+    }
+}
+
 /* ---- limits -------------------------------------------------------------------------------------------- */
 
 /* language.py under limits that it breaks. */
@@ -135,7 +168,7 @@ Test(torchscript, the_documentation_names_every_call)
 Test(torchscript, every_allocation_may_fail)
 {
     kas_bytes code = read_case("language");
-    zip_image archive = script_archive(code.data, code.size);
+    zip_image archive = script_archive(code.data, code.size, 0);
     cr_assert_not_null(archive.bytes);
     uint64_t failed = 0;
     for (bool done = false; !done; failed += !done) {
