@@ -29,9 +29,11 @@ static bool is_tensor(const kas_script_value *value)
     return value->kind == KAS_SCRIPT_VALUE_TENSOR;
 }
 
+/* Of an int or a bool; 0 of what is neither. */
 static kas_integer as_integer(const kas_script_value *value)
 {
-    return value->kind == KAS_SCRIPT_VALUE_INT ? value->integer : (kas_integer){.value = value->boolean};
+    if (value->kind == KAS_SCRIPT_VALUE_INT) return value->integer;
+    return (kas_integer){.value = value->kind == KAS_SCRIPT_VALUE_BOOL && value->boolean};
 }
 
 static bool is_integer(const kas_script_value *value)

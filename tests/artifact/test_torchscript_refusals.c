@@ -60,6 +60,8 @@ Test(torchscript_refusals, names_what_it_does_not_know)
         {"    return torch.linear(x)\n", "malformed", "\"weight\" is missing"},
         {"    return torch.linear(x, input=x)\n", "malformed", "\"input\" is given twice"},
         {"    return torch.relu(x, x)\n", "unsupported", "up to 1 are supported"},
+        {"    return torch.remainder(x, 4)\n", "unsupported", "no known integers"},
+        {"    return torch.floordiv(x, 4)\n", "unsupported", "of a tensor and an int"},
         {"    return torch.relu([x])\n", "unsupported", "the argument \"self\" is a list, not a tensor"},
         {"    return (self.child).forward(x, limit=1., most=2.)\n", "malformed", "no parameter \"most\""},
         {"    return (self.child).forward(x, 1., 2.)\n", "malformed", "4 arguments for 3 parameters"},
