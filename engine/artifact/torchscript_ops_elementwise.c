@@ -173,17 +173,6 @@ static kas_status lower_rsub(kas_script_call *call)
     return add_scaled(call, KAS_SUB, 1, 0);
 }
 
-static kas_status round_quotient(kas_script_call *call, kas_span mode)
-{
-    kas_onnx_value *x;
-    KAS_TRY(give_binary(call, KAS_DIV));
-    if (!kas_span_is(mode, "floor"))
-        return kas_refuse(KAS_REASON_UNSUPPORTED, "rounding_mode \"%.*s\"", KAS_SPAN_ARGS(mode));
-    x = call->result.tensor->value;
-    KAS_TRY(kas_script_unary(call, KAS_ACT_FLOOR, 0, 0, x, &x));
-    return kas_script_give(call, x);
-}
-
 /* ⌊a / b⌋ of integers */
 static kas_status lower_floordiv(kas_script_call *call)
 {
@@ -198,13 +187,27 @@ static kas_status lower_floordiv(kas_script_call *call)
     return NULL;
 }
 
-static kas_status lower_div(kas_script_call *call)
+/* Integers may be rounded either way; of tensors the graph knows floor only. */
+static kas_status round_quotient(kas_script_call *call)
 {
     kas_span mode;
-    if (!kas_script_given(call, 2)) return give_binary(call, KAS_DIV);
+    kas_onnx_value *x;
     KAS_TRY(kas_script_text_at(call, 2, "", &mode));
-    if (!is_tensor(call->arguments[0]) && !is_tensor(call->arguments[1])) return lower_floordiv(call);
-    return round_quotient(call, mode);
+    const bool floors = kas_span_is(mode, "floor"), truncates = kas_span_is(mode, "trunc");
+    const bool integers = is_integer(call->arguments[0]) && is_integer(call->arguments[1]);
+    if (integers && truncates) return of_integers(call, KAS_DIV);
+    if (integers && floors) return lower_floordiv(call);
+    if (!floors) return kas_refuse(KAS_REASON_UNSUPPORTED, "rounding_mode \"%.*s\"", KAS_SPAN_ARGS(mode));
+    KAS_TRY(give_binary(call, KAS_DIV));
+    if (!is_tensor(&call->result)) return kas_refuse(KAS_REASON_UNSUPPORTED, "rounding_mode of floats");
+    x = call->result.tensor->value;
+    KAS_TRY(kas_script_unary(call, KAS_ACT_FLOOR, 0, 0, x, &x));
+    return kas_script_give(call, x);
+}
+
+static kas_status lower_div(kas_script_call *call)
+{
+    return kas_script_given(call, 2) ? round_quotient(call) : give_binary(call, KAS_DIV);
 }
 
 static kas_status lower_remainder(kas_script_call *call)

@@ -1,5 +1,5 @@
-/* TorchScript's code: what it computes, compared with PyTorch's own answers (torchscript/*.py; expect.py
- * there makes them). */
+/* TorchScript's code: what it computes, compared with PyTorch's own answers. The cases are in the folder
+ * torchscript, where expect.py makes the answers. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
