@@ -4,8 +4,17 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/finite.h"
+#include "engine/artifact/elements.h"
 #include "engine/artifact/onnx_reader.h"
 #include "engine/artifact/refuse.h"
+
+#define FOLDING_WORK ((uint64_t)1 << 26) /* multiply-adds: some tens of milliseconds */
+
+static const kas_shape *shape_of(const kas_onnx_reader *reader, int tensor)
+{
+    return &reader->graph->tensors[tensor].shape;
+}
 
 kas_status kas_onnx_constant_room(kas_onnx_reader *reader, size_t elements, float **out)
 {
@@ -22,12 +31,10 @@ kas_status kas_onnx_constant_room(kas_onnx_reader *reader, size_t elements, floa
 
 static kas_status check_finite(const float *values, size_t count)
 {
-    for (size_t i = 0; i < count; ++i)
-        if (!isfinite(values[i]))
-            return kas_refuse(KAS_REASON_NOT_FINITE,
-                              "constants give %s for element %zu of %zu: all must be finite",
-                              isnan(values[i]) ? "NaN" : "an infinite value", i, count);
-    return NULL;
+    const size_t i = kas_first_not_finite(values, count);
+    if (i == count) return NULL;
+    return kas_refuse(KAS_REASON_NOT_FINITE, "constants give %s for element %zu of %zu: all must be finite",
+                      isnan(values[i]) ? "NaN" : "an infinite value", i, count);
 }
 
 kas_status kas_onnx_emit_constant(kas_onnx_reader *reader, const char *name, const kas_shape *shape,
@@ -141,10 +148,41 @@ static kas_status check_folding_room(const kas_onnx_reader *reader, const kas_no
                       total);
 }
 
+/* Multiply-adds of a node, about; at least one for each element that is read or made. */
+static uint64_t work_of(const kas_onnx_reader *reader, const kas_node *node, const kas_shape *shape)
+{
+    size_t made = 1, read = 0;
+    (void)kas_shape_elements(shape, &made); /* checked before */
+    for (int i = 0; i < node->input_count; ++i)
+        if (node->inputs[i] >= 0) read += reader->graph->tensors[node->inputs[i]].elements;
+    uint64_t each = 1;
+    const kas_shape *second =
+        node->input_count > 1 && node->inputs[1] >= 0 ? shape_of(reader, node->inputs[1]) : NULL;
+    if (node->op == KAS_OP_LINEAR) each = (uint64_t)second->dims[1];
+    if (node->op == KAS_OP_MATMUL) each = (uint64_t)second->dims[second->rank - 2];
+    if (node->op == KAS_OP_CONV)
+        each = reader->graph->tensors[node->inputs[1]].elements / (uint64_t)second->dims[0];
+    if (node->op == KAS_OP_POOL)
+        each = (uint64_t)(node->window.kernel[0] * (node->window.spatial > 1 ? node->window.kernel[1] : 1));
+    return each * made + read;
+}
+
+static kas_status spend_work(kas_onnx_reader *reader, const kas_node *node, const kas_shape *shape)
+{
+    const uint64_t work = work_of(reader, node, shape);
+    const uint64_t left = FOLDING_WORK - reader->work_spent;
+    if (work > left)
+        return kas_refuse(KAS_REASON_LIMIT, "folding constants takes %llu steps, %llu are left of its limit",
+                          (unsigned long long)work, (unsigned long long)left);
+    reader->work_spent += work;
+    return NULL;
+}
+
 static kas_status fold(kas_onnx_reader *reader, kas_node *node, const kas_shape *shape, int *out)
 {
     kas_graph *lender = NULL;
     kas_status status = check_folding_room(reader, node, shape);
+    if (!status) status = spend_work(reader, node, shape);
     if (!status) status = kas_graph_create(&lender);
     if (status) {
         kas_free(node->indices);
@@ -197,11 +235,6 @@ kas_status kas_onnx_emit(kas_onnx_reader *reader, kas_node *node, const kas_shap
 }
 
 /* ---- the usual nodes ---- */
-
-static const kas_shape *shape_of(const kas_onnx_reader *reader, int tensor)
-{
-    return &reader->graph->tensors[tensor].shape;
-}
 
 kas_status kas_onnx_emit_unary(kas_onnx_reader *reader, kas_act act, float a, float b, int x, int *out)
 {

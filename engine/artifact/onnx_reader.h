@@ -54,6 +54,7 @@ typedef struct kas_onnx_reader {
     bool has_batch;      /* of the input; without one, the model's input is one row */
     int64_t fixed_batch; /* as the model declares it; 0: free */
     uint32_t nodes_left, nesting_left;
+    uint64_t work_spent; /* multiply-adds on constants */
     uint64_t parameter_count;
     const char **operators; /* names met, KAS_ARTIFACT_MAX_OPERATORS of them at most */
     size_t *operator_count;
@@ -168,9 +169,11 @@ kas_status kas_onnx_integer_binary(kas_onnx_reader *reader, kas_binary op, kas_o
                                    kas_onnx_value *b, kas_onnx_value **out) KAS_MUST_USE;
 
 /* a ∘ b; UNKNOWN where it is no multiple of the batch. KAS_DIV truncates; comparisons give 0 or 1. */
-kas_status kas_onnx_integer_combine(kas_binary op, kas_integer a, kas_integer b, kas_integer *out) KAS_MUST_USE;
+kas_status kas_onnx_integer_combine(kas_binary op, kas_integer a, kas_integer b,
+                                    kas_integer *out) KAS_MUST_USE;
 
-/* ---- onnx_emit.c: nodes of the row graph, by tensor indices ------------------------------------------------- */
+/* ---- onnx_emit.c: nodes of the row graph, by tensor indices
+ * ------------------------------------------------- */
 
 /* Adds node and output, or folds it where all its inputs are constants. Takes over node->indices. */
 kas_status kas_onnx_emit(kas_onnx_reader *reader, kas_node *node, const kas_shape *shape,

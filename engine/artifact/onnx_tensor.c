@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/finite.h"
 #include "base/half.h"
+#include "engine/artifact/elements.h"
 #include "engine/artifact/refuse.h"
 
 enum {
@@ -267,6 +269,44 @@ static kas_status refuse_both(const uint8_t *file, const kas_onnx_tensor *tensor
     return kas_refuse(KAS_REASON_MALFORMED, "the data stands both in raw_data and in %s", kind->field_name);
 }
 
+/* The element type of elements.h; false for those of 4 bits. */
+static bool element_of(int32_t type, kas_element *out)
+{
+    static const kas_element elements[] = {
+        [KAS_ONNX_FLOAT] = KAS_ELEMENT_F32,     [KAS_ONNX_UINT8] = KAS_ELEMENT_U8,
+        [KAS_ONNX_INT8] = KAS_ELEMENT_I8,       [KAS_ONNX_UINT16] = KAS_ELEMENT_U16,
+        [KAS_ONNX_INT16] = KAS_ELEMENT_I16,     [KAS_ONNX_INT32] = KAS_ELEMENT_I32,
+        [KAS_ONNX_INT64] = KAS_ELEMENT_I64,     [KAS_ONNX_BOOL] = KAS_ELEMENT_BOOL,
+        [KAS_ONNX_FLOAT16] = KAS_ELEMENT_F16,   [KAS_ONNX_DOUBLE] = KAS_ELEMENT_F64,
+        [KAS_ONNX_UINT32] = KAS_ELEMENT_U32,    [KAS_ONNX_UINT64] = KAS_ELEMENT_U64,
+        [KAS_ONNX_BFLOAT16] = KAS_ELEMENT_BF16,
+    };
+    if (storage_of(type)->bits < 8 || (size_t)type >= sizeof elements / sizeof *elements) return false;
+    *out = elements[type];
+    return true;
+}
+
+/* The bytes of all elements where they lie together as raw_data does: there, or in one packed field of
+ * floats. */
+static kas_status find_dense(const uint8_t *file, const kas_onnx_tensor *tensor, kas_span *out)
+{
+    const storage *kind = storage_of(tensor->type);
+    kas_wire wire = kas_wire_of(file, tensor->message);
+    kas_wire_field field;
+    bool more;
+    *out = tensor->raw;
+    if (tensor->has_raw) return refuse_both(file, tensor);
+    size_t fields = 0;
+    for (;;) {
+        KAS_TRY(kas_wire_next(&wire, &field, &more));
+        if (!more) break;
+        if (field.number == kind->field && ++fields == 1 && field.type == KAS_WIRE_BYTES) *out = field.bytes;
+    }
+    const bool whole = fields == 1 && out->size == tensor->elements * kind->bits / 8;
+    if (!whole || wire_type_of(kind->field) == KAS_WIRE_VARINT) *out = (kas_span){0};
+    return NULL;
+}
+
 static kas_status each_element(const uint8_t *file, const kas_onnx_tensor *tensor, put_element put, void *out)
 {
     if (!tensor->has_raw) return each_typed(file, tensor, put, out);
@@ -338,13 +378,19 @@ static void put_integer(const kas_onnx_tensor *tensor, uint64_t bits, size_t ind
 
 kas_status kas_onnx_tensor_floats(const uint8_t *file, const kas_onnx_tensor *tensor, float *out)
 {
-    KAS_TRY(each_element(file, tensor, put_float, out));
+    kas_element element;
+    kas_span dense = {0};
+    const bool known = element_of(tensor->type, &element);
+    if (known) KAS_TRY(find_dense(file, tensor, &dense));
+    if (dense.data)
+        kas_elements_to_floats(element, dense.data, tensor->elements, out);
+    else
+        KAS_TRY(each_element(file, tensor, put_float, out));
     if (tensor->elements == 1 && isinf(*out)) *out = copysignf(FLT_MAX, *out);
-    for (size_t i = 0; i < tensor->elements; ++i)
-        if (!isfinite(out[i]))
-            return kas_refuse(KAS_REASON_NOT_FINITE, "element %zu of %zu is %s: weights must be finite", i,
-                              tensor->elements, isnan(out[i]) ? "NaN" : "infinite");
-    return NULL;
+    const size_t bad = kas_first_not_finite(out, tensor->elements);
+    if (bad == tensor->elements) return NULL;
+    return kas_refuse(KAS_REASON_NOT_FINITE, "element %zu of %zu is %s: weights must be finite", bad,
+                      tensor->elements, isnan(out[bad]) ? "NaN" : "infinite");
 }
 
 kas_status kas_onnx_tensor_integers(const uint8_t *file, const kas_onnx_tensor *tensor, int64_t *out)

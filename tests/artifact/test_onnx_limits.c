@@ -110,6 +110,27 @@ Test(onnx_limits, file)
     kas_status_free(status);
 }
 
+/* y = x + (a · b) of two constants [n, n] that the file need not hold. */
+static message product_of_constants(int64_t n)
+{
+    message graph = make_graph(n, n), list = make_tensor("shape", 7, (const int64_t[]){2}, 1);
+    put_varint(&list, 7, (uint64_t)n);
+    put_varint(&list, 7, (uint64_t)n);
+    put_initializer(&graph, &list);
+    put_node(&graph, "ConstantOfShape", "shape", "a");
+    put_node(&graph, "MatMul", "a a", "b");
+    put_node(&graph, "MatMul", "x b", "y");
+    return make_model(&graph, 17);
+}
+
+Test(onnx_limits, work_on_constants)
+{
+    expect_loads(product_of_constants(100), NULL);
+    expect_refused(
+        product_of_constants(1000), NULL, "limit",
+        "onnx: node 1 MatMul \"\": folding constants takes 1002000000 steps, 67108864 are left of its limit");
+}
+
 /* `depth` functions, each calling the next one `calls` times; the last is a Relu. */
 static message functions(int depth, int calls)
 {
