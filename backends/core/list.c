@@ -116,9 +116,9 @@ kas_status kas_list_create(kas_device *device, const kas_launch *launches, size_
     list->rows_max = UINT32_MAX;
     kas_label_copy(list->label, label);
     atomic_init(&list->references, 1);
-    kas_status status = count <= LAUNCHES_MAX
+    kas_status status = count > 0 && count <= LAUNCHES_MAX
                             ? record(list, launches, count)
-                            : refuse(list, count, "more launches than a list holds", LAUNCHES_MAX);
+                            : refuse(list, count, "a list holds 1 to so many launches", LAUNCHES_MAX);
     if (!status && ops) status = kas_device_outcome(device, ops->init(list));
     if (status) {
         status = kas_annotate(status, "recording \"%s\" on %s", list->label, device->info.id);

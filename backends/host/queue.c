@@ -108,17 +108,21 @@ static kas_status fill(kas_queue *queue, kas_buffer *to, size_t offset, uint32_t
 /* ---- submissions ------------------------------------------------------------------------------------------
  */
 
+static void *slot_memory(const kas_slot *slot, size_t offset_bytes)
+{
+    if (slot->host) return (char *)slot->host + offset_bytes;
+    return at(slot->buffer, slot->offset_bytes + offset_bytes);
+}
+
 /* Where a launch's buffer begins. */
 static void *bound(const kas_submission *submission, const kas_binding *binding)
 {
     if (binding->slot == KAS_SLOT_FIXED) return at(binding->buffer, binding->offset_bytes);
-    const kas_slot *slot = &submission->slots[binding->slot];
-    if (slot->host) return (char *)slot->host + binding->offset_bytes;
-    return at(slot->buffer, slot->offset_bytes + binding->offset_bytes);
+    return slot_memory(&submission->slots[binding->slot], binding->offset_bytes);
 }
 
-static void make_step(const kas_host_device *device, const kas_submission *submission, uint32_t i, uint32_t rows,
-                      kas_host_step *step)
+static void make_step(const kas_host_device *device, const kas_submission *submission, uint32_t i,
+                      uint32_t rows, kas_host_step *step)
 {
     const kas_launch *launch = &submission->list->launches[i];
     const kas_kernel_info *info = kas_kernel_get_info(launch->kernel);
@@ -137,6 +141,9 @@ static void make_step(const kas_host_device *device, const kas_submission *submi
     step->by_rows = plan != NULL;
     step->list = submission->list;
     step->launch = i;
+    step->work = submission->list->slots >> KAS_SLOT_WORK & 1
+                     ? slot_memory(&submission->slots[KAS_SLOT_WORK], 0)
+                     : NULL;
 }
 
 static kas_status submit(kas_queue *queue, const kas_submission *submission, uint32_t rows)
@@ -151,16 +158,18 @@ static kas_status submit(kas_queue *queue, const kas_submission *submission, uin
     c->rows = rows;
     c->steps = count;
     for (uint32_t i = 0; i < count; ++i)
-        make_step((const kas_host_device *)queue->device, submission, i, rows, &self->steps[self->step_count++]);
+        make_step((const kas_host_device *)queue->device, submission, i, rows,
+                  &self->steps[self->step_count++]);
     return NULL;
 }
 
-/* The submissions from command `first` on that follow each other and have as many rows: the number of steps, and of
- * commands in *commands. */
+/* The submissions from command `first` on that follow each other and have as many rows: the number of steps,
+ * and of commands in *commands. */
 static size_t gather(const host_queue *self, size_t first, size_t *commands)
 {
     size_t steps = 0, i = first;
-    for (; i < self->count && self->commands[i].kind == SUBMIT && self->commands[i].rows == self->commands[first].rows;
+    for (; i < self->count && self->commands[i].kind == SUBMIT &&
+           self->commands[i].rows == self->commands[first].rows;
          ++i)
         steps += self->commands[i].steps;
     *commands = i - first;

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/float8.h"
 #include "base/half.h"
 
 enum { FINITE_BLOCK = 1024 };
@@ -11,10 +12,12 @@ enum { FINITE_BLOCK = 1024 };
 size_t kas_element_bytes(kas_element type)
 {
     static const unsigned char bytes[KAS_ELEMENT_COUNT] = {
-        [KAS_ELEMENT_F32] = 4,  [KAS_ELEMENT_F64] = 8, [KAS_ELEMENT_F16] = 2, [KAS_ELEMENT_BF16] = 2,
-        [KAS_ELEMENT_I8] = 1,   [KAS_ELEMENT_U8] = 1,  [KAS_ELEMENT_I16] = 2, [KAS_ELEMENT_U16] = 2,
-        [KAS_ELEMENT_I32] = 4,  [KAS_ELEMENT_U32] = 4, [KAS_ELEMENT_I64] = 8, [KAS_ELEMENT_U64] = 8,
-        [KAS_ELEMENT_BOOL] = 1,
+        [KAS_ELEMENT_F32] = 4,         [KAS_ELEMENT_F64] = 8,         [KAS_ELEMENT_F16] = 2,
+        [KAS_ELEMENT_BF16] = 2,        [KAS_ELEMENT_I8] = 1,          [KAS_ELEMENT_U8] = 1,
+        [KAS_ELEMENT_I16] = 2,         [KAS_ELEMENT_U16] = 2,         [KAS_ELEMENT_I32] = 4,
+        [KAS_ELEMENT_U32] = 4,         [KAS_ELEMENT_I64] = 8,         [KAS_ELEMENT_U64] = 8,
+        [KAS_ELEMENT_BOOL] = 1,        [KAS_ELEMENT_F8_E4M3FN] = 1,   [KAS_ELEMENT_F8_E5M2] = 1,
+        [KAS_ELEMENT_F8_E4M3FNUZ] = 1, [KAS_ELEMENT_F8_E5M2FNUZ] = 1,
     };
     return bytes[type];
 }
@@ -79,6 +82,14 @@ void kas_elements_to_floats(kas_element type, const void *bytes, size_t count, f
         CONVERT(2, kas_half_to_float(load16(at)));
     case KAS_ELEMENT_BF16:
         CONVERT(2, kas_bfloat_to_float(load16(at)));
+    case KAS_ELEMENT_F8_E4M3FN:
+        CONVERT(1, kas_float8_to_float(&kas_float8_e4m3fn, *at));
+    case KAS_ELEMENT_F8_E5M2:
+        CONVERT(1, kas_float8_to_float(&kas_float8_e5m2, *at));
+    case KAS_ELEMENT_F8_E4M3FNUZ:
+        CONVERT(1, kas_float8_to_float(&kas_float8_e4m3fnuz, *at));
+    case KAS_ELEMENT_F8_E5M2FNUZ:
+        CONVERT(1, kas_float8_to_float(&kas_float8_e5m2fnuz, *at));
     case KAS_ELEMENT_I8:
         CONVERT(1, (int8_t)*at);
     case KAS_ELEMENT_U8:

@@ -1,5 +1,5 @@
-/* Nodes of the row graph. A node all of whose inputs are constants is evaluated at once, so that weights which a
- * model transposes, scales or dequantises are constants where an operator needs one. */
+/* Nodes of the row graph. A node all of whose inputs are constants is evaluated at once, so that weights
+ * which a model transposes, scales or dequantises are constants where an operator needs one. */
 #include <math.h>
 #include <string.h>
 
@@ -12,8 +12,8 @@ kas_status kas_onnx_constant_room(kas_onnx_reader *reader, size_t elements, floa
     size_t bytes;
     *out = NULL;
     if (elements > reader->limits->parameters)
-        return kas_refuse(KAS_REASON_LIMIT, "a constant of %zu values is over the limit of %llu parameters", elements,
-                          (unsigned long long)reader->limits->parameters);
+        return kas_refuse(KAS_REASON_LIMIT, "a constant of %zu values is over the limit of %llu parameters",
+                          elements, (unsigned long long)reader->limits->parameters);
     if (!kas_mul(elements, sizeof(float), &bytes)) return kas_out_of_memory();
     KAS_TRY(kas_arena_charge(reader->source.arena, bytes));
     *out = kas_alloc_array(elements, sizeof(float));
@@ -24,13 +24,14 @@ static kas_status check_finite(const float *values, size_t count)
 {
     for (size_t i = 0; i < count; ++i)
         if (!isfinite(values[i]))
-            return kas_refuse(KAS_REASON_NOT_FINITE, "constants give %s for element %zu of %zu: all must be finite",
+            return kas_refuse(KAS_REASON_NOT_FINITE,
+                              "constants give %s for element %zu of %zu: all must be finite",
                               isnan(values[i]) ? "NaN" : "an infinite value", i, count);
     return NULL;
 }
 
-kas_status kas_onnx_emit_constant(kas_onnx_reader *reader, const char *name, const kas_shape *shape, float *values,
-                                  int *out)
+kas_status kas_onnx_emit_constant(kas_onnx_reader *reader, const char *name, const kas_shape *shape,
+                                  float *values, int *out)
 {
     size_t elements;
     kas_status status = NULL;
@@ -55,7 +56,7 @@ kas_status kas_onnx_emit_scalar(kas_onnx_reader *reader, float value, int *out)
     return kas_onnx_emit_constant(reader, NULL, &shape, values, out);
 }
 
-/* ---- folding ------------------------------------------------------------------------------------------------ */
+/* ---- folding ---- */
 
 static bool all_constant(const kas_graph *graph, const kas_node *node)
 {
@@ -64,7 +65,8 @@ static bool all_constant(const kas_graph *graph, const kas_node *node)
     return true;
 }
 
-/* A graph of the one node. Its constants are lent by the reader's graph, and taken back before it is destroyed. */
+/* A graph of the one node. Its constants are lent by the reader's graph, and taken back before it is
+ * destroyed. */
 static kas_status lend_inputs(const kas_graph *graph, kas_graph *lender, kas_node *node)
 {
     for (int i = 0; i < node->input_count; ++i) {
@@ -76,7 +78,8 @@ static kas_status lend_inputs(const kas_graph *graph, kas_graph *lender, kas_nod
     return NULL;
 }
 
-static kas_status build_single(const kas_graph *graph, kas_graph *lender, kas_node *node, const kas_shape *shape)
+static kas_status build_single(const kas_graph *graph, kas_graph *lender, kas_node *node,
+                               const kas_shape *shape)
 {
     const kas_shape one = {.rank = 1, .dims = {1}};
     kas_status status = lend_inputs(graph, lender, node);
@@ -104,8 +107,8 @@ static kas_status evaluate(const kas_graph *lender, float *values)
     return status;
 }
 
-static kas_status fold_with(kas_onnx_reader *reader, kas_graph *lender, kas_node *node, const kas_shape *shape,
-                            int *out)
+static kas_status fold_with(kas_onnx_reader *reader, kas_graph *lender, kas_node *node,
+                            const kas_shape *shape, int *out)
 {
     float *values;
     KAS_TRY(build_single(reader->graph, lender, node, shape));
@@ -119,7 +122,8 @@ static kas_status fold_with(kas_onnx_reader *reader, kas_graph *lender, kas_node
 }
 
 /* The evaluator's float64 copies of what the node reads and makes, while it runs: not charged for good. */
-static kas_status check_folding_room(const kas_onnx_reader *reader, const kas_node *node, const kas_shape *shape)
+static kas_status check_folding_room(const kas_onnx_reader *reader, const kas_node *node,
+                                     const kas_shape *shape)
 {
     size_t elements;
     char text[KAS_ONNX_SHAPE_TEXT];
@@ -127,13 +131,14 @@ static kas_status check_folding_room(const kas_onnx_reader *reader, const kas_no
         return kas_refuse(KAS_REASON_LIMIT, "the shape %s is empty or too large",
                           kas_shape_text(shape, text, sizeof text));
     if (elements > reader->limits->parameters)
-        return kas_refuse(KAS_REASON_LIMIT, "constants give %zu values, over the limit of %llu parameters", elements,
-                          (unsigned long long)reader->limits->parameters);
+        return kas_refuse(KAS_REASON_LIMIT, "constants give %zu values, over the limit of %llu parameters",
+                          elements, (unsigned long long)reader->limits->parameters);
     size_t total = 2 * elements;
     for (int i = 0; i < node->input_count; ++i)
         if (node->inputs[i] >= 0) total += reader->graph->tensors[node->inputs[i]].elements;
     if (total * sizeof(double) <= reader->source.arena->budget_bytes) return NULL;
-    return kas_refuse(KAS_REASON_LIMIT, "folding %zu constants needs more memory than is left of its limit", total);
+    return kas_refuse(KAS_REASON_LIMIT, "folding %zu constants needs more memory than is left of its limit",
+                      total);
 }
 
 static kas_status fold(kas_onnx_reader *reader, kas_node *node, const kas_shape *shape, int *out)
@@ -153,7 +158,8 @@ static kas_status fold(kas_onnx_reader *reader, kas_node *node, const kas_shape 
 }
 
 /* Moving elements is by far the most frequent: without the evaluator's detour over float64. */
-static kas_status fold_strided(kas_onnx_reader *reader, const kas_node *node, const kas_shape *shape, int *out)
+static kas_status fold_strided(kas_onnx_reader *reader, const kas_node *node, const kas_shape *shape,
+                               int *out)
 {
     const kas_tensor *x = &reader->graph->tensors[node->inputs[0]];
     const float *from = x->constant;
@@ -167,8 +173,8 @@ static kas_status fold_strided(kas_onnx_reader *reader, const kas_node *node, co
     for (size_t i = 0; i < elements; ++i) {
         if (cursor.offset < 0 || (size_t)cursor.offset >= x->elements) {
             kas_free(values);
-            return kas_refuse(KAS_REASON_SHAPE, "element %lld of a constant with %zu", (long long)cursor.offset,
-                              x->elements);
+            return kas_refuse(KAS_REASON_SHAPE, "element %lld of a constant with %zu",
+                              (long long)cursor.offset, x->elements);
         }
         values[i] = from[cursor.offset];
         kas_cursor_next(&cursor, shape);
@@ -179,7 +185,8 @@ static kas_status fold_strided(kas_onnx_reader *reader, const kas_node *node, co
 kas_status kas_onnx_emit(kas_onnx_reader *reader, kas_node *node, const kas_shape *shape, int *out)
 {
     if (all_constant(reader->graph, node))
-        return node->op == KAS_OP_STRIDED ? fold_strided(reader, node, shape, out) : fold(reader, node, shape, out);
+        return node->op == KAS_OP_STRIDED ? fold_strided(reader, node, shape, out)
+                                          : fold(reader, node, shape, out);
     kas_status status = kas_graph_add_tensor(reader->graph, NULL, shape, &node->output);
     if (status) {
         kas_free(node->indices);
@@ -189,7 +196,7 @@ kas_status kas_onnx_emit(kas_onnx_reader *reader, kas_node *node, const kas_shap
     return kas_graph_add_node(reader->graph, node);
 }
 
-/* ---- the usual nodes ---------------------------------------------------------------------------------------- */
+/* ---- the usual nodes ---- */
 
 static const kas_shape *shape_of(const kas_onnx_reader *reader, int tensor)
 {
@@ -210,6 +217,16 @@ static kas_status broadcast(const kas_onnx_reader *reader, int x, int y, kas_sha
     return kas_refuse(KAS_REASON_SHAPE, "rows of shape %s and %s do not broadcast",
                       kas_shape_text(shape_of(reader, x), a, sizeof a),
                       kas_shape_text(shape_of(reader, y), b, sizeof b));
+}
+
+/* sign(x)·⌊|x|⌋ */
+kas_status kas_onnx_emit_truncate(kas_onnx_reader *reader, int x, int *out)
+{
+    int sign, size;
+    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_SIGN, 0, 0, x, &sign));
+    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_ABS, 0, 0, x, &size));
+    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_FLOOR, 0, 0, size, &size));
+    return kas_onnx_emit_binary(reader, KAS_MUL, sign, size, out);
 }
 
 kas_status kas_onnx_emit_binary(kas_onnx_reader *reader, kas_binary op, int x, int y, int *out)

@@ -141,8 +141,7 @@ static kas_status lower_dequantise(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- quantising
- * --------------------------------------------------------------------------------------------- */
+/* ---- quantising ---- */
 
 static kas_status integer_range(int32_t type, float *low, float *high)
 {
@@ -189,8 +188,7 @@ static kas_status lower_quantise(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- dynamic
- * ------------------------------------------------------------------------------------------------ */
+/* ---- dynamic ---- */
 
 /* The least and the greatest of a row and 0. */
 static kas_status row_range(kas_onnx_reader *reader, int x, int *low, int *high)

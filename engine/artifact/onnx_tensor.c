@@ -1,6 +1,7 @@
 /* TensorProto: its description, and its data as numbers. */
 #include "engine/artifact/onnx_tensor.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -71,7 +72,8 @@ const char *kas_onnx_type_name(int32_t type)
 
 bool kas_onnx_type_is_float(int32_t type)
 {
-    return type == KAS_ONNX_FLOAT || type == KAS_ONNX_FLOAT16 || type == KAS_ONNX_DOUBLE || type == KAS_ONNX_BFLOAT16;
+    return type == KAS_ONNX_FLOAT || type == KAS_ONNX_FLOAT16 || type == KAS_ONNX_DOUBLE ||
+           type == KAS_ONNX_BFLOAT16;
 }
 
 bool kas_onnx_type_is_integer(int32_t type)
@@ -79,7 +81,7 @@ bool kas_onnx_type_is_integer(int32_t type)
     return storage_of(type)->bits != 0 && !kas_onnx_type_is_float(type);
 }
 
-/* ---- the description ---------------------------------------------------------------------------------------- */
+/* ---- the description ---- */
 
 static kas_status read_dims(const kas_onnx_source *source, const kas_wire_field *field, kas_onnx_tensor *out)
 {
@@ -91,14 +93,16 @@ static kas_status read_dims(const kas_onnx_source *source, const kas_wire_field 
         KAS_TRY(kas_wire_values_next(&values, &value, &more));
         if (!more) return NULL;
         if (out->rank == KAS_ONNX_MAX_RANK)
-            return kas_refuse(KAS_REASON_LIMIT, "dims: the rank is over the limit of %d", (int)KAS_ONNX_MAX_RANK);
+            return kas_refuse(KAS_REASON_LIMIT, "dims: the rank is over the limit of %d",
+                              (int)KAS_ONNX_MAX_RANK);
         if ((int64_t)value < 0)
             return kas_refuse(KAS_REASON_SHAPE, "dims: the negative dimension %lld", (long long)value);
         out->dims[out->rank++] = (int64_t)value;
     }
 }
 
-static kas_status read_tensor_field(const kas_onnx_source *source, const kas_wire_field *field, kas_onnx_tensor *out)
+static kas_status read_tensor_field(const kas_onnx_source *source, const kas_wire_field *field,
+                                    kas_onnx_tensor *out)
 {
     switch (field->number) {
     case TENSOR_DIMS:
@@ -115,11 +119,13 @@ static kas_status read_tensor_field(const kas_onnx_source *source, const kas_wir
     case TENSOR_LOCATION:
         KAS_TRY(kas_wire_expect(field, KAS_WIRE_VARINT, "data_location"));
         if (field->value == 0) return NULL;
-        return kas_refuse(KAS_REASON_UNSUPPORTED, "the data is external, in a file of its own; an artifact must hold "
-                                                  "its weights");
+        return kas_refuse(KAS_REASON_UNSUPPORTED,
+                          "the data is external, in a file of its own; an artifact must hold "
+                          "its weights");
     case TENSOR_EXTERNAL_DATA:
-        return kas_refuse(KAS_REASON_UNSUPPORTED, "the data is external, in a file of its own; an artifact must hold "
-                                                  "its weights");
+        return kas_refuse(KAS_REASON_UNSUPPORTED,
+                          "the data is external, in a file of its own; an artifact must hold "
+                          "its weights");
     case TENSOR_SEGMENT:
         return kas_refuse(KAS_REASON_UNSUPPORTED, "the tensor is a segment of another");
     default:
@@ -133,9 +139,11 @@ static kas_status count_elements(kas_onnx_tensor *out)
     for (int i = 0; i < out->rank; ++i) {
         if (out->dims[i] == 0 && out->rank > 1)
             return kas_refuse(KAS_REASON_SHAPE, "dims: dimension %d is zero, the tensor is empty", i);
-        if (!kas_mul(out->elements, (size_t)out->dims[i], &out->elements) || out->elements > KAS_GRAPH_MAX_ELEMENTS)
-            return kas_refuse(KAS_REASON_LIMIT, "dims: the size is over the limit of %llu elements (dimension %d is "
-                                                "%lld)",
+        if (!kas_mul(out->elements, (size_t)out->dims[i], &out->elements) ||
+            out->elements > KAS_GRAPH_MAX_ELEMENTS)
+            return kas_refuse(KAS_REASON_LIMIT,
+                              "dims: the size is over the limit of %llu elements (dimension %d is "
+                              "%lld)",
                               (unsigned long long)KAS_GRAPH_MAX_ELEMENTS, i, (long long)out->dims[i]);
     }
     return NULL;
@@ -149,8 +157,9 @@ static kas_status check_raw(const kas_onnx_tensor *tensor)
                           kind->name);
     const size_t expected = (tensor->elements * kind->bits + 7) / 8;
     if (tensor->has_raw && tensor->raw.size != expected)
-        return kas_refuse(KAS_REASON_MALFORMED, "raw_data has a length of %zu bytes, expected %zu for %zu elements of "
-                                                "%s",
+        return kas_refuse(KAS_REASON_MALFORMED,
+                          "raw_data has a length of %zu bytes, expected %zu for %zu elements of "
+                          "%s",
                           tensor->raw.size, expected, tensor->elements, kind->name);
     return NULL;
 }
@@ -186,7 +195,7 @@ kas_status kas_onnx_read_tensor(const kas_onnx_source *source, kas_span bytes, k
     return check_raw(out);
 }
 
-/* ---- the data ----------------------------------------------------------------------------------------------- */
+/* ---- the data ---- */
 
 /* Hands each element's bits to `put` in order. */
 typedef void (*put_element)(const kas_onnx_tensor *tensor, uint64_t bits, size_t index, void *out);
@@ -209,13 +218,13 @@ static kas_wire_type wire_type_of(uint32_t field)
 
 static kas_status count_fail(const kas_onnx_tensor *tensor, const storage *kind, size_t got)
 {
-    return kas_refuse(KAS_REASON_MALFORMED, "%s has a count of %zu%s, expected %zu elements", kind->field_name, got,
-                      got > tensor->elements ? " or more" : "", tensor->elements);
+    return kas_refuse(KAS_REASON_MALFORMED, "%s has a count of %zu%s, expected %zu elements",
+                      kind->field_name, got, got > tensor->elements ? " or more" : "", tensor->elements);
 }
 
 /* Elements of one typed value: 4-bit types have two in each. */
-static void put_value(const kas_onnx_tensor *tensor, unsigned bits, uint64_t value, size_t *index, put_element put,
-                      void *out)
+static void put_value(const kas_onnx_tensor *tensor, unsigned bits, uint64_t value, size_t *index,
+                      put_element put, void *out)
 {
     if (bits != 4) {
         put(tensor, value, (*index)++, out);
@@ -330,6 +339,7 @@ static void put_integer(const kas_onnx_tensor *tensor, uint64_t bits, size_t ind
 kas_status kas_onnx_tensor_floats(const uint8_t *file, const kas_onnx_tensor *tensor, float *out)
 {
     KAS_TRY(each_element(file, tensor, put_float, out));
+    if (tensor->elements == 1 && isinf(*out)) *out = copysignf(FLT_MAX, *out);
     for (size_t i = 0; i < tensor->elements; ++i)
         if (!isfinite(out[i]))
             return kas_refuse(KAS_REASON_NOT_FINITE, "element %zu of %zu is %s: weights must be finite", i,

@@ -63,6 +63,7 @@ static kas_status create_tiers(kas_engine *engine, const kas_engine_options *opt
                                                                                  : DEFAULT_ARTIFACT_BYTES};
     if (options->artifact_dir && !(engine->artifact_dir = kas_strdup(options->artifact_dir)))
         return kas_out_of_memory();
+    KAS_TRY(kas_trusted_keys_parse(options->trusted_keys, &engine->trusted_keys));
     KAS_TRY(kas_catalog_create(&engine->catalog));
     KAS_TRY(kas_host_tier_create(&(kas_host_tier_limits){0}, &engine->host));
     return options->data_dir ? create_disk_tier(engine, options->data_dir) : NULL;

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include "engine/artifact/signature.h"
 #include "engine/cache/catalog.h"
 #include "engine/cache/disk_tier.h"
 #include "engine/cache/host_tier.h"
@@ -65,6 +66,7 @@ struct kas_engine {
     kas_env env;
     kas_loaders *loaders; /* NULL where the environment runs tasks */
     char *artifact_dir;   /* NULL: none */
+    kas_trusted_keys trusted_keys; /* of the registry */
     kas_artifact_limits limits;
     kas_devices devices;
     kas_catalog *catalog;

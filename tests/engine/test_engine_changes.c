@@ -5,6 +5,9 @@
 #include <time.h>
 
 #include "tests/engine/engine_world.h"
+#include "tests/unit/graph_fixture.h"
+
+TestSuite(engine_changes, .fini = expect_no_leaks);
 
 static void pause_briefly(void)
 {
