@@ -49,6 +49,7 @@ typedef struct es_call { /* that waits for its answer */
     int content; /* of an upload */
     uint64_t uid;
     artifact_bytes bytes; /* lent to the engine */
+    kas_validation validation;
 } es_call;
 
 /* What a layer's passes compute from a generation on. */
