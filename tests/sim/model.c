@@ -69,12 +69,19 @@ static void accept_change(sim *s, const kas_command *command, kas_change change)
         make_change(s, layer, command->seed, change, &wish);
 }
 
+static void count_load(sim *s, bool hits)
+{
+    s->model.hits += hits;
+    s->model.misses += !hits;
+}
+
 static void accept_load(sim *s, const kas_command *command)
 {
     int index = sim_layer_named(s, command->layer);
     sim_seed *seed = &s->model.layers[index].seeds[command->seed];
     uint64_t id = s->reply->reply.reply->operation;
     sim_wish wish = wish_of(command);
+    count_load(s, s->model.load_hits);
     if (!command->at_epoch && seed->load && seed->wish.artifact == wish.artifact) {
         SIM_REQUIRE(s, id == seed->load, "a load that is asked for twice is two operations");
         if (wish.has_alpha) sim_seed_set_alpha(s, seed, &wish);
@@ -283,6 +290,21 @@ static uint64_t begun_by_itself(const sim *s, const sim_layer *layer, uint32_t s
     return 0;
 }
 
+/* Whether the command has begun to make this artifact; then the first load of it missed. */
+static bool fetches(sim *s, const sim_wish *wish, int device)
+{
+    for (size_t i = 0; i < s->effects.count; ++i) {
+        const kas_effect *effect = &s->effects.items[i];
+        if (effect->kind != KAS_EFFECT_RESOLVE ||
+            sim_artifact_of(effect->make.artifact_id) != wish->artifact ||
+            sim_device_named(effect->make.device) != device || effect->make.make == s->model.last_fetch)
+            continue;
+        s->model.last_fetch = effect->make.make;
+        return true;
+    }
+    return false;
+}
+
 static void retry(sim *s, int index, uint32_t n)
 {
     sim_layer *layer = &s->model.layers[index];
@@ -292,6 +314,7 @@ static void retry(sim *s, int index, uint32_t n)
     uint64_t id = begun_by_itself(s, layer, n);
     SIM_REQUIRE(s, id, "seed %u of layer %s is not tried again after 30 s", n, sim_layer_names[index]);
     sim_wish wish = seed->wish;
+    count_load(s, !fetches(s, &wish, layer->device));
     sim_operation_begun(
         s, id,
         (sim_operation){

@@ -139,6 +139,12 @@ typedef struct sim_seed {
     bool from_recovery, retry;
     int64_t retry_ns;
     sim_staged staged;
+    kas_error_type last_error;
+    float health; /* accumulator; valid once has_health */
+    bool has_health;
+    uint16_t latency_us;
+    uint8_t recent[100]; /* ring of the last executions: failed */
+    uint32_t recent_count, recent_at;
     kas_lifecycle told;           /* as transitions have told it */
     uint64_t binding;             /* that passes name in their results; 0: none, or not published yet */
     uint64_t revision, signature; /* as last seen: of the interface, and of what must change it */
@@ -175,6 +181,9 @@ typedef struct sim_model {
     uint32_t fault_count[SIM_CONTENTS];
     sim_operation operations[SIM_OPERATIONS];
     uint64_t last_operation, last_order;
+    uint64_t hits, misses, evictions; /* of the cache */
+    uint64_t last_fetch;              /* make of a retry that was counted as a miss */
+    bool load_hits;                   /* whether the load at hand does */
     uint32_t epoch;
 } sim_model;
 

@@ -210,8 +210,19 @@ static kas_code verdict_other(sim *s, const kas_command *command)
     }
 }
 
+/* A hit: the kernel is on the device or being made. */
+static bool would_hit(const sim *s, const kas_command *command)
+{
+    int layer = sim_layer_named(s, command->layer), artifact = sim_artifact_of(command->artifact_id);
+    if (layer < 0 || artifact < 0) return false;
+    int content = s->model.bound[artifact], device = s->model.layers[layer].device;
+    return (content >= 0 && sim_world_resident(s, content, device)) ||
+           sim_world_make_for(s, artifact, device);
+}
+
 kas_code sim_model_verdict(sim *s, const kas_command *command)
 {
+    s->model.load_hits = command->kind == KAS_COMMAND_LOAD && would_hit(s, command);
     switch (command->kind) {
     case KAS_COMMAND_CREATE_LAYER:
         return verdict_create(s, command);
