@@ -36,6 +36,10 @@ static const cli_option options[] = {
      "a connection without traffic is closed after this (60)"},
     {"header-timeout-s", "S", "KASMINA_HEADER_TIMEOUT_S",
      "a request's head must have come in after this (10)"},
+    {"token-file", "FILE", "KASMINA_TOKEN_FILE",
+     "bearer tokens that are asked for, one a line: ROLE SHA256-HEX NAME (none)"},
+    {"allow-anyone", NULL, "KASMINA_ALLOW_ANYONE",
+     "listen where others can reach it although nobody is asked for credentials (off)"},
     {"log-level", "LEVEL", "KASMINA_LOG_LEVEL", "debug, info, warning, error or critical (info)"},
 };
 
@@ -99,6 +103,8 @@ static int read_settings(const cli_arguments *arguments, serve_settings *out)
     if (!read_numbers(arguments, out)) return CLI_USAGE;
     kas_log_set_level(level);
     out->http.listen = cli_value(arguments, "listen");
+    out->http.token_file = cli_value(arguments, "token-file");
+    out->http.allow_anyone = cli_switch(arguments, "allow-anyone");
     out->engine.data_dir = cli_value(arguments, "data-dir");
     if (!out->engine.data_dir) out->engine.data_dir = "kasmina-data";
     out->engine.artifact_dir = cli_value(arguments, "artifact-dir");
@@ -167,7 +173,7 @@ static int run(const cli_arguments *arguments)
                     NULL); /* before any thread is made, so that only sigwait sees them */
     signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
-    kas_status status = kas_http_check_address(settings.http.listen);
+    kas_status status = kas_http_check_address(&settings.http);
     if (!status) status = kas_engine_create(&settings.engine, &engine);
     if (status) return complain(status);
     code = serve(engine, &settings, &signals);

@@ -84,7 +84,17 @@ typedef enum kas_http_media { /* bits */
                               KAS_MEDIA_OCTETS = 2,
                               KAS_MEDIA_HTML = 4,
                               KAS_MEDIA_TEXT = 8,
+                              KAS_MEDIA_EVENTS = 16,
+                              KAS_MEDIA_YAML = 32,
 } kas_http_media;
+
+/* What a client may do; each contains those before it. */
+typedef enum kas_http_role {
+    KAS_ROLE_READ = 0,
+    KAS_ROLE_INFER,
+    KAS_ROLE_OPERATE,
+    KAS_ROLE_ADMIN,
+} kas_http_role;
 
 /* What the ids of a path name: it must exist before anything else is looked at. */
 typedef enum kas_http_resource {
@@ -119,6 +129,8 @@ typedef struct kas_http_route {
     bool any_type;      /* whatever Content-Type says: the body is what `accepts` names */
     bool tensor;        /* a JSON body is left to the handler: too large for a tree */
     uint8_t limit;      /* kas_http_limit */
+    uint8_t role;       /* kas_http_role that it needs */
+    bool open;          /* to everybody, without credentials */
 } kas_http_route;
 
 /* ---- the request -------------------------------------------------------------------------------------- */
@@ -142,10 +154,15 @@ struct kas_http_request {
     char request_id[KAS_HTTP_ID_SIZE];
     char trace_id[KAS_HTTP_TRACE_SIZE];
 
+    kas_http_role role; /* of its credentials */
+    const char *client; /* whose they are; NULL: none were asked for. The server's */
+
     uint8_t media;  /* kas_http_media of the body */
     uint8_t answer; /* what the client accepts of what the route produces; bits */
     kas_http_body body;
     bool discard_body; /* the answer is known already: what comes is dropped */
+    bool ambiguous;    /* where the body ends is told in two ways */
+    size_t discarded;  /* bytes */
     json_t *json;      /* the body of a JSON route; owned */
 
     kas_http_step next; /* to run when the connection is resumed */

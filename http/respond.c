@@ -112,6 +112,15 @@ void kas_http_respond_static(kas_http_request *request, unsigned status, const c
     queue(request, status, media_type, response, size);
 }
 
+void kas_http_respond_stream(kas_http_request *request, unsigned status, const char *media_type,
+                             struct MHD_Response *response)
+{
+    queue(request, status, media_type, response, 0);
+    if (!request->counted) return;
+    request->counted = false;
+    atomic_fetch_sub_explicit(&request->server->answering, 1, memory_order_acq_rel);
+}
+
 void kas_http_respond_empty(kas_http_request *request, unsigned status)
 {
     kas_http_respond_static(request, status, NULL, "");
