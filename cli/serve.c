@@ -142,13 +142,26 @@ static void wait_for_signal(const sigset_t *signals)
     if (sigwait(signals, &signal) == 0) kas_info("serve", "%s: stopping", strsignal(signal));
 }
 
+/* The host is always there; any other is looked for, which may load a driver. */
+static kas_status check_device(kas_engine *engine, const char *device)
+{
+    kas_device_report devices[KAS_DEVICES_MAX] = {{.size = sizeof *devices}};
+    if (strcmp(device, "host:0") == 0 || strcmp(device, "auto") == 0) return NULL;
+    size_t count = kas_engine_list_devices(engine, devices, KAS_DEVICES_MAX);
+    for (size_t i = 0; i < count; ++i)
+        if (strcmp(devices[i].id, device) == 0) return NULL;
+    return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
+                    "there is no device '%s' (kasmina devices --local lists them)", device);
+}
+
 /* Returns when a signal came and everything was answered. */
 static int serve(kas_engine *engine, const serve_settings *settings, const sigset_t *signals)
 {
     kas_http_server *server;
     kas_http_options http = settings->http;
     http.engine = engine;
-    kas_status status = kas_http_start(&http, &server);
+    kas_status status = check_device(engine, settings->engine.device);
+    if (!status) status = kas_http_start(&http, &server);
     if (status) return complain(status);
     printf("kasmina: listening on %s\n", kas_http_url(server));
     fflush(stdout);

@@ -20,6 +20,7 @@
 
 enum {
     POOL_MARGIN = 4096, /* of a connection's memory, beside the head: what is parsed, and the answer's head */
+    ARRIVING_MS = 3000, /* for requests that are still coming in when the server stops */
     LAST_ANSWERS_MS = 5000, /* beyond the grace: for answers that the engine owes */
 };
 
@@ -138,6 +139,7 @@ const char *kas_http_url(const kas_http_server *server)
 
 /* ---- stopping ----------------------------------------------------------------------------------------- */
 
+/* False when the time is over. */
 static bool becomes_zero(const _Atomic uint64_t *count, int64_t deadline_ns)
 {
     while (atomic_load_explicit(count, memory_order_acquire) != 0) {
@@ -147,8 +149,8 @@ static bool becomes_zero(const _Atomic uint64_t *count, int64_t deadline_ns)
     return true;
 }
 
-/* Waits only for requests that are complete: a client that is still sending is not waited for. What the
- * engine still owes must be given back before the daemon can stop, since a suspended connection cannot be
+/* Waits for requests that are complete, and a little for those whose client is still sending. What the engine
+ * still owes must be given back before the daemon can stop, since a suspended connection cannot be
  * closed. */
 kas_status kas_http_stop(kas_http_server *server, int64_t grace_ns)
 {
@@ -157,6 +159,8 @@ kas_status kas_http_stop(kas_http_server *server, int64_t grace_ns)
     kas_http_end_waits(server);
     kas_http_streams_end(server);
     MHD_quiesce_daemon(server->daemon);
+    int64_t arriving_ns = grace_ns < ARRIVING_MS * KAS_NS_PER_MS ? grace_ns : ARRIVING_MS * KAS_NS_PER_MS;
+    becomes_zero(&server->counts.in_progress, kas_monotonic_ns() + arriving_ns);
     if (!becomes_zero(&server->answering, deadline_ns))
         kas_warning("http", "%llu requests were not answered before the server stopped",
                     (unsigned long long)atomic_load(&server->answering));

@@ -32,7 +32,7 @@ class Starting(unittest.TestCase):
             self.assertEqual(len(lines), 1, error)
 
     def test_wrong_flags(self):
-        for word, arguments in (("--no-such-flag", ("--no-such-flag",)), ("listen", ("--listen",)), ("extra", ("extra",)), ("threads", ("--http-threads", "0")),
+        for word, arguments in (("--no-such-flag", ("--no-such-flag",)), ("listen", ("--listen",)), ("operand", ("extra",)), ("threads", ("--http-threads", "0")),
                                 ("threads", ("--http-threads", "x")), ("max-body-mb", ("--max-body-mb", "-1")), ("log-level", ("--log-level", "loud")),
                                 ("max-connections", ("--max-connections", "99999999999999999999"))):
             with self.subTest(arguments=arguments):
@@ -146,8 +146,9 @@ class Ending(unittest.TestCase):
             for thread in threads:
                 thread.start()
             end = time.monotonic() + 10
-            while client.get("/v1/layers/a/seeds/0").json["operation"] is None and time.monotonic() < end:
-                time.sleep(0.005)
+            while time.monotonic() < end:  # until both are under way
+                if client.get("/v1/layers/a/seeds/0").json["operation"] and (answers or client.get("/v1/stats").json["http"]["in_progress"] >= 3):
+                    break
             code = server.stop()
             for thread in threads:
                 thread.join()
