@@ -89,6 +89,12 @@ void kas_http_respond_bytes(kas_http_request *request, unsigned status, const ch
 
 void kas_http_respond_json(kas_http_request *request, unsigned status, kas_json *json)
 {
+    kas_http_respond_json_as(request, status, "application/json", json);
+}
+
+void kas_http_respond_json_as(kas_http_request *request, unsigned status, const char *media_type,
+                              kas_json *json)
+{
     if (json->text.failed) {
         kas_json_finish(json);
         kas_http_fail(request, kas_out_of_memory());
@@ -98,8 +104,7 @@ void kas_http_respond_json(kas_http_request *request, unsigned status, kas_json 
     size_t length = json->text.length;
     json->text.bytes = NULL;
     kas_json_finish(json);
-    kas_http_respond_bytes(request, status, status < 400 ? "application/json" : "application/problem+json",
-                           bytes, length);
+    kas_http_respond_bytes(request, status, media_type, bytes, length);
 }
 
 void kas_http_respond_static(kas_http_request *request, unsigned status, const char *media_type,
