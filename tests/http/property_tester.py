@@ -18,7 +18,8 @@ def main():
     client.post("/v1/layers/digits/seeds/0/load?wait=20", {"artifact_id": "digits-good", "alpha": 0.5})
     client.close()
     tester = os.path.join(os.path.dirname(sys.executable), "schemathesis")
-    code = subprocess.run([tester, "run", f"{server.url}/openapi.yaml", "--checks", CHECKS, *EXCLUDED, *(sys.argv[1:] or ["--max-examples", "50"])]).returncode
+    config = os.path.join(os.path.dirname(os.path.abspath(__file__)), "schemathesis.toml")
+    code = subprocess.run([tester, "--config-file", config, "run", f"{server.url}/openapi.yaml", "--checks", CHECKS, *EXCLUDED, *(sys.argv[1:] or ["--max-examples", "50"])]).returncode
     server.stop()
     return code
 
