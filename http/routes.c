@@ -1,4 +1,5 @@
-/* The table of routes. Where two patterns match one path, the earlier one goes first. */
+/* The table of routes. Where two patterns match one path, the earlier one goes first; those of passes do, since
+ * they are asked for most. */
 #include "http/handlers.h"
 #include "http/problems.h"
 #include "http/router.h"
@@ -30,6 +31,8 @@ enum {
 /* clang-format off */
 const kas_http_route kas_http_routes[] = {
     {POST,   "/v1/layers/{}/forward", kas_http_post_forward, .resource = LAYER, .accepts = BOTH, .produces = BOTH, .tensor = true, .limit = KAS_LIMIT_BODY, .role = INFER},
+    {POST,   "/v2/models/{}/infer", kas_http_infer, .resource = MODEL, .any_type = true, .accepts = OCTETS, .tensor = true, .limit = KAS_LIMIT_BODY, .role = INFER},
+    {POST,   "/v2/models/{}/versions/{}/infer", kas_http_infer, .resource = MODEL, .any_type = true, .accepts = OCTETS, .tensor = true, .limit = KAS_LIMIT_BODY, .role = INFER},
     {GET,    "/v1/layers/{}", kas_http_get_layer, .resource = LAYER, .produces = JSON},
     {PATCH,  "/v1/layers/{}", kas_http_patch_layer, .resource = LAYER, .accepts = JSON, .produces = JSON, .role = ADMIN},
     {DELETE, "/v1/layers/{}", kas_http_delete_layer, .resource = LAYER, .produces = NONE, .role = ADMIN},
@@ -81,8 +84,6 @@ const kas_http_route kas_http_routes[] = {
     {GET,    "/v1", kas_http_get_root, .produces = JSON},
     {GET,    "/problems/{}", kas_http_get_problem, .resource = KAS_RESOURCE_PROBLEM, .produces = PAGE},
 
-    {POST,   "/v2/models/{}/infer", kas_http_infer, .resource = MODEL, .any_type = true, .accepts = OCTETS, .tensor = true, .limit = KAS_LIMIT_BODY, .role = INFER},
-    {POST,   "/v2/models/{}/versions/{}/infer", kas_http_infer, .resource = MODEL, .any_type = true, .accepts = OCTETS, .tensor = true, .limit = KAS_LIMIT_BODY, .role = INFER},
     {GET,    "/v2", kas_http_get_protocol, .produces = NONE},
     {GET,    "/v2/health/live", kas_http_get_protocol_live, .produces = NONE, .open = true},
     {GET,    "/v2/health/ready", kas_http_get_protocol_ready, .produces = NONE, .open = true},
