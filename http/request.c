@@ -1,5 +1,6 @@
 #include "http/request.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,8 +68,9 @@ static void name_request(kas_http_request *request)
 static kas_http_request *begin(kas_http_server *server, struct MHD_Connection *connection, const char *path,
                                const char *method)
 {
-    kas_http_request *request = kas_calloc(1, sizeof *request);
+    kas_http_request *request = kas_alloc(sizeof *request);
     if (!request) return NULL;
+    memset(request, 0, offsetof(kas_http_request, fault.detail)); /* the texts behind it are large */
     request->server = server;
     request->engine = server->engine;
     request->connection = connection;

@@ -57,15 +57,15 @@ typedef enum kas_http_problem {
 
 typedef struct kas_http_fault { /* why a request is refused; static storage but for `detail` */
     kas_http_problem problem;   /* KAS_PROBLEM_NONE: it is not */
-    char detail[KAS_HTTP_DETAIL_SIZE];
-    const char *reason;     /* a short stable word, or NULL */
-    const char *error_type; /* the engine's classification, or NULL */
-    const char *state;      /* the seed's, or NULL */
+    const char *reason;         /* a short stable word, or NULL */
+    const char *error_type;     /* the engine's classification, or NULL */
+    const char *state;          /* the seed's, or NULL */
     const char
         *allowed[KAS_ALLOWED_MAX]; /* what it allows, or NULLs; of a refused method see `allowed_methods` */
     uint32_t allowed_methods;      /* kas_http_method bits; 0: not about methods */
     const kas_epoch_failure *unready; /* loads that hold an epoch up; the request's reply owns them */
     uint32_t unready_count;
+    char detail[KAS_HTTP_DETAIL_SIZE]; /* last: a new request does not clear it */
 } kas_http_fault;
 
 /* ---- routes ------------------------------------------------------------------------------------------- */
@@ -168,7 +168,6 @@ struct kas_http_request {
     kas_http_step next; /* to run when the connection is resumed */
     bool counted;       /* as in progress */
     bool answered;
-    kas_http_fault fault;
 
     /* what the engine answered */
     kas_status status;          /* owned */
@@ -179,9 +178,11 @@ struct kas_http_request {
     void *work;                      /* a handler's own memory over suspensions; freed with kas_free */
     void (*work_finish)(void *work); /* called before, unless NULL */
 
-    char headers[KAS_HTTP_HEADER_TEXT]; /* "Name\0value\0…" */
     size_t headers_size;
     unsigned http_status; /* as answered; 0: not yet */
+
+    kas_http_fault fault;               /* what follows its detail is not cleared in a new request */
+    char headers[KAS_HTTP_HEADER_TEXT]; /* "Name\0value\0…" */
 };
 
 /* The handlers of libmicrohttpd. */
