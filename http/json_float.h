@@ -1,4 +1,5 @@
-/* A float32 as the shortest decimal that reads back as the same: most of what an answer with a tensor costs. */
+/* A float32 as the shortest decimal that reads back as the same: most of what an answer with a tensor costs.
+ */
 #ifndef KAS_HTTP_JSON_FLOAT_H
 #define KAS_HTTP_JSON_FLOAT_H
 
