@@ -143,6 +143,8 @@ static kas_status evaluate(kas_script_reader *reader, const kas_shape *row, kas_
     reader->lower.graph = out->graph;
     reader->steps_left = KAS_SCRIPT_MAX_STEPS;
     reader->depth_left = KAS_SCRIPT_MAX_DEPTH;
+    reader->calls_left = reader->lower.limits->nesting;
+    reader->weight_elements = 0;
     reader->frame = NULL;
     reader->is_located = false;
     *reader->lower.operator_count = 0;

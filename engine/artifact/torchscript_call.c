@@ -1,4 +1,6 @@
 /* Calls of the allow-list: finding the operator, and binding arguments to its parameters. */
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include "engine/artifact/refuse.h"
@@ -7,12 +9,20 @@
 static const kas_script_op *find_exactly(kas_span name)
 {
     static const kas_script_op *const tables[] = {
-        kas_script_ops_language, kas_script_ops_activation, kas_script_ops_elementwise,
-        kas_script_ops_product,  kas_script_ops_norm,       kas_script_ops_shape,
-        kas_script_ops_index,    kas_script_ops_reduce,     kas_script_ops_window,
+        kas_script_ops_language,
+        kas_script_ops_activation,
+        kas_script_ops_elementwise,
+        kas_script_ops_product,
+        kas_script_ops_norm,
+        kas_script_ops_shape,
+        kas_script_ops_index,
+        kas_script_ops_reduce,
+        kas_script_ops_window,
+        kas_script_ops_fill,
+        NULL,
     };
-    for (size_t t = 0; t < sizeof tables / sizeof *tables; ++t)
-        for (const kas_script_op *op = tables[t]; op->name; ++op)
+    for (const kas_script_op *const *table = tables; *table; ++table)
+        for (const kas_script_op *op = *table; op->name; ++op)
             if (kas_span_is(name, op->name)) return op;
     return NULL;
 }
@@ -109,21 +119,6 @@ static void note_operator(kas_onnx_reader *lower, const char *name)
         lower->operators[(*lower->operator_count)++] = name;
 }
 
-/* Of nothing but constants the result is computed at once, which takes time as evaluating does. */
-static kas_status spend_on_constants(kas_script_reader *reader, const kas_script_arguments *arguments)
-{
-    const kas_graph *graph = reader->lower.graph;
-    size_t elements = 0;
-    for (size_t i = 0; i < arguments->count; ++i) {
-        const kas_script_value *value = &arguments->values[i];
-        if (value->kind != KAS_SCRIPT_VALUE_TENSOR || value->tensor->value->tensor < 0) continue;
-        const kas_tensor *tensor = &graph->tensors[value->tensor->value->tensor];
-        if (!tensor->constant) return NULL;
-        elements += tensor->elements;
-    }
-    return kas_script_spend(reader, elements / KAS_SCRIPT_CONSTANTS_A_STEP);
-}
-
 /* The tensor takes the result's value, for all that know it. Views would have to follow: they are refused.
  * What is no tensor is a buffer of rank 0, as the count of batches that BatchNorm keeps. */
 static kas_status change_in_place(kas_script_call *call)
@@ -151,11 +146,18 @@ static void mark_shared(const kas_script_value *value)
             value->list->items[i].tensor->shared = true;
 }
 
+static kas_status check_nodes(const kas_onnx_reader *lower)
+{
+    if (lower->graph->node_count <= lower->limits->nodes) return NULL;
+    return kas_refuse(KAS_REASON_LIMIT, "the graph has more nodes than the limit of %u",
+                      (unsigned)lower->limits->nodes);
+}
+
 static kas_status lower_call(kas_script_call *call, const kas_script_arguments *arguments, bool in_place)
 {
     KAS_TRY(bind_arguments(call, arguments));
-    KAS_TRY(spend_on_constants(call->reader, arguments));
     KAS_TRY(call->op->lower(call));
+    KAS_TRY(check_nodes(call->lower));
     if (in_place) return change_in_place(call);
     if (!call->op->is_view) return NULL;
     mark_shared(call->arguments[0]);
@@ -216,6 +218,7 @@ kas_status kas_script_operand_at(const kas_script_call *call, int index, kas_onn
                               KAS_SPAN_ARGS(parameter_name(call, index)));
         return kas_script_tensor_at(call, index, out);
     }
+    if (isinf(number)) number = copysign((double)FLT_MAX, number); /* of masks: beside it nothing counts */
     KAS_TRY(kas_onnx_value_new(call->lower, NULL, out));
     return kas_onnx_emit_scalar(call->lower, (float)number, &(*out)->tensor);
 }

@@ -233,7 +233,7 @@ kas_status kas_script_evaluate(kas_script_reader *reader, const kas_script_expre
 {
     *out = (kas_script_value){0};
     if (reader->depth_left == 0)
-        return kas_refuse(KAS_REASON_LIMIT, "calls are nested deeper than the limit of %d: is one recursive?",
+        return kas_refuse(KAS_REASON_LIMIT, "calls and expressions are nested deeper than the limit of %d",
                           (int)KAS_SCRIPT_MAX_DEPTH);
     KAS_TRY(kas_script_spend(reader, KAS_SCRIPT_EXPRESSION_STEPS));
     --reader->depth_left;

@@ -331,17 +331,43 @@ static kas_status lower_stack(kas_script_call *call)
     return kas_script_give(call, value);
 }
 
+/* Along each axis as often as said. */
+static kas_status lower_repeat(kas_script_call *call)
+{
+    kas_onnx_value *x, *parts[KAS_MAX_NODE_INPUTS];
+    int64_t times[KAS_ONNX_MAX_RANK];
+    size_t count;
+    KAS_TRY(kas_script_tensor_at(call, 0, &x));
+    KAS_TRY(kas_script_ints_at(call, 1, KAS_ONNX_MAX_RANK, times, &count));
+    if (count != (size_t)x->rank)
+        return kas_refuse(KAS_REASON_UNSUPPORTED, "%zu axes for rank %d", count, x->rank);
+    for (int axis = 0; axis < x->rank; ++axis) {
+        if (times[axis] == 1) continue;
+        if (times[axis] < 1 || times[axis] > KAS_MAX_NODE_INPUTS)
+            return kas_refuse(KAS_REASON_LIMIT, "%lld times; 1 to %d are supported", (long long)times[axis],
+                              (int)KAS_MAX_NODE_INPUTS);
+        for (int64_t i = 0; i < times[axis]; ++i)
+            parts[i] = x;
+        KAS_TRY(join(call, parts, (size_t)times[axis], axis, &x));
+    }
+    return kas_script_give(call, x);
+}
+
+/* The unsafe ones promise that no part is changed in place. */
 const kas_script_op kas_script_ops_index[] = {
     {"torch.cat", lower_cat, "tensors dim?", 0, false},
     {"torch.chunk", lower_chunk, "self chunks dim?", 0, true},
     {"torch.concat", lower_cat, "tensors dim?", 0, false},
     {"torch.glu", lower_glu, "self dim?", 0, false},
     {"torch.narrow", lower_narrow, "self dim start length", 0, true},
+    {"torch.repeat", lower_repeat, "self repeats", 0, false},
     {"torch.select", lower_select, "self dim index", 0, true},
     {"torch.slice", lower_slice, "self dim? start? end? step?", 0, true},
     {"torch.split", lower_split, "self split_size dim?", 0, true},
     {"torch.split_with_sizes", lower_split, "self split_sizes dim?", 0, true},
     {"torch.stack", lower_stack, "tensors dim?", 0, false},
     {"torch.unbind", lower_unbind, "self dim?", 0, true},
+    {"torch.unsafe_chunk", lower_chunk, "self chunks dim?", 0, true},
+    {"torch.unsafe_split", lower_split, "self split_size dim?", 0, true},
     {NULL, NULL, NULL, 0, false},
 };

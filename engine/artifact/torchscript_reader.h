@@ -19,9 +19,8 @@
 #include "engine/artifact/torchscript_code.h"
 
 enum {
-    KAS_SCRIPT_MAX_STEPS = 4000000, /* names looked at, elements of constants computed with … */
+    KAS_SCRIPT_MAX_STEPS = 4000000, /* names and items looked at, expressions evaluated */
     KAS_SCRIPT_EXPRESSION_STEPS = 16,
-    KAS_SCRIPT_CONSTANTS_A_STEP = 8,
     KAS_SCRIPT_MAX_DEPTH = 256,  /* calls and expressions within each other */
     KAS_SCRIPT_MAX_TURNS = 4096, /* of a loop */
 };
@@ -86,10 +85,11 @@ typedef struct kas_script_reader {
     kas_script_unit *units[KAS_SCRIPT_BUCKETS];
     kas_script_weight *weights[KAS_SCRIPT_BUCKETS];
     kas_script_frame *frame;
-    uint32_t steps_left, depth_left;
-    int64_t width;       /* that a call has shown; 0: none yet */
-    bool is_width_known; /* calls need not show it */
-    bool is_located;     /* the refusal on its way out says where */
+    uint32_t steps_left, depth_left, calls_left;
+    uint64_t weight_elements; /* made into constants of the graph */
+    int64_t width;            /* that a call has shown; 0: none yet */
+    bool is_width_known;      /* calls need not show it */
+    bool is_located;          /* the refusal on its way out says where */
 } kas_script_reader;
 
 /* ---- torchscript_lookup.c: what a name of the archive stands for --------------------------------------- */
@@ -188,7 +188,7 @@ struct kas_script_op {
 /* The tables, each ending with a NULL name; in the files named for them. */
 extern const kas_script_op kas_script_ops_language[], kas_script_ops_activation[],
     kas_script_ops_elementwise[], kas_script_ops_product[], kas_script_ops_norm[], kas_script_ops_shape[],
-    kas_script_ops_index[], kas_script_ops_reduce[], kas_script_ops_window[];
+    kas_script_ops_index[], kas_script_ops_reduce[], kas_script_ops_window[], kas_script_ops_fill[];
 
 /* `name` as it is written in the code; refuses one that is not on the list. A name that ends with one '_' is
  * the same operator in place. */

@@ -62,10 +62,10 @@ static void bind(kas_script_frame *frame, kas_span name, kas_script_value value)
 static kas_status enter(kas_script_reader *reader, const kas_script_function *function)
 {
     void *room;
-    if (reader->depth_left == 0)
+    if (reader->calls_left == 0)
         return kas_refuse(KAS_REASON_LIMIT,
-                          "calls are nested deeper than the limit of %d: is %.*s recursive?",
-                          (int)KAS_SCRIPT_MAX_DEPTH, KAS_SPAN_ARGS(function->name));
+                          "calls are nested deeper than the limit of %u: is %.*s recursive?",
+                          (unsigned)reader->lower.limits->nesting, KAS_SPAN_ARGS(function->name));
     KAS_TRY(kas_script_spend(reader, function->name_count + 1));
     KAS_TRY(kas_arena_take(reader->arena, 1, sizeof(kas_script_frame), &room));
     kas_script_frame *frame = room;
@@ -75,14 +75,14 @@ static kas_status enter(kas_script_reader *reader, const kas_script_function *fu
     KAS_TRY(kas_arena_take(reader->arena, frame->capacity, sizeof(local), &room));
     frame->locals = room;
     reader->frame = frame;
-    --reader->depth_left;
+    --reader->calls_left;
     return NULL;
 }
 
 static void leave(kas_script_reader *reader)
 {
     reader->frame = reader->frame->outer;
-    ++reader->depth_left;
+    ++reader->calls_left;
 }
 
 /* ---- statements ---------------------------------------------------------------------------------------- */

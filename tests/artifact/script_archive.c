@@ -136,10 +136,25 @@ static void make_constants(pickle *constants)
     RAW(constants, "t.");
 }
 
-zip_image script_archive(const void *code, size_t size_bytes)
+/* {"forward": [tensor]}, each with its type. */
+static void make_example(pickle *example, unsigned rows)
+{
+    RAW(example, "\x80\x02"
+                 "ctorch.jit._pickle\nrestore_type_tag\n(}");
+    text(example, "forward");
+    RAW(example, "ctorch.jit._pickle\nrestore_type_tag\n(](");
+    tensor(example, "ctorch\nFloatStorage\n", "0", rows, 12);
+    RAW(example, "e");
+    text(example, "List[Any]");
+    RAW(example, "tRs");
+    text(example, "Dict[str, List[Any]]");
+    RAW(example, "tR.");
+}
+
+zip_image script_archive(const void *code, size_t size_bytes, unsigned example_rows)
 {
     static const double number = 1.75;
-    pickle state = {.size = 0}, constants = {.size = 0};
+    pickle state = {.size = 0}, constants = {.size = 0}, example = {.size = 0};
     contents all = {.count = 0};
     make_state(&state);
     make_constants(&constants);
@@ -157,5 +172,18 @@ zip_image script_archive(const void *code, size_t size_bytes)
     add(&all, "kernel/constants/0", &number, sizeof number);
     add_floats(&all, "kernel/constants/1", 7, 12, false);
     add(&all, "kernel/version", "3\n", 2);
+    if (example_rows) make_example(&example, example_rows);
+    if (example_rows) add(&all, "kernel/traced_inputs.pkl", example.bytes, example.size);
     return zip_build(all.parts, all.count, ZIP_PLAIN);
+}
+
+kas_status script_decode(const void *code, size_t size_bytes, const kas_artifact_limits *limits,
+                         kas_artifact *out)
+{
+    zip_image archive = script_archive(code, size_bytes, 0);
+    *out = (kas_artifact){0};
+    if (!archive.bytes) return kas_out_of_memory();
+    kas_status status = kas_artifact_decode(archive.bytes, archive.size, "kernel.pt", limits, out);
+    zip_image_free(&archive);
+    return status;
 }

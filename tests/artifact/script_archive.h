@@ -8,9 +8,15 @@
 #ifndef KAS_TESTS_SCRIPT_ARCHIVE_H
 #define KAS_TESTS_SCRIPT_ARCHIVE_H
 
+#include "engine/artifact/artifact.h"
 #include "tests/artifact/zip_build.h"
 
-/* To be freed with zip_image_free; it is empty where memory runs out. */
-zip_image script_archive(const void *code, size_t size_bytes);
+/* With example_rows above 0 the archive holds an example of the input, of so many rows of 12 values, as
+ * traced ones do. To be freed with zip_image_free; it is empty where memory runs out. */
+zip_image script_archive(const void *code, size_t size_bytes, unsigned example_rows);
+
+/* Decodes such an archive; limits may be NULL. */
+kas_status script_decode(const void *code, size_t size_bytes, const kas_artifact_limits *limits,
+                         kas_artifact *out) KAS_MUST_USE;
 
 #endif

@@ -6,7 +6,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    zip_image archive = script_archive(bytes, size);
+    zip_image archive = script_archive(bytes, size, size % 2);
     if (archive.bytes) fuzz_decode(archive.bytes, archive.size, "fuzz.pt");
     zip_image_free(&archive);
     return 0;

@@ -61,6 +61,7 @@ class Operators:
         "numel": lambda x: x.numel(),
         "warn": lambda *_: None,
     }
+    of_no_tensor = ("cat", "concat", "stack", "zeros", "ones", "full")
     on_numbers = {
         "abs": abs, "add": lambda a, b: a + b, "div": lambda a, b: a / b, "eq": lambda a, b: a == b,
         "gt": lambda a, b: a > b, "mul": lambda a, b: a * b, "ne": lambda a, b: a != b, "neg": lambda a: -a,
@@ -76,7 +77,7 @@ class Operators:
         def call(*arguments, **keywords):
             if name == "slice" and isinstance(arguments[0], (list, tuple)):
                 return arguments[0][slice(*arguments[1:], *[None] * (3 - len(arguments)))]
-            tensors = any(isinstance(a, torch.Tensor) for a in arguments[:3]) or name in ("cat", "concat", "stack")
+            tensors = any(isinstance(a, torch.Tensor) for a in arguments[:3]) or name in self.of_no_tensor
             if not tensors:
                 return self.on_numbers[name](*arguments)
             if name == "size":
@@ -118,7 +119,7 @@ def namespace():
         unchecked_cast=lambda _, value: value, uninitialized=lambda _: None,
         ops=type("ops", (), {"prim": Prim}),
         CONSTANTS=type("CONSTANTS", (), {"c0": torch.tensor(1.75, dtype=torch.float64), "c1": tensor(7, 12)}),
-        __annotations__={},
+        __annotations__={}, inf=math.inf,
     )
     names["__torch__"] = Own(names)
     return names
