@@ -37,8 +37,8 @@ static void append(zip_image *image, const void *bytes, size_t count)
 static void append_number(zip_image *image, uint64_t value, unsigned count)
 {
     uint8_t *to = extend(image, count);
-    for (unsigned i = 0; to && i < count; ++i)
-        to[i] = (uint8_t)(value >> (8 * i));
+    for (unsigned i = 0; to && i < count; ++i, value >>= 8)
+        to[i] = (uint8_t)value;
 }
 
 static void put(zip_image *image, size_t at, uint64_t value, unsigned count)
