@@ -1,5 +1,5 @@
 """What other runtimes need for the same passes. Reads lines: `make THREADS SEEDS ROWS IN OUT`, answered with the list of runtimes, and
-`run RUNTIME MILLISECONDS`, answered with {"us": the median, "best_us"}. Runs in the virtual environment that `./dev bench --peers` makes."""
+`run RUNTIME MILLISECONDS`, answered with {"us": the median, "best_us": the shortest, "processor_us": the calling thread's processor time of one}. Runs in the virtual environment that `./dev bench --peers` makes."""
 import json
 import os
 import statistics
@@ -92,8 +92,10 @@ def answer(calls, words):
         return [name for name in calls if not name.startswith("_")], calls
     _, name, milliseconds = words
     times_of(calls[name], WARM_UP_MILLISECONDS)
+    before = time.thread_time()
     times = times_of(calls[name], int(milliseconds))
-    return {"us": statistics.median(times), "best_us": min(times)}, calls
+    processor = (time.thread_time() - before) * 1e6 / len(times)
+    return {"us": statistics.median(times), "best_us": min(times), "processor_us": processor}, calls
 
 
 def main():

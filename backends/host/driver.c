@@ -61,6 +61,9 @@ static size_t memory_free(kas_device *device)
 /* ---- opening ----------------------------------------------------------------------------------------------
  */
 
+/* For each output of a panel: two vectors, at a quarter of what a slow processor can do. */
+enum { GFLOPS_OF_A_COLUMN = 2 };
+
 static unsigned usable_processors(void)
 {
     cpu_set_t set;
@@ -101,6 +104,7 @@ static kas_status init(kas_device *device, uint32_t index)
         .max_shared_bytes = 64 * 1024,
         .max_group_items = 1024,
         .compute_units = threads,
+        .product_gflops = (uint32_t)self->isa->panel_columns * GFLOPS_OF_A_COLUMN,
         .host_pointers = true,
         .immediate = true,
     };

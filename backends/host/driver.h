@@ -2,10 +2,10 @@
  * immediate.
  *
  * Environment, read when the device is opened (once a process unless it is closed in between):
- *   KASMINA_THREADS    threads that compute one pass together, the caller's among them, where kas_device_use_threads
- *                      says nothing (default: the processors that this process may use, at most 64)
- *   KASMINA_HOST_ISA   instruction set to use instead of the best one: avx512, avx2, sse2, neon, or portable (the
- *                      device kernels as plain C, no packed product); one that this processor lacks is refused */
+ *   KASMINA_THREADS    threads that compute one pass together, the caller's among them, where
+ * kas_device_use_threads says nothing (default: the processors that this process may use, at most 64)
+ *   KASMINA_HOST_ISA   instruction set to use instead of the best one: avx512, avx2, sse2, neon, or portable
+ * (the device kernels as plain C, no packed product); one that this processor lacks is refused */
 #ifndef KAS_HOST_DRIVER_H
 #define KAS_HOST_DRIVER_H
 

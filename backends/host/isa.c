@@ -27,7 +27,7 @@ static const struct {
     const kas_host_isa *isa;
     bool (*available)(void); /* asks the processor and, by XGETBV, the operating system */
 } built_in[] = {
-    /* best first */
+/* best first */
 #if defined(__x86_64__)
     {&kas_avx512_isa, has_avx512},
     {&kas_avx2_isa, has_avx2},

@@ -7,8 +7,8 @@ enum {
     RANGE_ROWS = 32,      /* that a range has where each thread can have several */
     RANGES_PER_THREAD = 4 /* at most; so that a late helper costs little */
 };
-/* Multiply-adds from which on meeting after each launch costs nothing, and reading all weights for each range of rows
- * does. */
+/* Multiply-adds from which on meeting after each launch costs nothing, and reading all weights for each range
+ * of rows does. */
 #define LARGE_WORK 64e6
 
 /* ---- by ranges of rows ---- */
@@ -42,13 +42,23 @@ static uint32_t rows_of_range(uint32_t rows, unsigned threads)
     return (rows + ranges - 1) / ranges;
 }
 
+/* Whether a step begins a list that has its workspace where another one of the stretch has its own. */
+static bool shares_workspace(const kas_host_step *steps, size_t at)
+{
+    const kas_host_step *step = &steps[at];
+    if (!step->work || step->launch > 0) return false;
+    for (size_t i = 0; i < at; ++i)
+        if (steps[i].work == step->work && steps[i].list != step->list) return true;
+    return false;
+}
+
 /* How many steps from the first on are worth being run together by ranges: 0 or more than 1. */
 static size_t stretch_length(kas_host_step *steps, size_t count, unsigned threads, double *work)
 {
     size_t length = 0;
     *work = 0.0;
     if (threads == 1 || steps->task.rows < threads * LEAST_ROWS) return 0;
-    for (; length < count && steps[length].by_rows; ++length) {
+    for (; length < count && steps[length].by_rows && !shares_workspace(steps, length); ++length) {
         steps[length].plan(&steps[length].task, 1);
         *work += steps[length].task.work;
     }
@@ -89,12 +99,13 @@ static void settle(account *a, const kas_host_step *steps, size_t count)
 
 static kas_status passed(const kas_host_step *step)
 {
-    return kas_fail(KAS_DEADLINE, KERNEL, "\"%s\": the deadline passed in launch %u of %zu", step->list->label,
-                    step->launch + 1, step->list->count);
+    return kas_fail(KAS_DEADLINE, KERNEL, "\"%s\": the deadline passed in launch %u of %zu",
+                    step->list->label, step->launch + 1, step->list->count);
 }
 
 /* Runs the next steps and says how many; 0: the deadline has passed. */
-static size_t advance(kas_host_pool *pool, kas_host_job *job, kas_host_step *steps, size_t count, int64_t deadline_ns)
+static size_t advance(kas_host_pool *pool, kas_host_job *job, kas_host_step *steps, size_t count,
+                      int64_t deadline_ns)
 {
     unsigned threads = kas_host_pool_threads(pool);
     stretch s = {.steps = steps, .rows = steps->task.rows};

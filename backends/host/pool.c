@@ -107,15 +107,16 @@ static void *helper_main(void *argument)
     return NULL;
 }
 
-/* A scheduler likes to wake a thread on the processor of whoever wakes it, where it would wait behind the very
- * pass that it is to help. */
+/* A scheduler likes to wake a thread on the processor of whoever wakes it, where it would wait behind the
+ * very pass that it is to help. */
 static void keep_off_this_processor(const kas_host_pool *pool, helper *h)
 {
     int here = sched_getcpu();
     if (here < 0 || here == h->avoided) return;
     cpu_set_t others = pool->processors;
     CPU_CLR((size_t)here, &others);
-    if (CPU_COUNT(&others) > 0 && pthread_setaffinity_np(h->thread, sizeof others, &others) == 0) h->avoided = here;
+    if (CPU_COUNT(&others) > 0 && pthread_setaffinity_np(h->thread, sizeof others, &others) == 0)
+        h->avoided = here;
 }
 
 static bool claim(const kas_host_pool *pool, helper *h, kas_host_job *job)

@@ -6,7 +6,7 @@
 #include "backends/host/pass.h"
 #include "base/alloc.h"
 
-enum { COMMANDS_AT_FIRST = KAS_SUBMISSIONS_MAX + 32, COMMANDS_MAX = 1 << 20, STEPS_MAX = 1 << 20 };
+enum { COMMANDS_AT_FIRST = 64, COMMANDS_MAX = 1 << 20, STEPS_AT_FIRST = 64, STEPS_MAX = 1 << 20 };
 
 typedef enum command_kind { SUBMIT = 0, COPY, FILL } command_kind;
 
@@ -32,9 +32,15 @@ static kas_status init(kas_queue *queue)
 {
     host_queue *self = (host_queue *)queue;
     self->commands = kas_alloc_array(COMMANDS_AT_FIRST, sizeof *self->commands);
-    if (!self->commands) return kas_out_of_memory();
+    self->steps = kas_alloc_array(STEPS_AT_FIRST, sizeof *self->steps);
+    if (!self->commands || !self->steps) {
+        kas_free(self->commands);
+        kas_free(self->steps);
+        return kas_out_of_memory();
+    }
     self->capacity = COMMANDS_AT_FIRST;
-    return NULL; /* steps are made room for as they come */
+    self->step_capacity = STEPS_AT_FIRST;
+    return NULL;
 }
 
 static void finish(kas_queue *queue)
@@ -108,17 +114,21 @@ static kas_status fill(kas_queue *queue, kas_buffer *to, size_t offset, uint32_t
 /* ---- submissions ------------------------------------------------------------------------------------------
  */
 
+static void *slot_memory(const kas_slot *slot, size_t offset_bytes)
+{
+    if (slot->host) return (char *)slot->host + offset_bytes;
+    return at(slot->buffer, slot->offset_bytes + offset_bytes);
+}
+
 /* Where a launch's buffer begins. */
 static void *bound(const kas_submission *submission, const kas_binding *binding)
 {
     if (binding->slot == KAS_SLOT_FIXED) return at(binding->buffer, binding->offset_bytes);
-    const kas_slot *slot = &submission->slots[binding->slot];
-    if (slot->host) return (char *)slot->host + binding->offset_bytes;
-    return at(slot->buffer, slot->offset_bytes + binding->offset_bytes);
+    return slot_memory(&submission->slots[binding->slot], binding->offset_bytes);
 }
 
-static void make_step(const kas_host_device *device, const kas_submission *submission, uint32_t i, uint32_t rows,
-                      kas_host_step *step)
+static void make_step(const kas_host_device *device, const kas_submission *submission, uint32_t i,
+                      uint32_t rows, kas_host_step *step)
 {
     const kas_launch *launch = &submission->list->launches[i];
     const kas_kernel_info *info = kas_kernel_get_info(launch->kernel);
@@ -137,6 +147,9 @@ static void make_step(const kas_host_device *device, const kas_submission *submi
     step->by_rows = plan != NULL;
     step->list = submission->list;
     step->launch = i;
+    step->work = submission->list->slots >> KAS_SLOT_WORK & 1
+                     ? slot_memory(&submission->slots[KAS_SLOT_WORK], 0)
+                     : NULL;
 }
 
 static kas_status submit(kas_queue *queue, const kas_submission *submission, uint32_t rows)
@@ -151,16 +164,18 @@ static kas_status submit(kas_queue *queue, const kas_submission *submission, uin
     c->rows = rows;
     c->steps = count;
     for (uint32_t i = 0; i < count; ++i)
-        make_step((const kas_host_device *)queue->device, submission, i, rows, &self->steps[self->step_count++]);
+        make_step((const kas_host_device *)queue->device, submission, i, rows,
+                  &self->steps[self->step_count++]);
     return NULL;
 }
 
-/* The submissions from command `first` on that follow each other and have as many rows: the number of steps, and of
- * commands in *commands. */
+/* The submissions from command `first` on that follow each other and have as many rows: the number of steps,
+ * and of commands in *commands. */
 static size_t gather(const host_queue *self, size_t first, size_t *commands)
 {
     size_t steps = 0, i = first;
-    for (; i < self->count && self->commands[i].kind == SUBMIT && self->commands[i].rows == self->commands[first].rows;
+    for (; i < self->count && self->commands[i].kind == SUBMIT &&
+           self->commands[i].rows == self->commands[first].rows;
          ++i)
         steps += self->commands[i].steps;
     *commands = i - first;

@@ -38,7 +38,8 @@ typedef void kas_host_plan(kas_host_task *task, unsigned threads);
 typedef struct kas_host_isa {
     const char *name;
     size_t panel_columns; /* outputs of one panel of packed weights; 0: the portable layout */
-    kas_host_plan *plans[KAS_KERNEL_COUNT]; /* for any range of rows; NULL: the portable form, group by group */
+    kas_host_plan
+        *plans[KAS_KERNEL_COUNT]; /* for any range of rows; NULL: the portable form, group by group */
     kas_host_group *groups[KAS_KERNEL_COUNT];
 } kas_host_isa;
 

@@ -2,8 +2,8 @@
  * what is wrong and where, in words stable enough to test.
  *
  * All calls are pure functions of their arguments: no I/O, no clock, any thread. Refusals: KAS_INVALID_ARTIFACT
- * (kas_status_reason: "malformed", "unsupported_operator", "unsupported", "mixes_rows", "limit", "shape", "not_finite",
- * "checksum", "metadata"), KAS_TOO_LARGE beyond limits->file_bytes. */
+ * (kas_status_reason: "malformed", "unsupported_operator", "unsupported", "mixes_rows", "limit", "shape", "not_finite", "statistics",
+ * "checksum", "signature", "metadata"), KAS_TOO_LARGE beyond limits->file_bytes. */
 #ifndef KAS_ARTIFACT_H
 #define KAS_ARTIFACT_H
 

@@ -7,8 +7,6 @@
 #include "base/float8.h"
 #include "base/half.h"
 
-enum { FINITE_BLOCK = 1024 };
-
 size_t kas_element_bytes(kas_element type)
 {
     static const unsigned char bytes[KAS_ELEMENT_COUNT] = {
@@ -111,26 +109,4 @@ void kas_elements_to_floats(kas_element type, const void *bytes, size_t count, f
     case KAS_ELEMENT_COUNT:
         return;
     }
-}
-
-static uint32_t is_not_finite(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return (bits & 0x7f800000u) == 0x7f800000u;
-}
-
-size_t kas_floats_first_not_finite(const float *values, size_t count)
-{
-    size_t at = 0;
-    for (; count - at >= FINITE_BLOCK;
-         at += FINITE_BLOCK) { /* a block at a time, without branches: it vectorises */
-        uint32_t found = 0;
-        for (size_t i = 0; i < FINITE_BLOCK; ++i)
-            found |= is_not_finite(values[at + i]);
-        if (found) break;
-    }
-    while (at < count && !is_not_finite(values[at]))
-        ++at;
-    return at;
 }

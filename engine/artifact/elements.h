@@ -31,7 +31,4 @@ size_t kas_element_bytes(kas_element type);
 /* `count` elements; float64 and wide integers are rounded to nearest. */
 void kas_elements_to_floats(kas_element type, const void *bytes, size_t count, float *out);
 
-/* The index of the first value that is NaN or infinite; `count` where all are finite. */
-size_t kas_floats_first_not_finite(const float *values, size_t count);
-
 #endif

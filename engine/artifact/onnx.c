@@ -23,8 +23,7 @@ static kas_status check_opsets(const kas_onnx_model *model)
     return kas_refuse(KAS_REASON_MALFORMED, "the model imports no opset of the domain ai.onnx");
 }
 
-/* ---- the input
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the input ---- */
 
 static bool is_initializer(const kas_onnx_graph *graph, kas_span name)
 {
@@ -102,8 +101,7 @@ static kas_status make_input(kas_onnx_reader *reader, const kas_onnx_value_info 
     return kas_onnx_bind(reader, value->name, value);
 }
 
-/* ---- the output
- * --------------------------------------------------------------------------------------------- */
+/* ---- the output ---- */
 
 static kas_status check_declared(const kas_onnx_value_info *info, const kas_onnx_value *value)
 {
@@ -160,8 +158,7 @@ static kas_status find_output(const kas_onnx_graph *graph)
                       "the graph has %zu outputs; a kernel has one output", graph->output_count);
 }
 
-/* ---- all of it
- * ---------------------------------------------------------------------------------------------- */
+/* ---- all of it ---- */
 
 static kas_status read_graph(kas_onnx_reader *reader)
 {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/finite.h"
 #include "engine/artifact/json.h"
 #include "engine/artifact/refuse.h"
 
@@ -210,7 +211,7 @@ kas_status kas_safetensors_floats(const kas_safetensors_file *file, const kas_sa
     if (!values) return kas_out_of_memory();
     *out = values;
     kas_elements_to_floats(entry->dtype, file->data + entry->begin, count, values);
-    const size_t bad = kas_floats_first_not_finite(values, count);
+    const size_t bad = kas_first_not_finite(values, count);
     if (bad == count) return NULL;
     return kas_refuse(KAS_REASON_NOT_FINITE, "tensor \"%.64s\": value %zu is %s; weights must be finite",
                       entry->name, bad, isnan(values[bad]) ? "NaN" : "infinite");

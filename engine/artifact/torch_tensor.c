@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/finite.h"
 #include "engine/artifact/refuse.h"
 #include "engine/artifact/torch_archive.h"
 
@@ -189,7 +190,7 @@ static kas_status check_number(const kas_pickle_tensor *tensor)
 
 static kas_status check_finite(const float *values, size_t count)
 {
-    const size_t wrong = kas_floats_first_not_finite(values, count);
+    const size_t wrong = kas_first_not_finite(values, count);
     if (wrong == count) return NULL;
     return kas_refuse(KAS_REASON_NOT_FINITE, "value %zu is %s in float32; weights must be finite", wrong,
                       isnan(values[wrong]) ? "NaN" : "infinite");

@@ -121,14 +121,15 @@ static kas_status set_output(kas_script_reader *reader, const kas_script_value *
 
 static kas_status call_forward(kas_script_reader *reader, const kas_shape *row)
 {
-    static const kas_span by_position[2];
+    kas_span by_position[2] = {{NULL, 0}, {NULL, 0}};
     const kas_script_function *forward;
     const kas_script_parameter *parameter;
-    kas_script_value arguments[2] = {{.kind = KAS_SCRIPT_VALUE_OBJECT, .object = reader->root}}, output;
+    kas_script_value values[2] = {{.kind = KAS_SCRIPT_VALUE_OBJECT, .object = reader->root}}, output;
     KAS_TRY(kas_script_find_method(reader, reader->root, text_span("forward"), &forward));
     KAS_TRY(find_input_parameter(forward, &parameter));
-    KAS_TRY(make_input(reader, row, parameter->name, &arguments[1]));
-    KAS_TRY(kas_script_run(reader, forward, arguments, 2, by_position, &output));
+    KAS_TRY(make_input(reader, row, parameter->name, &values[1]));
+    const kas_script_arguments arguments = {.values = values, .keywords = by_position, .count = 2};
+    KAS_TRY(kas_script_run(reader, forward, &arguments, &output));
     return set_output(reader, &output);
 }
 
@@ -142,10 +143,22 @@ static kas_status evaluate(kas_script_reader *reader, const kas_shape *row, kas_
     reader->lower.graph = out->graph;
     reader->steps_left = KAS_SCRIPT_MAX_STEPS;
     reader->depth_left = KAS_SCRIPT_MAX_DEPTH;
+    reader->calls_left = reader->lower.limits->nesting;
+    reader->weight_elements = 0;
     reader->frame = NULL;
     reader->is_located = false;
     *reader->lower.operator_count = 0;
     return call_forward(reader, row);
+}
+
+/* What does not fit, or is too large, once something was computed may be so because of the width that stands
+ * for the unknown one. */
+static kas_status explain_width(const kas_script_reader *reader, kas_status status)
+{
+    const char *reason = kas_status_reason(status);
+    const bool is_size = strcmp(reason, KAS_REASON_SHAPE) == 0 || strcmp(reason, KAS_REASON_LIMIT) == 0;
+    const bool computes = reader->lower.graph && reader->lower.graph->tensor_count > 1;
+    return is_size && computes ? kas_annotate(status, "before any call shows how wide the input is") : status;
 }
 
 /* Without an example: the first evaluation is to end where the width shows. */
@@ -154,9 +167,10 @@ static kas_status evaluate_without_example(kas_script_reader *reader, kas_artifa
     kas_shape row = {.rank = 1, .dims = {KAS_SCRIPT_UNKNOWN_WIDTH}};
     kas_status status = evaluate(reader, &row, out);
     if (!status) return kas_refuse(KAS_REASON_SHAPE, "no call in the code shows how wide the input is");
-    if (reader->width == 0) return status;
+    if (reader->width == 0) return explain_width(reader, status);
     kas_status_free(status);
     row.dims[0] = reader->width;
+    reader->is_width_known = true;
     return evaluate(reader, &row, out);
 }
 
@@ -168,6 +182,7 @@ static kas_status read_all(kas_script_reader *reader, const void *bytes, size_t 
     KAS_TRY(read_root(reader));
     KAS_TRY(kas_script_read_example(&reader->archive, &example));
     reader->lower.fixed_batch = example.batch;
+    reader->is_width_known = example.batch > 0;
     KAS_TRY(example.batch ? evaluate(reader, &example.row, out) : evaluate_without_example(reader, out));
     snprintf(out->producer, sizeof out->producer, "pytorch");
     return kas_script_count_parameters(reader, &out->parameter_count);

@@ -1,4 +1,6 @@
 /* Calls of the allow-list: finding the operator, and binding arguments to its parameters. */
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include "engine/artifact/refuse.h"
@@ -7,34 +9,33 @@
 static const kas_script_op *find_exactly(kas_span name)
 {
     static const kas_script_op *const tables[] = {
-        kas_script_ops_language, kas_script_ops_activation, kas_script_ops_elementwise,
-        kas_script_ops_product,  kas_script_ops_norm,       kas_script_ops_shape,
-        kas_script_ops_index,    kas_script_ops_reduce,     kas_script_ops_window,
+        kas_script_ops_language,
+        kas_script_ops_activation,
+        kas_script_ops_elementwise,
+        kas_script_ops_product,
+        kas_script_ops_norm,
+        kas_script_ops_shape,
+        kas_script_ops_index,
+        kas_script_ops_reduce,
+        kas_script_ops_window,
+        kas_script_ops_fill,
+        NULL,
     };
-    for (size_t t = 0; t < sizeof tables / sizeof *tables; ++t)
-        for (const kas_script_op *op = tables[t]; op->name; ++op)
+    for (const kas_script_op *const *table = tables; *table; ++table)
+        for (const kas_script_op *op = *table; op->name; ++op)
             if (kas_span_is(name, op->name)) return op;
     return NULL;
 }
 
-/* A name that ends with one '_' is the same operator in place. */
-static const kas_script_op *find_op(kas_span name, bool *in_place)
+kas_status kas_script_find_op(kas_span name, const kas_script_op **out, bool *in_place)
 {
-    const kas_script_op *op = find_exactly(name);
-    *in_place = false;
-    if (op || name.size < 2 || name.data[name.size - 1] != '_' || name.data[name.size - 2] == '_') return op;
-    *in_place = true;
-    --name.size;
-    return find_exactly(name);
-}
-
-kas_status kas_script_check_op(kas_span name)
-{
-    bool in_place;
-    if (find_op(name, &in_place)) return NULL;
+    const bool marked = name.size > 1 && name.data[name.size - 1] == '_' && name.data[name.size - 2] != '_';
+    *out = find_exactly(name);
+    *in_place = !*out && marked;
+    if (*in_place) *out = find_exactly((kas_span){name.data, name.size - 1});
+    if (*out) return NULL;
     return kas_refuse(KAS_REASON_OPERATOR,
-                      "the call of \"%.*s\" is unsupported: it is not on the list of known "
-                      "operators",
+                      "the call of \"%.*s\" is unsupported: it is not on the list of known operators",
                       KAS_SPAN_ARGS(name));
 }
 
@@ -81,22 +82,22 @@ static kas_span parameter_name(const kas_script_call *call, int index)
     return name;
 }
 
-static kas_status bind_arguments(kas_script_call *call, const kas_script_value *arguments,
-                                 const kas_span *keywords, size_t count)
+static kas_status bind_arguments(kas_script_call *call, const kas_script_arguments *arguments)
 {
     const int parameters = count_parameters(call->op);
-    for (size_t i = 0; i < count; ++i) {
-        const int at = keywords[i].size ? find_parameter(call->op, keywords[i]) : (int)i;
+    for (size_t i = 0; i < arguments->count; ++i) {
+        const kas_span keyword = arguments->keywords[i];
+        const int at = keyword.size ? find_parameter(call->op, keyword) : (int)i;
         if (at < 0)
             return kas_refuse(KAS_REASON_UNSUPPORTED, "the argument \"%.*s\" is not supported",
-                              KAS_SPAN_ARGS(keywords[i]));
+                              KAS_SPAN_ARGS(keyword));
         if (at >= parameters)
-            return kas_refuse(KAS_REASON_UNSUPPORTED, "%zu arguments, where up to %d are supported", count,
-                              parameters);
+            return kas_refuse(KAS_REASON_UNSUPPORTED, "%zu arguments, where up to %d are supported",
+                              arguments->count, parameters);
         if (call->arguments[at])
             return kas_refuse(KAS_REASON_MALFORMED, "the argument \"%.*s\" is given twice",
                               KAS_SPAN_ARGS(parameter_name(call, at)));
-        call->arguments[at] = &arguments[i];
+        call->arguments[at] = &arguments->values[i];
     }
     const char *list = call->op->parameters;
     for (int i = 0; i < parameters; ++i) {
@@ -118,17 +119,8 @@ static void note_operator(kas_onnx_reader *lower, const char *name)
         lower->operators[(*lower->operator_count)++] = name;
 }
 
-/* Constants are computed with at once, which takes time as evaluating does. */
-static kas_status spend_on_constants(kas_script_reader *reader, const kas_script_value *argument)
-{
-    const kas_graph *graph = reader->lower.graph;
-    if (argument->kind != KAS_SCRIPT_VALUE_TENSOR || argument->tensor->value->tensor < 0) return NULL;
-    const kas_tensor *tensor = &graph->tensors[argument->tensor->value->tensor];
-    return tensor->constant ? kas_script_spend(reader, tensor->elements / KAS_SCRIPT_CONSTANTS_A_STEP) : NULL;
-}
-
-/* The tensor takes the result's value, for all that know it. Views would have to follow: they are refused. What is
- * no tensor is a buffer of rank 0, as the count of batches that BatchNorm keeps. */
+/* The tensor takes the result's value, for all that know it. Views would have to follow: they are refused.
+ * What is no tensor is a buffer of rank 0, as the count of batches that BatchNorm keeps. */
 static kas_status change_in_place(kas_script_call *call)
 {
     const kas_script_value *self = call->arguments[0];
@@ -154,13 +146,18 @@ static void mark_shared(const kas_script_value *value)
             value->list->items[i].tensor->shared = true;
 }
 
-static kas_status lower_call(kas_script_call *call, const kas_script_value *arguments,
-                             const kas_span *keywords, size_t count, bool in_place)
+static kas_status check_nodes(const kas_onnx_reader *lower)
 {
-    KAS_TRY(bind_arguments(call, arguments, keywords, count));
-    for (size_t i = 0; i < count; ++i)
-        KAS_TRY(spend_on_constants(call->reader, &arguments[i]));
+    if (lower->graph->node_count <= lower->limits->nodes) return NULL;
+    return kas_refuse(KAS_REASON_LIMIT, "the graph has more nodes than the limit of %u",
+                      (unsigned)lower->limits->nodes);
+}
+
+static kas_status lower_call(kas_script_call *call, const kas_script_arguments *arguments, bool in_place)
+{
+    KAS_TRY(bind_arguments(call, arguments));
     KAS_TRY(call->op->lower(call));
+    KAS_TRY(check_nodes(call->lower));
     if (in_place) return change_in_place(call);
     if (!call->op->is_view) return NULL;
     mark_shared(call->arguments[0]);
@@ -168,16 +165,12 @@ static kas_status lower_call(kas_script_call *call, const kas_script_value *argu
     return NULL;
 }
 
-kas_status kas_script_call_op(kas_script_reader *reader, kas_span name, const kas_script_value *arguments,
-                              const kas_span *keywords, size_t count, kas_script_value *out)
+kas_status kas_script_call_op(kas_script_reader *reader, const kas_script_op *op, bool in_place,
+                              const kas_script_arguments *arguments, kas_script_value *out)
 {
-    bool in_place;
-    kas_script_call call = {.reader = reader, .lower = &reader->lower, .op = find_op(name, &in_place)};
-    KAS_TRY(kas_script_check_op(name));
-    KAS_TRY(
-        kas_annotate(lower_call(&call, arguments, keywords, count, in_place), "%.*s", KAS_SPAN_ARGS(name)));
-    if (call.result.kind == KAS_SCRIPT_VALUE_TENSOR || call.op->is_view)
-        note_operator(call.lower, call.op->name);
+    kas_script_call call = {.reader = reader, .lower = &reader->lower, .op = op};
+    KAS_TRY(kas_annotate(lower_call(&call, arguments, in_place), "%s%s", op->name, in_place ? "_" : ""));
+    if (call.result.kind == KAS_SCRIPT_VALUE_TENSOR || op->is_view) note_operator(call.lower, op->name);
     *out = call.result;
     return NULL;
 }
@@ -225,6 +218,7 @@ kas_status kas_script_operand_at(const kas_script_call *call, int index, kas_onn
                               KAS_SPAN_ARGS(parameter_name(call, index)));
         return kas_script_tensor_at(call, index, out);
     }
+    if (isinf(number)) number = copysign((double)FLT_MAX, number); /* of masks: beside it nothing counts */
     KAS_TRY(kas_onnx_value_new(call->lower, NULL, out));
     return kas_onnx_emit_scalar(call->lower, (float)number, &(*out)->tensor);
 }
@@ -350,8 +344,9 @@ kas_status kas_script_give_first(kas_script_call *call)
 
 kas_status kas_script_show_width(kas_script_reader *reader, const kas_onnx_value *x, int axis, int64_t size)
 {
-    if (axis < 0 || x->dims[axis] != KAS_SCRIPT_UNKNOWN_WIDTH || size == KAS_SCRIPT_UNKNOWN_WIDTH || size < 1)
-        return NULL;
-    reader->width = size;
-    return kas_refuse(KAS_REASON_SHAPE, "the input has the width %lld", (long long)size);
+    const int64_t unknown = KAS_SCRIPT_UNKNOWN_WIDTH, least = unknown / KAS_SCRIPT_UNKNOWN_PARTS;
+    if (reader->is_width_known || axis < 0 || size < 1 || size >= least) return NULL;
+    if (x->dims[axis] < least || unknown % x->dims[axis]) return NULL;
+    reader->width = size * (unknown / x->dims[axis]);
+    return kas_out_of_memory(); /* any failure would do: this one needs no memory, and nobody reads it */
 }

@@ -17,7 +17,7 @@
 
 enum {
     KAS_SCRIPT_MAX_NESTING = 64, /* of expressions within each other, and of blocks */
-    KAS_SCRIPT_MAX_SOURCE_BYTES = 4 << 20,
+    KAS_SCRIPT_MAX_SOURCE_BYTES = 2 << 20,
     KAS_SCRIPT_MAX_ARGUMENTS = 64, /* of a call or a function */
     KAS_SCRIPT_MAX_ITEMS = 65536,  /* of a list */
 };

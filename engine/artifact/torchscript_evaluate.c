@@ -96,15 +96,9 @@ static kas_status evaluate_index(kas_script_reader *reader, const kas_script_exp
 
 /* ---- calls --------------------------------------------------------------------------------------------- */
 
-typedef struct argument_list {
-    kas_script_value *values;
-    kas_span *keywords; /* empty: by position */
-    size_t count;
-} argument_list;
-
 /* `self` goes first, unless it is NULL. */
 static kas_status evaluate_arguments(kas_script_reader *reader, const kas_script_expression *call,
-                                     const kas_script_value *self, argument_list *out)
+                                     const kas_script_value *self, kas_script_arguments *out)
 {
     void *room;
     const size_t most = call->count + (self != NULL);
@@ -126,9 +120,9 @@ static kas_status call_function(kas_script_reader *reader, const kas_script_func
                                 const kas_script_expression *call, const kas_script_value *self,
                                 kas_script_value *out)
 {
-    argument_list arguments;
+    kas_script_arguments arguments;
     KAS_TRY(evaluate_arguments(reader, call, self, &arguments));
-    return kas_script_run(reader, function, arguments.values, arguments.count, arguments.keywords, out);
+    return kas_script_run(reader, function, &arguments, out);
 }
 
 /* annotate(T, value), unchecked_cast(T, value), uninitialized(T): the type says nothing that is needed. */
@@ -155,15 +149,17 @@ static bool takes_type(const kas_script_expression *callee)
 static kas_status call_global(kas_script_reader *reader, kas_span name, const kas_script_expression *call,
                               kas_script_value *out)
 {
-    argument_list arguments;
+    kas_script_arguments arguments;
     const kas_script_function *function;
+    const kas_script_op *op;
+    bool in_place;
     if (kas_span_begins(name, "__torch__.")) {
         KAS_TRY(kas_script_find_function(reader, name, &function));
         return call_function(reader, function, call, NULL, out);
     }
-    KAS_TRY(kas_script_check_op(name));
+    KAS_TRY(kas_script_find_op(name, &op, &in_place));
     KAS_TRY(evaluate_arguments(reader, call, NULL, &arguments));
-    return kas_script_call_op(reader, name, arguments.values, arguments.keywords, arguments.count, out);
+    return kas_script_call_op(reader, op, in_place, &arguments, out);
 }
 
 static kas_status call_method(kas_script_reader *reader, const kas_script_value *self,
@@ -237,7 +233,7 @@ kas_status kas_script_evaluate(kas_script_reader *reader, const kas_script_expre
 {
     *out = (kas_script_value){0};
     if (reader->depth_left == 0)
-        return kas_refuse(KAS_REASON_LIMIT, "calls are nested deeper than the limit of %d: is one recursive?",
+        return kas_refuse(KAS_REASON_LIMIT, "calls and expressions are nested deeper than the limit of %d",
                           (int)KAS_SCRIPT_MAX_DEPTH);
     KAS_TRY(kas_script_spend(reader, KAS_SCRIPT_EXPRESSION_STEPS));
     --reader->depth_left;

@@ -42,7 +42,7 @@ static bool is_reserved(kas_span word)
         "if",    "import", "in",     "is",     "lambda", "nonlocal", "not",   "or",       "pass",
         "raise", "return", "try",    "while",  "with",   "yield"};
     for (size_t i = 0; i < sizeof words / sizeof *words; ++i)
-        if (kas_span_is(word, words[i])) return true;
+        if (word.data[0] == (uint8_t)words[i][0] && kas_span_is(word, words[i])) return true;
     return false;
 }
 

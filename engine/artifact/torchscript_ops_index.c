@@ -162,11 +162,38 @@ static kas_status slice_batch(kas_script_call *call, int64_t start, int64_t end,
     return kas_script_give(call, x);
 }
 
+/* Python's rules: negative positions count from the end, all are clamped; nothing may be left. */
+static void clamp_range(int64_t dim, int64_t *start, int64_t *end)
+{
+    *start = clamp(*start < 0 ? *start + dim : *start, 0, dim);
+    *end = clamp(*end < 0 ? *end + dim : *end, 0, dim);
+}
+
+/* Of a list: it has no dimension, so start, end and step are the first to third. */
+static kas_status slice_list(kas_script_call *call)
+{
+    const kas_script_list *list = call->arguments[0]->list;
+    int64_t start, end, step;
+    KAS_TRY(kas_script_int_at(call, 1, 0, &start));
+    KAS_TRY(kas_script_int_at(call, 2, INT64_MAX, &end));
+    KAS_TRY(kas_script_int_at(call, 3, 1, &step));
+    if (step != 1)
+        return kas_refuse(KAS_REASON_UNSUPPORTED, "of a list, with a step of %lld", (long long)step);
+    clamp_range((int64_t)list->count, &start, &end);
+    KAS_TRY(kas_script_spend(call->reader, list->count));
+    KAS_TRY(kas_script_list_new(call->reader, call->arguments[0]->kind, 0, &call->result));
+    for (int64_t i = start; i < end; ++i)
+        KAS_TRY(kas_script_list_append(call->reader, call->result.list, list->items[i]));
+    return NULL;
+}
+
 static kas_status lower_slice(kas_script_call *call)
 {
     kas_onnx_value *x, *value;
     int64_t start, end, step;
     int axis;
+    const kas_script_value_kind kind = call->arguments[0]->kind;
+    if (kind == KAS_SCRIPT_VALUE_LIST || kind == KAS_SCRIPT_VALUE_TUPLE) return slice_list(call);
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     KAS_TRY(kas_script_axis_at(call, 1, 0, x->rank, &axis));
     KAS_TRY(kas_script_int_at(call, 2, 0, &start));
@@ -174,8 +201,7 @@ static kas_status lower_slice(kas_script_call *call)
     KAS_TRY(kas_script_int_at(call, 4, 1, &step));
     if (axis == x->batch_axis) return slice_batch(call, start, end, step);
     const int64_t dim = x->dims[axis];
-    start = clamp(start < 0 ? start + dim : start, 0, dim);
-    end = clamp(end < 0 ? end + dim : end, 0, dim);
+    clamp_range(dim, &start, &end);
     if (step < 1) return kas_refuse(KAS_REASON_SHAPE, "the step is %lld", (long long)step);
     if (start >= end)
         return kas_refuse(KAS_REASON_SHAPE, "the slice of %lld elements is empty", (long long)dim);
@@ -305,17 +331,43 @@ static kas_status lower_stack(kas_script_call *call)
     return kas_script_give(call, value);
 }
 
+/* Along each axis as often as said. */
+static kas_status lower_repeat(kas_script_call *call)
+{
+    kas_onnx_value *x, *parts[KAS_MAX_NODE_INPUTS];
+    int64_t times[KAS_ONNX_MAX_RANK];
+    size_t count;
+    KAS_TRY(kas_script_tensor_at(call, 0, &x));
+    KAS_TRY(kas_script_ints_at(call, 1, KAS_ONNX_MAX_RANK, times, &count));
+    if (count != (size_t)x->rank)
+        return kas_refuse(KAS_REASON_UNSUPPORTED, "%zu axes for rank %d", count, x->rank);
+    for (int axis = 0; axis < x->rank; ++axis) {
+        if (times[axis] == 1) continue;
+        if (times[axis] < 1 || times[axis] > KAS_MAX_NODE_INPUTS)
+            return kas_refuse(KAS_REASON_LIMIT, "%lld times; 1 to %d are supported", (long long)times[axis],
+                              (int)KAS_MAX_NODE_INPUTS);
+        for (int64_t i = 0; i < times[axis]; ++i)
+            parts[i] = x;
+        KAS_TRY(join(call, parts, (size_t)times[axis], axis, &x));
+    }
+    return kas_script_give(call, x);
+}
+
+/* The unsafe ones promise that no part is changed in place. */
 const kas_script_op kas_script_ops_index[] = {
     {"torch.cat", lower_cat, "tensors dim?", 0, false},
     {"torch.chunk", lower_chunk, "self chunks dim?", 0, true},
     {"torch.concat", lower_cat, "tensors dim?", 0, false},
     {"torch.glu", lower_glu, "self dim?", 0, false},
     {"torch.narrow", lower_narrow, "self dim start length", 0, true},
+    {"torch.repeat", lower_repeat, "self repeats", 0, false},
     {"torch.select", lower_select, "self dim index", 0, true},
     {"torch.slice", lower_slice, "self dim? start? end? step?", 0, true},
     {"torch.split", lower_split, "self split_size dim?", 0, true},
     {"torch.split_with_sizes", lower_split, "self split_sizes dim?", 0, true},
     {"torch.stack", lower_stack, "tensors dim?", 0, false},
     {"torch.unbind", lower_unbind, "self dim?", 0, true},
+    {"torch.unsafe_chunk", lower_chunk, "self chunks dim?", 0, true},
+    {"torch.unsafe_split", lower_split, "self split_size dim?", 0, true},
     {NULL, NULL, NULL, 0, false},
 };

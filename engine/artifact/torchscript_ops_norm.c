@@ -11,7 +11,7 @@ static kas_status read_epsilon(const kas_script_call *call, int index, double ab
     KAS_TRY(kas_script_float_at(call, index, absent, &epsilon));
     *out = (float)epsilon;
     if (isfinite(epsilon) && epsilon >= 0) return NULL;
-    return kas_refuse(KAS_REASON_MALFORMED, "eps is %g", epsilon);
+    return kas_refuse(KAS_REASON_STATISTICS, "eps is %g", epsilon);
 }
 
 /* ---- batch_norm ---------------------------------------------------------------------------------------- */
@@ -35,6 +35,16 @@ static kas_status channel_parameter(const kas_script_call *call, int index, int6
                       (long long)channels);
 }
 
+/* A variance is measured: it is not negative, and not 0 where nothing is added to it. */
+static kas_status check_variances(const float *variances, size_t channels, float epsilon)
+{
+    for (size_t c = 0; c < channels; ++c)
+        if (variances[c] < 0 || (variances[c] == 0 && epsilon == 0))
+            return kas_refuse(KAS_REASON_STATISTICS, "the variance of channel %zu is %g, and eps is %g", c,
+                              (double)variances[c], (double)epsilon);
+    return NULL;
+}
+
 /* weight/√(variance + ε) and bias − mean·that, shaped to broadcast over the channels. */
 static kas_status emit_affine(kas_script_call *call, const float *const *parameters, const kas_shape *shape,
                               float epsilon, kas_onnx_value *factor, kas_onnx_value *offset)
@@ -42,6 +52,7 @@ static kas_status emit_affine(kas_script_call *call, const float *const *paramet
     const float *weight = parameters[BATCH_NORM_WEIGHT], *bias = parameters[BATCH_NORM_BIAS];
     const size_t channels = (size_t)shape->dims[0];
     float *factors, *offsets;
+    KAS_TRY(check_variances(parameters[BATCH_NORM_VARIANCE], channels, epsilon));
     KAS_TRY(kas_onnx_constant_room(call->lower, channels, &factors));
     kas_status status = kas_onnx_constant_room(call->lower, channels, &offsets);
     if (status) {
@@ -57,7 +68,7 @@ static kas_status emit_affine(kas_script_call *call, const float *const *paramet
     status = kas_onnx_emit_constant(call->lower, NULL, shape, factors, &factor->tensor);
     if (status) {
         kas_free(offsets);
-        return kas_annotate(status, "is a variance negative?");
+        return status;
     }
     return kas_onnx_emit_constant(call->lower, NULL, shape, offsets, &offset->tensor);
 }
@@ -224,33 +235,59 @@ static kas_status normalise_groups(kas_script_call *call, kas_onnx_value *x, int
     return kas_onnx_settle(call->lower, tensor, *out);
 }
 
+static kas_status check_channels(const kas_onnx_value *x)
+{
+    if (x->rank >= 2 && x->batch_axis == 0 && x->dims[0] == 1) return NULL;
+    return kas_refuse(KAS_REASON_MIXES_ROWS, "the input must begin with the batch and then have channels");
+}
+
+/* Times weight plus bias, the arguments from `first` on, each of one value for every channel of x. */
+static kas_status give_scaled(kas_script_call *call, const kas_onnx_value *x, kas_onnx_value *value,
+                              int first)
+{
+    static const kas_binary steps[] = {KAS_MUL, KAS_ADD};
+    for (int i = 0; i < 2; ++i) {
+        kas_onnx_value *parameter;
+        KAS_TRY(kas_script_optional_tensor(call, first + i, &parameter));
+        if (!parameter) continue;
+        KAS_TRY(over_channels(call, parameter, x, &parameter));
+        KAS_TRY(kas_onnx_binary(call->lower, steps[i], value, parameter, &value));
+    }
+    return kas_script_give(call, value);
+}
+
 static kas_status lower_group_norm(kas_script_call *call)
 {
-    kas_onnx_value *x, *weight, *bias, *value;
+    kas_onnx_value *x, *weight, *value;
     int64_t groups;
     float epsilon;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     KAS_TRY(kas_script_int_at(call, 1, 0, &groups));
     KAS_TRY(kas_script_optional_tensor(call, 2, &weight));
-    KAS_TRY(kas_script_optional_tensor(call, 3, &bias));
     KAS_TRY(read_epsilon(call, 4, 1e-5, &epsilon));
-    if (x->rank < 2 || x->batch_axis != 0 || x->dims[0] != 1)
-        return kas_refuse(KAS_REASON_MIXES_ROWS,
-                          "the input must begin with the batch and then have channels");
+    KAS_TRY(check_channels(x));
     if (weight && weight->rank == 1) KAS_TRY(kas_script_show_width(call->reader, x, 1, weight->dims[0]));
     if (groups < 1 || x->dims[1] % groups)
         return kas_refuse(KAS_REASON_SHAPE, "%lld channels do not divide into %lld groups",
                           (long long)x->dims[1], (long long)groups);
     KAS_TRY(normalise_groups(call, x, groups, epsilon, &value));
-    if (weight) {
-        KAS_TRY(over_channels(call, weight, x, &weight));
-        KAS_TRY(kas_onnx_binary(call->lower, KAS_MUL, value, weight, &value));
-    }
-    if (bias) {
-        KAS_TRY(over_channels(call, bias, x, &bias));
-        KAS_TRY(kas_onnx_binary(call->lower, KAS_ADD, value, bias, &value));
-    }
-    return kas_script_give(call, value);
+    return give_scaled(call, x, value, 2);
+}
+
+/* Each channel is a group of its own, with the statistics of one row: rows stay apart. */
+static kas_status lower_instance_norm(kas_script_call *call)
+{
+    kas_onnx_value *x, *value;
+    bool own_statistics;
+    float epsilon;
+    KAS_TRY(kas_script_tensor_at(call, 0, &x));
+    KAS_TRY(kas_script_bool_at(call, 5, true, &own_statistics));
+    KAS_TRY(read_epsilon(call, 7, 1e-5, &epsilon));
+    if (!own_statistics) return kas_refuse(KAS_REASON_UNSUPPORTED, "with running statistics");
+    if (x->rank < 3) return kas_refuse(KAS_REASON_SHAPE, "the input has the rank %d", x->rank);
+    KAS_TRY(check_channels(x));
+    KAS_TRY(normalise_groups(call, x, x->dims[1], epsilon, &value));
+    return give_scaled(call, x, value, 1);
 }
 
 /* ---- softmax ------------------------------------------------------------------------------------------- */
@@ -286,6 +323,8 @@ const kas_script_op kas_script_ops_norm[] = {
     {"torch.batch_norm", lower_batch_norm,
      "input weight bias running_mean running_var training momentum eps cudnn_enabled?", 0, false},
     {"torch.group_norm", lower_group_norm, "input num_groups weight? bias? eps? cudnn_enabled?", 0, false},
+    {"torch.instance_norm", lower_instance_norm,
+     "input weight bias running_mean running_var use_input_stats momentum eps cudnn_enabled?", 0, false},
     {"torch.layer_norm", lower_layer_norm, "input normalized_shape weight? bias? eps? cudnn_enable?", 0,
      false},
     {"torch.log_softmax", lower_softmax, "self dim dtype?", 1, false},

@@ -32,14 +32,6 @@ static kas_status check_linear(const kas_onnx_value *x, const kas_onnx_value *we
     return NULL;
 }
 
-/* Constants by constants are computed at once. */
-static kas_status spend_on_product(const kas_script_call *call, int x, int weight, int64_t outputs)
-{
-    if (!is_constant(call, x) || !is_constant(call, weight)) return NULL;
-    return kas_script_spend(call->reader, call->lower->graph->tensors[x].elements * (size_t)outputs /
-                                              KAS_SCRIPT_CONSTANTS_A_STEP);
-}
-
 static kas_status emit_linear(kas_script_call *call, kas_onnx_value *x, kas_onnx_value *weight,
                               kas_onnx_value *bias, kas_onnx_value *out)
 {
@@ -48,7 +40,6 @@ static kas_status emit_linear(kas_script_call *call, kas_onnx_value *x, kas_onnx
     KAS_TRY(kas_onnx_tensor_index(call->lower, x, &node.inputs[0]));
     KAS_TRY(kas_onnx_tensor_index(call->lower, weight, &node.inputs[1]));
     if (bias) KAS_TRY(kas_onnx_tensor_index(call->lower, bias, &node.inputs[2]));
-    KAS_TRY(spend_on_product(call, node.inputs[0], node.inputs[1], weight->dims[0]));
     KAS_TRY(kas_onnx_row_shape(out, &shape));
     return kas_onnx_emit(call->lower, &node, &shape, &out->tensor);
 }
@@ -85,16 +76,11 @@ static kas_status lower_linear(kas_script_call *call)
 
 /* ---- matmul -------------------------------------------------------------------------------------------- */
 
-/* The inner dimensions tell the width; the rank of the first says which axis of the second is summed over. */
+/* The inner dimensions tell the width; the rank of the second says which of its axes is summed over. */
 static kas_status multiply(kas_script_call *call, kas_onnx_value *a, kas_onnx_value *b, kas_onnx_value **out)
 {
-    int x, y;
-    if (a->rank > 0 && b->rank > 0) {
+    if (a->rank > 0 && b->rank > 0)
         KAS_TRY(kas_script_show_width(call->reader, a, a->rank - 1, b->dims[b->rank > 1 ? b->rank - 2 : 0]));
-        KAS_TRY(kas_onnx_tensor_index(call->lower, a, &x));
-        KAS_TRY(kas_onnx_tensor_index(call->lower, b, &y));
-        KAS_TRY(spend_on_product(call, x, y, b->dims[b->rank - 1]));
-    }
     return kas_onnx_matmul(call->lower, a, b, out);
 }
 
@@ -137,44 +123,90 @@ static kas_status lower_addmm(kas_script_call *call)
 
 /* ---- attention ----------------------------------------------------------------------------------------- */
 
-/* softmax(q·kᵀ·scale)·v over the last two axes. */
-static kas_status attend(kas_script_call *call, kas_onnx_value *q, kas_onnx_value *k, kas_onnx_value *v,
-                         double factor, kas_onnx_value **out)
+typedef struct attention {
+    kas_onnx_value *q, *k, *v;
+    kas_onnx_value *mask; /* what is added to the scores; NULL: nothing */
+    bool causal;
+    double scale;
+} attention;
+
+/* What is added to a score that must not count: exp of it is 0 beside any other. */
+#define MASKED (-1e30f)
+
+/* 0 on and below the diagonal, MASKED above: every position has one that counts. */
+static kas_status causal_mask(kas_script_call *call, int64_t positions, int64_t keys, kas_onnx_value **out)
 {
-    int order[KAS_ONNX_MAX_RANK], axis;
-    kas_onnx_value *keys, *scores;
-    for (int i = 0; i < k->rank; ++i)
-        order[i] = i;
-    order[k->rank - 1] = k->rank - 2;
-    order[k->rank - 2] = k->rank - 1;
-    KAS_TRY(kas_script_unary(call, KAS_ACT_AFFINE, factor, 0, q, &q));
-    KAS_TRY(kas_onnx_transpose(call->lower, k, order, &keys));
-    KAS_TRY(multiply(call, q, keys, &scores));
+    const kas_shape shape = {.rank = 2, .dims = {positions, keys}};
+    size_t elements;
+    float *values;
+    if (!kas_shape_elements(&shape, &elements))
+        return kas_refuse(KAS_REASON_LIMIT, "the causal mask is too large");
+    KAS_TRY(kas_onnx_value_new(call->lower, NULL, out));
+    (*out)->rank = 2;
+    (*out)->dims[0] = positions;
+    (*out)->dims[1] = keys;
+    KAS_TRY(kas_onnx_constant_room(call->lower, elements, &values));
+    for (int64_t i = 0; i < positions; ++i)
+        for (int64_t k = 0; k < keys; ++k)
+            values[i * keys + k] = k > i ? MASKED : 0;
+    return kas_onnx_emit_constant(call->lower, NULL, &shape, values, &(*out)->tensor);
+}
+
+/* q·kᵀ·scale + mask, over the last two axes. */
+static kas_status score(kas_script_call *call, const attention *all, kas_onnx_value **out)
+{
+    const int rank = all->k->rank;
+    int order[KAS_ONNX_MAX_RANK];
+    kas_onnx_value *q, *keys, *mask;
+    for (int i = 0; i < rank; ++i)
+        order[i] = i < rank - 2 ? i : 2 * rank - 3 - i;
+    KAS_TRY(kas_script_unary(call, KAS_ACT_AFFINE, all->scale, 0, all->q, &q));
+    KAS_TRY(kas_onnx_transpose(call->lower, all->k, order, &keys));
+    KAS_TRY(multiply(call, q, keys, out));
+    if (all->mask) KAS_TRY(kas_script_binary(call, KAS_ADD, *out, all->mask, out));
+    if (!all->causal) return NULL;
+    KAS_TRY(causal_mask(call, (*out)->dims[(*out)->rank - 2], (*out)->dims[(*out)->rank - 1], &mask));
+    return kas_script_binary(call, KAS_ADD, *out, mask, out);
+}
+
+static kas_status attend(kas_script_call *call, const attention *all, kas_onnx_value **out)
+{
+    kas_onnx_value *scores;
+    int axis;
+    KAS_TRY(score(call, all, &scores));
     KAS_TRY(kas_onnx_row_axis(scores, scores->rank - 1, &axis));
     KAS_TRY(kas_onnx_emit_softmax(call->lower, scores->tensor, axis, &scores->tensor));
-    return multiply(call, scores, v, out);
+    return multiply(call, scores, all->v, out);
+}
+
+static kas_status read_attention(kas_script_call *call, attention *out)
+{
+    kas_onnx_value **const factors[3] = {&out->q, &out->k, &out->v};
+    double dropout;
+    bool grouped;
+    for (int i = 0; i < 3; ++i) {
+        KAS_TRY(kas_script_tensor_at(call, i, factors[i]));
+        if ((*factors[i])->rank < 2)
+            return kas_refuse(KAS_REASON_SHAPE, "a factor of rank %d, which has no positions",
+                              (*factors[i])->rank);
+    }
+    KAS_TRY(kas_script_optional_tensor(call, 3, &out->mask));
+    KAS_TRY(kas_script_float_at(call, 4, 0, &dropout));
+    KAS_TRY(kas_script_bool_at(call, 5, false, &out->causal));
+    KAS_TRY(kas_script_float_at(call, 6, 1 / sqrt((double)out->q->dims[out->q->rank - 1]), &out->scale));
+    KAS_TRY(kas_script_bool_at(call, 7, false, &grouped));
+    if (dropout != 0 || grouped) return kas_refuse(KAS_REASON_UNSUPPORTED, "with dropout or enable_gqa");
+    if (out->mask && !kas_onnx_type_is_float(out->mask->type))
+        return kas_refuse(KAS_REASON_UNSUPPORTED, "with a mask of booleans; one that is added is supported");
+    return isfinite(out->scale) ? NULL : kas_refuse(KAS_REASON_NOT_FINITE, "the scale is not finite");
 }
 
 static kas_status lower_attention(kas_script_call *call)
 {
-    kas_onnx_value *factors[3], *value;
-    double dropout, factor;
-    bool causal, grouped;
-    for (int i = 0; i < 3; ++i) {
-        KAS_TRY(kas_script_tensor_at(call, i, &factors[i]));
-        if (factors[i]->rank < 2)
-            return kas_refuse(KAS_REASON_SHAPE, "a factor of rank %d, which has no positions",
-                              factors[i]->rank);
-    }
-    KAS_TRY(kas_script_float_at(call, 4, 0, &dropout));
-    KAS_TRY(kas_script_bool_at(call, 5, false, &causal));
-    KAS_TRY(kas_script_bool_at(call, 7, false, &grouped));
-    if (kas_script_given(call, 3) || dropout != 0 || causal || grouped)
-        return kas_refuse(KAS_REASON_UNSUPPORTED, "with a mask, dropout, is_causal or enable_gqa");
-    const double head = (double)factors[0]->dims[factors[0]->rank - 1];
-    KAS_TRY(kas_script_float_at(call, 6, 1 / sqrt(head), &factor));
-    if (!isfinite(factor)) return kas_refuse(KAS_REASON_NOT_FINITE, "the scale is not finite");
-    KAS_TRY(attend(call, factors[0], factors[1], factors[2], factor, &value));
+    attention all;
+    kas_onnx_value *value;
+    KAS_TRY(read_attention(call, &all));
+    KAS_TRY(attend(call, &all, &value));
     return kas_script_give(call, value);
 }
 

@@ -63,25 +63,29 @@ static int64_t elements_of_row(const kas_onnx_value *x)
     return elements;
 }
 
-/* The batch is where it is named; where it is not, the −1 stands for it, or the example's batch that tracing
- * wrote. */
-static kas_status complete_target(kas_script_call *call, const kas_onnx_value *x, const target *to)
+/* Where tracing wrote the example's batch into the shape, alone or merged with an axis behind it, as [3·7,
+ * 4]. */
+static void find_example_batch(const kas_script_call *call, target *to)
+{
+    const int64_t example = call->lower->fixed_batch;
+    kas_onnx_value *shape = to->shape;
+    if (example < 1 || shape->batch_axis >= 0 || shape->rank == 0 || to->inferred == 0) return;
+    if (shape->dims[0] % example || (to->inferred > 0 && shape->dims[0] != example)) return;
+    shape->batch_axis = 0;
+    shape->dims[0] /= example;
+    to->known /= example;
+}
+
+/* The batch is where it is named; where it is not, the −1 stands for it. */
+static kas_status complete_target(const kas_onnx_value *x, const target *to)
 {
     char a[KAS_ONNX_SHAPE_TEXT];
     kas_onnx_value *shape = to->shape;
-    const int64_t example = call->lower->fixed_batch;
-    int64_t known = to->known;
-    if (x->batch_axis >= 0 && shape->batch_axis < 0 && to->inferred != 0 && shape->rank > 0 && example > 0 &&
-        shape->dims[0] == example) {
-        shape->batch_axis = 0;
-        shape->dims[0] = 1;
-        known /= example;
-    }
     if (to->inferred >= 0) {
-        if (elements_of_row(x) % known)
+        if (elements_of_row(x) % to->known)
             return kas_refuse(KAS_REASON_SHAPE, "the shape %s does not divide into parts of %lld",
-                              kas_onnx_shape_text(x, a), (long long)known);
-        shape->dims[to->inferred] = elements_of_row(x) / known;
+                              kas_onnx_shape_text(x, a), (long long)to->known);
+        shape->dims[to->inferred] = elements_of_row(x) / to->known;
         if (x->batch_axis >= 0 && shape->batch_axis < 0) shape->batch_axis = to->inferred;
     }
     if (x->batch_axis < 0 || shape->batch_axis >= 0) return NULL;
@@ -96,7 +100,8 @@ static kas_status lower_view(kas_script_call *call)
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     KAS_TRY(read_target(call, &to));
     KAS_TRY(show_width(call, x, &to));
-    KAS_TRY(complete_target(call, x, &to));
+    if (x->batch_axis >= 0) find_example_batch(call, &to);
+    KAS_TRY(complete_target(x, &to));
     return give_reshaped(call, x, to.shape);
 }
 
@@ -253,44 +258,49 @@ static kas_status lower_t(kas_script_call *call)
 
 /* ---- expand -------------------------------------------------------------------------------------------- */
 
-/* A size of −1 keeps the axis; the batch is kept by −1, by its own size, or by the example's that tracing
- * wrote. */
+/* The axis that holds the batch is kept: by −1, by its own size, or by the example's that tracing wrote. */
+static kas_status keep_batch(const kas_script_call *call, int axis, int64_t have, kas_integer wanted)
+{
+    const bool own = wanted.kind == KAS_INTEGER_BATCH && wanted.value == have;
+    const bool example =
+        wanted.kind == KAS_INTEGER_KNOWN && wanted.value > 0 && wanted.value == call->lower->fixed_batch;
+    if (own || example || (wanted.kind == KAS_INTEGER_KNOWN && wanted.value == -1)) return NULL;
+    return kas_refuse(KAS_REASON_MIXES_ROWS, "axis %d, which holds the batch, is changed", axis);
+}
+
+/* A size of −1 keeps an axis. What has no batch may be repeated for each of its rows. */
 static kas_status expand_dims(const kas_script_call *call, const kas_onnx_value *x, const kas_integer *sizes,
                               kas_onnx_value *shape)
 {
     const int lead = shape->rank - x->rank;
     for (int i = 0; i < shape->rank; ++i) {
         const int64_t have = i < lead ? 1 : x->dims[i - lead], want = sizes[i].value;
-        const bool keeps = sizes[i].kind == KAS_INTEGER_KNOWN && want == -1 && i >= lead;
         shape->dims[i] = have;
         if (i >= lead && i - lead == x->batch_axis) {
-            const bool fits = sizes[i].kind == KAS_INTEGER_BATCH
-                                  ? want == have
-                                  : want == call->lower->fixed_batch && want > 0;
+            KAS_TRY(keep_batch(call, i, have, sizes[i]));
             shape->batch_axis = i;
-            if (!keeps && !fits)
-                return kas_refuse(KAS_REASON_MIXES_ROWS, "axis %d, which holds the batch, is changed", i);
-            continue;
-        }
-        if (sizes[i].kind != KAS_INTEGER_KNOWN)
+        } else if (sizes[i].kind == KAS_INTEGER_BATCH && x->batch_axis < 0 && shape->batch_axis < 0 &&
+                   have == 1) {
+            shape->batch_axis = i;
+            shape->dims[i] = want;
+        } else if (sizes[i].kind != KAS_INTEGER_KNOWN) {
             return kas_refuse(KAS_REASON_MIXES_ROWS, "axis %d is repeated for each row of the batch", i);
-        if (!keeps && want != have && (have != 1 || want < 1))
-            return kas_refuse(KAS_REASON_SHAPE, "axis %d of %lld elements cannot have %lld", i,
-                              (long long)have, (long long)want);
-        if (!keeps) shape->dims[i] = want;
+        } else if (want != -1 || i < lead) {
+            if (want != have && (have != 1 || want < 1))
+                return kas_refuse(KAS_REASON_SHAPE, "axis %d of %lld elements cannot have %lld", i,
+                                  (long long)have, (long long)want);
+            shape->dims[i] = want;
+        }
     }
     return NULL;
 }
 
-static kas_status lower_expand(kas_script_call *call)
+static kas_status expand(kas_script_call *call, kas_onnx_value *x, const kas_integer *sizes, size_t count)
 {
-    kas_onnx_value *x, *value;
-    kas_integer sizes[KAS_ONNX_MAX_RANK];
+    kas_onnx_value *value;
     int64_t stride[KAS_MAX_RANK];
-    size_t count, elements;
+    size_t elements;
     kas_shape row;
-    KAS_TRY(kas_script_tensor_at(call, 0, &x));
-    KAS_TRY(kas_script_sizes_at(call, 1, KAS_ONNX_MAX_RANK, sizes, &count));
     if (count < (size_t)x->rank) return kas_refuse(KAS_REASON_SHAPE, "%zu sizes for rank %d", count, x->rank);
     KAS_TRY(kas_onnx_value_new(call->lower, x, &value));
     value->rank = (int)count;
@@ -305,6 +315,28 @@ static kas_status lower_expand(kas_script_call *call)
         KAS_TRY(kas_onnx_emit_strided(call->lower, value->tensor, &row, 0, stride, &value->tensor));
     }
     return kas_script_give(call, value);
+}
+
+static kas_status lower_expand(kas_script_call *call)
+{
+    kas_onnx_value *x;
+    kas_integer sizes[KAS_ONNX_MAX_RANK];
+    size_t count;
+    KAS_TRY(kas_script_tensor_at(call, 0, &x));
+    KAS_TRY(kas_script_sizes_at(call, 1, KAS_ONNX_MAX_RANK, sizes, &count));
+    return expand(call, x, sizes, count);
+}
+
+static kas_status lower_expand_as(kas_script_call *call)
+{
+    kas_onnx_value *x, *other;
+    kas_integer sizes[KAS_ONNX_MAX_RANK];
+    KAS_TRY(kas_script_tensor_at(call, 0, &x));
+    KAS_TRY(kas_script_tensor_at(call, 1, &other));
+    for (int i = 0; i < other->rank; ++i)
+        sizes[i] = (kas_integer){.kind = i == other->batch_axis ? KAS_INTEGER_BATCH : KAS_INTEGER_KNOWN,
+                                 .value = other->dims[i]};
+    return expand(call, x, sizes, (size_t)other->rank);
 }
 
 /* ---- the same ------------------------------------------------------------------------------------------ */
@@ -328,13 +360,16 @@ const kas_script_op kas_script_ops_shape[] = {
     {"torch.contiguous", lower_same, "self memory_format?", 0, true},
     {"torch.detach", lower_same, "self", 0, true},
     {"torch.expand", lower_expand, "self size implicit?", 0, true},
+    {"torch.expand_as", lower_expand_as, "self other", 0, true},
     {"torch.flatten", lower_flatten, "self start_dim? end_dim?", 0, true},
+    {"torch.numpy_T", lower_t, "self", 0, true},
     {"torch.permute", lower_permute, "self dims", 0, true},
     {"torch.reshape", lower_view, "self shape", 0, true},
     {"torch.squeeze", lower_squeeze, "self dim?", 0, true},
     {"torch.t", lower_t, "self", 0, true},
     {"torch.to", lower_to, "self dtype non_blocking? copy? memory_format?", 0, true},
     {"torch.transpose", lower_transpose, "self dim0 dim1", 0, true},
+    {"torch.type_as", lower_same, "self other", 0, true},
     {"torch.unflatten", lower_unflatten, "self dim sizes", 0, true},
     {"torch.unsqueeze", lower_unsqueeze, "self dim", 0, true},
     {"torch.view", lower_view, "self size", 0, true},

@@ -160,7 +160,7 @@ static kas_status check_rank(const kas_script_call *call, int rank)
 {
     kas_onnx_value *x;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
-    if (x->rank == rank) return NULL;
+    if (rank == 0 || x->rank == rank) return NULL; /* 0: any */
     return kas_refuse(KAS_REASON_SHAPE, "the input has the rank %d, not %d", x->rank, rank);
 }
 
@@ -170,7 +170,7 @@ static kas_status lower_conv(kas_script_call *call)
     return convolve(call, 6);
 }
 
-/* What tracing writes for all of them. */
+/* What tracing writes for all of them but those whose padding is a word. */
 static kas_status lower_convolution(kas_script_call *call)
 {
     bool transposed;
@@ -286,6 +286,7 @@ const kas_script_op kas_script_ops_window[] = {
      "input weight bias stride padding dilation transposed output_padding groups benchmark deterministic "
      "cudnn_enabled allow_tf32?",
      0, false},
+    {"torch._convolution_mode", lower_conv, "input weight bias stride padding dilation groups", 0, false},
     {"torch.adaptive_avg_pool1d", lower_adaptive_pool, "self output_size", 3, false},
     {"torch.adaptive_avg_pool2d", lower_adaptive_pool, "self output_size", 4, false},
     {"torch.avg_pool1d", lower_avg_pool, "self kernel_size stride? padding? ceil_mode? count_include_pad?", 3,

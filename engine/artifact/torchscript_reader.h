@@ -19,16 +19,16 @@
 #include "engine/artifact/torchscript_code.h"
 
 enum {
-    KAS_SCRIPT_MAX_STEPS = 4000000, /* names looked at, 64 elements of constants computed with … */
+    KAS_SCRIPT_MAX_STEPS = 4000000, /* names and items looked at, expressions evaluated */
     KAS_SCRIPT_EXPRESSION_STEPS = 16,
-    KAS_SCRIPT_CONSTANTS_A_STEP = 64,
     KAS_SCRIPT_MAX_DEPTH = 256,  /* calls and expressions within each other */
     KAS_SCRIPT_MAX_TURNS = 4096, /* of a loop */
 };
 
-/* Stands for the width of the input until it is known: a prime, so that nothing divides it by chance, and
- * larger than any size that a weight can have. */
-#define KAS_SCRIPT_UNKNOWN_WIDTH 67108859
+/* Stands for the width of the input until it is known: far larger than a row is, and 2^13·3^2·5·7·11, so that
+ * parts of it are still told as such. */
+#define KAS_SCRIPT_UNKNOWN_WIDTH 28385280
+enum { KAS_SCRIPT_UNKNOWN_PARTS = 64 }; /* that it is cut into, at most */
 
 typedef enum kas_script_value_kind {
     KAS_SCRIPT_VALUE_NONE = 0,
@@ -85,9 +85,11 @@ typedef struct kas_script_reader {
     kas_script_unit *units[KAS_SCRIPT_BUCKETS];
     kas_script_weight *weights[KAS_SCRIPT_BUCKETS];
     kas_script_frame *frame;
-    uint32_t steps_left, depth_left;
-    int64_t width;   /* that a call has shown; 0: none yet */
-    bool is_located; /* the refusal on its way out says where */
+    uint32_t steps_left, depth_left, calls_left;
+    uint64_t weight_elements; /* made into constants of the graph */
+    int64_t width;            /* that a call has shown; 0: none yet */
+    bool is_width_known;      /* calls need not show it */
+    bool is_located;          /* the refusal on its way out says where */
 } kas_script_reader;
 
 /* ---- torchscript_lookup.c: what a name of the archive stands for --------------------------------------- */
@@ -143,9 +145,15 @@ bool kas_script_number(const kas_script_value *value, double *out);
 
 /* ---- torchscript_run.c and torchscript_evaluate.c ------------------------------------------------------ */
 
+/* Evaluated arguments; an empty keyword: by position. */
+typedef struct kas_script_arguments {
+    kas_script_value *values;
+    kas_span *keywords;
+    size_t count;
+} kas_script_arguments;
+
 kas_status kas_script_run(kas_script_reader *reader, const kas_script_function *function,
-                          const kas_script_value *arguments, size_t count, const kas_span *keywords,
-                          kas_script_value *out) KAS_MUST_USE;
+                          const kas_script_arguments *arguments, kas_script_value *out) KAS_MUST_USE;
 kas_status kas_script_evaluate(kas_script_reader *reader, const kas_script_expression *expression,
                                kas_script_value *out) KAS_MUST_USE;
 /* NULL: there is no such name here. */
@@ -180,14 +188,14 @@ struct kas_script_op {
 /* The tables, each ending with a NULL name; in the files named for them. */
 extern const kas_script_op kas_script_ops_language[], kas_script_ops_activation[],
     kas_script_ops_elementwise[], kas_script_ops_product[], kas_script_ops_norm[], kas_script_ops_shape[],
-    kas_script_ops_index[], kas_script_ops_reduce[], kas_script_ops_window[];
+    kas_script_ops_index[], kas_script_ops_reduce[], kas_script_ops_window[], kas_script_ops_fill[];
 
-/* Refuses a name that is not on the list. */
-kas_status kas_script_check_op(kas_span name) KAS_MUST_USE;
-/* `name` is the callee as it is written; the arguments are evaluated. keywords[i] is empty for one given by
- * position. */
-kas_status kas_script_call_op(kas_script_reader *reader, kas_span name, const kas_script_value *arguments,
-                              const kas_span *keywords, size_t count, kas_script_value *out) KAS_MUST_USE;
+/* `name` as it is written in the code; refuses one that is not on the list. A name that ends with one '_' is
+ * the same operator in place. */
+kas_status kas_script_find_op(kas_span name, const kas_script_op **out, bool *in_place) KAS_MUST_USE;
+
+kas_status kas_script_call_op(kas_script_reader *reader, const kas_script_op *op, bool in_place,
+                              const kas_script_arguments *arguments, kas_script_value *out) KAS_MUST_USE;
 
 /* Arguments, with what holds where one is left out or None. Refusals name the parameter. */
 bool kas_script_given(const kas_script_call *call, int index);
@@ -223,7 +231,8 @@ kas_status kas_script_give_first(kas_script_call *call) KAS_MUST_USE;
 /* Refuses a `dtype` other than None and float32. */
 kas_status kas_script_check_dtype(const kas_script_call *call, int index) KAS_MUST_USE;
 
-/* The call shows that this axis of x has `size` elements: ends the evaluation if it is the unknown width. */
+/* The call shows that this axis of x has `size` elements: ends the evaluation if it is the unknown width, or
+ * a part of it. */
 kas_status kas_script_show_width(kas_script_reader *reader, const kas_onnx_value *x, int axis,
                                  int64_t size) KAS_MUST_USE;
 

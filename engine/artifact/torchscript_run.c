@@ -62,10 +62,10 @@ static void bind(kas_script_frame *frame, kas_span name, kas_script_value value)
 static kas_status enter(kas_script_reader *reader, const kas_script_function *function)
 {
     void *room;
-    if (reader->depth_left == 0)
+    if (reader->calls_left == 0)
         return kas_refuse(KAS_REASON_LIMIT,
-                          "calls are nested deeper than the limit of %d: is %.*s recursive?",
-                          (int)KAS_SCRIPT_MAX_DEPTH, KAS_SPAN_ARGS(function->name));
+                          "calls are nested deeper than the limit of %u: is %.*s recursive?",
+                          (unsigned)reader->lower.limits->nesting, KAS_SPAN_ARGS(function->name));
     KAS_TRY(kas_script_spend(reader, function->name_count + 1));
     KAS_TRY(kas_arena_take(reader->arena, 1, sizeof(kas_script_frame), &room));
     kas_script_frame *frame = room;
@@ -75,14 +75,14 @@ static kas_status enter(kas_script_reader *reader, const kas_script_function *fu
     KAS_TRY(kas_arena_take(reader->arena, frame->capacity, sizeof(local), &room));
     frame->locals = room;
     reader->frame = frame;
-    --reader->depth_left;
+    --reader->calls_left;
     return NULL;
 }
 
 static void leave(kas_script_reader *reader)
 {
     reader->frame = reader->frame->outer;
-    ++reader->depth_left;
+    ++reader->calls_left;
 }
 
 /* ---- statements ---------------------------------------------------------------------------------------- */
@@ -217,22 +217,20 @@ static const kas_script_parameter *find_parameter(const kas_script_function *fun
     return parameter;
 }
 
-static kas_status bind_arguments(kas_script_reader *reader, const kas_script_value *arguments, size_t count,
-                                 const kas_span *keywords)
+static kas_status bind_arguments(kas_script_reader *reader, const kas_script_arguments *arguments)
 {
     const kas_script_function *function = reader->frame->function;
     const kas_script_parameter *next = function->parameters;
-    for (size_t i = 0; i < count; ++i) {
-        const kas_script_parameter *parameter =
-            keywords[i].size ? find_parameter(function, keywords[i]) : next;
-        if (!parameter && keywords[i].size)
-            return kas_refuse(KAS_REASON_MALFORMED, "it has no parameter \"%.*s\"",
-                              KAS_SPAN_ARGS(keywords[i]));
+    for (size_t i = 0; i < arguments->count; ++i) {
+        const kas_span keyword = arguments->keywords[i];
+        const kas_script_parameter *parameter = keyword.size ? find_parameter(function, keyword) : next;
+        if (!parameter && keyword.size)
+            return kas_refuse(KAS_REASON_MALFORMED, "it has no parameter \"%.*s\"", KAS_SPAN_ARGS(keyword));
         if (!parameter)
-            return kas_refuse(KAS_REASON_MALFORMED, "%zu arguments for %zu parameters", count,
+            return kas_refuse(KAS_REASON_MALFORMED, "%zu arguments for %zu parameters", arguments->count,
                               function->parameter_count);
-        if (!keywords[i].size) next = next->next;
-        bind(reader->frame, parameter->name, arguments[i]);
+        if (!keyword.size) next = next->next;
+        bind(reader->frame, parameter->name, arguments->values[i]);
     }
     return NULL;
 }
@@ -261,12 +259,11 @@ static kas_status check_statements(kas_script_reader *reader, const kas_script_f
         kas_refuse(KAS_REASON_UNSUPPORTED, "\"%.*s\" is not supported", KAS_SPAN_ARGS(statement->text)));
 }
 
-static kas_status run_entered(kas_script_reader *reader, const kas_script_value *arguments, size_t count,
-                              const kas_span *keywords)
+static kas_status run_entered(kas_script_reader *reader, const kas_script_arguments *arguments)
 {
     const kas_script_function *function = reader->frame->function;
     KAS_TRY(check_statements(reader, function));
-    kas_status status = bind_arguments(reader, arguments, count, keywords);
+    kas_status status = bind_arguments(reader, arguments);
     if (!status) status = bind_defaults(reader);
     if (status)
         return kas_script_locate(reader, function->line,
@@ -275,11 +272,10 @@ static kas_status run_entered(kas_script_reader *reader, const kas_script_value 
 }
 
 kas_status kas_script_run(kas_script_reader *reader, const kas_script_function *function,
-                          const kas_script_value *arguments, size_t count, const kas_span *keywords,
-                          kas_script_value *out)
+                          const kas_script_arguments *arguments, kas_script_value *out)
 {
     KAS_TRY(enter(reader, function));
-    kas_status status = run_entered(reader, arguments, count, keywords);
+    kas_status status = run_entered(reader, arguments);
     *out = reader->frame->result;
     leave(reader);
     return status;

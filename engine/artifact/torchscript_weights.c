@@ -78,6 +78,15 @@ static kas_status shape_of_tensor(const kas_pickle_tensor *tensor, kas_onnx_valu
     return kas_onnx_row_shape(value, row);
 }
 
+static kas_status check_parameters(kas_script_reader *reader, uint64_t elements)
+{
+    const uint64_t limit = reader->lower.limits->parameters;
+    reader->weight_elements += elements; /* of tensors in memory, each below 2^26: no overflow */
+    if (reader->weight_elements <= limit) return NULL;
+    return kas_refuse(KAS_REASON_LIMIT, "%llu parameters are over the limit of %llu",
+                      (unsigned long long)reader->weight_elements, (unsigned long long)limit);
+}
+
 static kas_status constant_of_tensor(kas_script_reader *reader, const kas_script_weight *weight,
                                      kas_script_value *out)
 {
@@ -92,10 +101,7 @@ static kas_status constant_of_tensor(kas_script_reader *reader, const kas_script
     KAS_TRY(kas_onnx_value_new(&reader->lower, NULL, &value));
     value->type = kas_torch_dtype_is_float(tensor->dtype) ? KAS_ONNX_FLOAT : KAS_ONNX_INT64;
     KAS_TRY(shape_of_tensor(tensor, value, &shape));
-    if (tensor->elements > reader->lower.limits->parameters)
-        return kas_refuse(KAS_REASON_LIMIT, "a tensor of %llu values is over the limit of %llu parameters",
-                          (unsigned long long)tensor->elements,
-                          (unsigned long long)reader->lower.limits->parameters);
+    KAS_TRY(check_parameters(reader, tensor->elements));
     KAS_TRY(kas_torch_tensor_floats(&reader->archive, weight->folder, tensor, &values));
     snprintf(name, sizeof name, "%s%.*s", weight->folder, KAS_SPAN_ARGS(tensor->storage->key));
     KAS_TRY(kas_onnx_emit_constant(&reader->lower, name, &shape, values, &value->tensor));
@@ -116,9 +122,13 @@ kas_status kas_script_weight_value(kas_script_reader *reader, const char *folder
 
 /* ---- parameters ---------------------------------------------------------------------------------------- */
 
+typedef struct pending_module {
+    const kas_pickle_object *object;
+} pending_module;
+
 typedef struct module_walk {
     kas_script_reader *reader;
-    const kas_pickle_object **pending; /* a stack: modules met and not yet looked into */
+    pending_module *pending; /* a stack: modules met and not yet looked into */
     size_t count, capacity;
     uint64_t total;
 } module_walk;
@@ -161,7 +171,7 @@ static kas_status push(module_walk *walk, const kas_pickle_object *object)
         walk->pending = room;
         walk->capacity = capacity;
     }
-    walk->pending[walk->count++] = object;
+    walk->pending[walk->count++].object = object;
     return NULL;
 }
 
@@ -192,7 +202,7 @@ kas_status kas_script_count_parameters(kas_script_reader *reader, uint64_t *out)
     module_walk walk = {.reader = reader};
     KAS_TRY(push(&walk, reader->root));
     while (walk.count > 0)
-        KAS_TRY(look_into(&walk, walk.pending[--walk.count]));
+        KAS_TRY(look_into(&walk, walk.pending[--walk.count].object));
     *out = walk.total ? walk.total : count_constants(reader);
     return NULL;
 }

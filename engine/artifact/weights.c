@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/finite.h"
 #include "base/random.h"
 #include "engine/artifact/elements.h"
 #include "engine/artifact/refuse.h"
@@ -69,7 +70,7 @@ static kas_status copy_finite(const unsigned char *bytes, size_t count, const ch
     if (!values) return kas_out_of_memory();
     *out = values;
     kas_elements_to_floats(KAS_ELEMENT_F32, bytes, count, values);
-    const size_t bad = kas_floats_first_not_finite(values, count);
+    const size_t bad = kas_first_not_finite(values, count);
     if (bad == count) return NULL;
     return kas_refuse(KAS_REASON_NOT_FINITE, "%s: value %zu is %s; weights must be finite", what, bad,
                       isnan(values[bad]) ? "NaN" : "infinite");

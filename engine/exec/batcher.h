@@ -10,6 +10,8 @@
 
 #include "engine/exec/pass.h"
 
+typedef struct kas_visit kas_visit; /* forward.h */
+
 typedef struct kas_waiter {
     kas_pass pass; /* first: a batch's passes are found back by their address */
     struct kas_waiter *next;
@@ -60,10 +62,11 @@ void kas_batcher_offer(kas_exec *exec);
 /* Gives a wanted context to the first who waits for it; frees it when there is nobody. */
 void kas_batcher_hand_over(kas_exec *exec, kas_context *context);
 
-/* Takes out of the lists all passes of the visit's layer that fit into a batch which has `rows` rows already; none when
- * a newer root has been published since the visit began.
- * Those that are refused come back with their status. Linked by kas_waiter.next. */
-kas_waiter *kas_batcher_gather(kas_exec *exec, const kas_visit *visit, uint64_t rows);
+struct kas_visit; /* forward.h */
+/* Takes out of the lists all passes of the visit's layer that fit into a batch which has `rows` rows already;
+ * none when a newer root has been published since the visit began. Those that are refused come back with
+ * their status. Linked by kas_waiter.next. */
+kas_waiter *kas_batcher_gather(kas_exec *exec, const struct kas_visit *visit, uint64_t rows);
 /* Tells the gathered that they have ended. */
 void kas_batcher_complete(kas_exec *exec, kas_waiter *gathered);
 

@@ -7,8 +7,8 @@
  *
  * There are two ways to run them. Fused: everything is enqueued and waited for once. Stepwise: one list at a
  * time, so that a deadline counts against one kernel only, and the base is not computed when the judged
- * coefficients say that no row needs it. Stepwise are passes whose base is worth skipping on devices that work
- * only while they are waited for, and anything after a fused attempt has failed.
+ * coefficients say that no row needs it. Stepwise are passes whose base is worth skipping on devices that
+ * work only while they are waited for, and anything after a fused attempt has failed.
  *
  * A device that has not come back may still write to its context's arena. The batch then moves: it takes
  * another context, announces the plan there, and only then abandons the first, so that a scan of

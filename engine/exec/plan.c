@@ -140,12 +140,9 @@ static kas_status record_lists(kas_plan *plan)
     return kas_blend_list(device, &shape, &plan->fossil_blend);
 }
 
-/* On one core, cautiously: the packed product does about 10 multiply-adds a nanosecond and more, other
- * operators 1. */
 static double ns_per_row(const kas_segment *segment)
 {
-    const kas_segment_info *info = kas_segment_get_info(segment);
-    return (double)info->flops_per_row / (info->single_linear ? 10.0 : 1.0);
+    return kas_segment_get_info(segment)->ns_per_row;
 }
 
 static void estimate(kas_plan *plan)

@@ -9,10 +9,12 @@
 enum { STEPS_MAX = 65536 }; /* launches of a list; few graphs have a thousand */
 
 static kas_lower_function *const functions[KAS_OP_COUNT] = {
-    [KAS_OP_LINEAR] = kas_lower_linear,   [KAS_OP_MATMUL] = kas_lower_matmul, [KAS_OP_UNARY] = kas_lower_unary,
-    [KAS_OP_BINARY] = kas_lower_binary,   [KAS_OP_SELECT] = kas_lower_select, [KAS_OP_SOFTMAX] = kas_lower_softmax,
-    [KAS_OP_NORM] = kas_lower_norm,       [KAS_OP_REDUCE] = kas_lower_reduce, [KAS_OP_CONV] = kas_lower_conv,
-    [KAS_OP_POOL] = kas_lower_pool,       [KAS_OP_STRIDED] = kas_lower_strided, [KAS_OP_CONCAT] = kas_lower_concat,
+    [KAS_OP_LINEAR] = kas_lower_linear,   [KAS_OP_MATMUL] = kas_lower_matmul,
+    [KAS_OP_UNARY] = kas_lower_unary,     [KAS_OP_BINARY] = kas_lower_binary,
+    [KAS_OP_SELECT] = kas_lower_select,   [KAS_OP_SOFTMAX] = kas_lower_softmax,
+    [KAS_OP_NORM] = kas_lower_norm,       [KAS_OP_REDUCE] = kas_lower_reduce,
+    [KAS_OP_CONV] = kas_lower_conv,       [KAS_OP_POOL] = kas_lower_pool,
+    [KAS_OP_STRIDED] = kas_lower_strided, [KAS_OP_CONCAT] = kas_lower_concat,
     [KAS_OP_GATHER] = kas_lower_gather,   [KAS_OP_PAD] = kas_lower_pad,
 };
 
@@ -21,7 +23,8 @@ const kas_tensor *kas_lower_tensor(const kas_lowering *lowering, int tensor)
     return &lowering->graph->tensors[tensor];
 }
 
-/* ---- where tensors are ------------------------------------------------------------------------------------ */
+/* ---- where tensors are ------------------------------------------------------------------------------------
+ */
 
 static void find_roots(kas_lowering *lowering)
 {
@@ -133,7 +136,8 @@ kas_ending kas_lower_ending(kas_lowering *lowering, const kas_node *node)
     return (kas_ending){(int)next->act, next->act_a, next->act_b, next->output};
 }
 
-/* ---- recording -------------------------------------------------------------------------------------------- */
+/* ---- recording --------------------------------------------------------------------------------------------
+ */
 
 static uint64_t add_saturating(uint64_t a, uint64_t b)
 {
@@ -141,11 +145,25 @@ static uint64_t add_saturating(uint64_t a, uint64_t b)
     return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
 }
 
+/* Rates that every device reaches. */
+#define FLOPS_PER_NS 4.0
+#define MOVES_PER_NS 0.5 /* elements between memory and arithmetic */
+
 void kas_lower_count(kas_lowering *lowering, uint64_t flops, uint64_t moved)
 {
-    enum { FLOPS_OF_A_MOVE = 8 }; /* memory against arithmetic, on a machine of which nothing is known */
     lowering->flops = add_saturating(lowering->flops, flops);
-    lowering->work = add_saturating(lowering->work, add_saturating(flops, FLOPS_OF_A_MOVE * moved));
+    lowering->ns += (double)flops / FLOPS_PER_NS + (double)moved / MOVES_PER_NS;
+}
+
+void kas_lower_count_product(kas_lowering *lowering, uint64_t flops, uint64_t moved)
+{
+    uint32_t rate = kas_device_get_limits(lowering->device)->product_gflops;
+    if (rate == 0) {
+        kas_lower_count(lowering, flops, moved);
+        return;
+    }
+    lowering->flops = add_saturating(lowering->flops, flops);
+    lowering->ns += (double)flops / rate;
 }
 
 static void limit_rows(kas_lowering *lowering, uint64_t rows)
@@ -172,8 +190,8 @@ static void bind(kas_lowering *lowering, kas_step *step, size_t binding, const k
     if (operand->row > 0) limit_rows(lowering, (KAS_LOWER_INDEX_MAX - 1) / operand->row);
 }
 
-kas_status kas_lower_emit(kas_lowering *lowering, kas_kernel kernel, const kas_operand *operands, size_t count,
-                          const void *args, size_t args_bytes, kas_grid_rule x, kas_grid_rule y)
+kas_status kas_lower_emit(kas_lowering *lowering, kas_kernel kernel, const kas_operand *operands,
+                          size_t count, const void *args, size_t args_bytes, kas_grid_rule x, kas_grid_rule y)
 {
     if (lowering->step_count == STEPS_MAX)
         return kas_fail(KAS_TOO_LARGE, KERNEL, "the kernel needs more than %d launches", STEPS_MAX);
@@ -181,25 +199,27 @@ kas_status kas_lower_emit(kas_lowering *lowering, kas_kernel kernel, const kas_o
                   sizeof *lowering->steps))
         return kas_out_of_memory();
     kas_step *step = &lowering->steps[lowering->step_count];
-    *step = (kas_step){.op = lowering->op,
-                       .launch = {.kernel = kernel, .label = kas_op_name(lowering->op), .grid_x = x, .grid_y = y}};
+    *step = (kas_step){
+        .op = lowering->op,
+        .launch = {.kernel = kernel, .label = kas_op_name(lowering->op), .grid_x = x, .grid_y = y}};
     memcpy(step->launch.args, args, args_bytes);
     step->launch.bindings[0].slot = KAS_SLOT_PARAMS;
     for (size_t i = 0; i < count; ++i)
         bind(lowering, step, i + 1, &operands[i]);
-    if (y.per_row > 0) limit_rows(lowering, (uint64_t)KAS_LOWER_GROUPS_Y_MAX * y.divisor / y.per_row);
+    limit_rows(lowering, kas_launch_rows_max(lowering->device, &step->launch));
     ++lowering->step_count;
     return NULL;
 }
 
-kas_status kas_lower_emit_x(kas_lowering *lowering, kas_kernel kernel, const kas_operand *operands, size_t count,
-                            const void *args, size_t args_bytes, kas_grid_rule x)
+kas_status kas_lower_emit_x(kas_lowering *lowering, kas_kernel kernel, const kas_operand *operands,
+                            size_t count, const void *args, size_t args_bytes, kas_grid_rule x)
 {
     return kas_lower_emit(lowering, kernel, operands, count, args, args_bytes, x,
                           (kas_grid_rule){.fixed = 1, .divisor = 1});
 }
 
-/* ---- the whole -------------------------------------------------------------------------------------------- */
+/* ---- the whole --------------------------------------------------------------------------------------------
+ */
 
 /* The output may be stored as the input or as a constant: then nothing has written it. */
 static kas_status lower_unwritten_output(kas_lowering *lowering)
@@ -224,7 +244,8 @@ kas_status kas_lower_graph(kas_device *device, const kas_graph *graph, kas_lower
     lowering->root = kas_alloc_array(graph->tensor_count, sizeof *lowering->root);
     lowering->reader = kas_alloc_array(graph->tensor_count, sizeof *lowering->reader);
     lowering->done = kas_calloc(graph->node_count + 1, sizeof *lowering->done);
-    if (!lowering->value_of || !lowering->root || !lowering->reader || !lowering->done) return kas_out_of_memory();
+    if (!lowering->value_of || !lowering->root || !lowering->reader || !lowering->done)
+        return kas_out_of_memory();
     find_roots(lowering);
     find_readers(lowering);
     for (size_t i = 0; i < graph->node_count; ++i) {
@@ -235,9 +256,10 @@ kas_status kas_lower_graph(kas_device *device, const kas_graph *graph, kas_lower
     }
     KAS_TRY(lower_unwritten_output(lowering));
     if (lowering->rows_max > 0) return NULL;
-    return kas_fail(KAS_INCOMPATIBLE_KERNEL, KERNEL,
-                    "an operator of this kernel needs more groups for a single row than %s can start in one launch",
-                    kas_device_id(device));
+    return kas_fail(
+        KAS_INCOMPATIBLE_KERNEL, KERNEL,
+        "an operator of this kernel needs more groups for a single row than %s can start in one launch",
+        kas_device_id(device));
 }
 
 void kas_lowering_finish(kas_lowering *lowering)

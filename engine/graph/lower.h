@@ -1,11 +1,11 @@
 /* Lowering: from a graph's nodes to launches. For the files of lowering and segment.c only.
  *
- * A launch is recorded as a *step*, whose operands in the workspace are named by value; offsets follow when all
- * lifetimes are known. Each operator has a function that emits its steps (lower_product.c, lower_elementwise.c,
- * lower_lines.c, lower_window.c, lower_layout.c).
+ * A launch is recorded as a *step*, whose operands in the workspace are named by value; offsets follow when
+ * all lifetimes are known. Each operator has a function that emits its steps (lower_product.c,
+ * lower_elementwise.c, lower_lines.c, lower_window.c, lower_layout.c).
  *
- * Where tensors are: constants in the weights, the graph's input in KAS_SLOT_X, its output in KAS_SLOT_Y, the rest in
- * the workspace. A reshape moves nothing: its output is stored where its input is. */
+ * Where tensors are: constants in the weights, the graph's input in KAS_SLOT_X, its output in KAS_SLOT_Y, the
+ * rest in the workspace. A reshape moves nothing: its output is stored where its input is. */
 #ifndef KAS_GRAPH_LOWER_H
 #define KAS_GRAPH_LOWER_H
 
@@ -17,8 +17,6 @@
 
 /* Indices in kernels are ints: rows times the elements of a row stay below this, for every buffer. */
 #define KAS_LOWER_INDEX_MAX (1ull << 30)
-/* Groups of a grid in y; what every API allows. */
-#define KAS_LOWER_GROUPS_Y_MAX 65535u
 
 typedef enum kas_storage { KAS_IN_X = 0, KAS_IN_Y, KAS_IN_WORK, KAS_IN_WEIGHTS } kas_storage;
 
@@ -30,9 +28,9 @@ typedef struct kas_operand {
 } kas_operand;
 
 typedef struct kas_step {
-    kas_launch launch; /* offsets of KAS_SLOT_WORK are still 0 */
+    kas_launch launch;                     /* offsets of KAS_SLOT_WORK are still 0 */
     size_t values[KAS_KERNEL_MAX_BUFFERS]; /* of KAS_SLOT_WORK bindings */
-    kas_op op;         /* that it is part of */
+    kas_op op;                             /* that it is part of */
 } kas_step;
 
 typedef struct kas_lowering {
@@ -43,28 +41,33 @@ typedef struct kas_lowering {
     size_t step_count, step_capacity;
     kas_value *values;
     size_t value_count, value_capacity;
-    size_t *value_of;   /* of each tensor: its value + 1; 0: none yet */
-    int *root;          /* of each tensor: the tensor that it is stored as */
-    int *reader;        /* of each tensor: its only reader's node; −1: none or several */
-    bool *done;         /* of each node: emitted already, as part of an earlier one */
-    uint64_t flops;     /* of a row, saturating; multiply-adds count two */
-    uint64_t work;      /* of a row, saturating: flops, and what moving elements takes in their place */
-    uint64_t rows_max;  /* what indices and grids allow */
-    kas_op op;          /* of the node at hand */
+    size_t *value_of;  /* of each tensor: its value + 1; 0: none yet */
+    int *root;         /* of each tensor: the tensor that it is stored as */
+    int *reader;       /* of each tensor: its only reader's node; −1: none or several */
+    bool *done;        /* of each node: emitted already, as part of an earlier one */
+    uint64_t flops;    /* of a row, saturating; multiply-adds count two */
+    double ns;         /* that a row takes on one compute unit, estimated cautiously */
+    uint64_t rows_max; /* what indices and grids allow */
+    kas_op op;         /* of the node at hand */
 } kas_lowering;
 
 /* Emits all of the graph. kas_lowering_finish must follow, whatever came of it. */
 kas_status kas_lower_graph(kas_device *device, const kas_graph *graph, kas_lowering *lowering) KAS_MUST_USE;
 void kas_lowering_finish(kas_lowering *lowering);
 
-/* ---- for the operators' functions ------------------------------------------------------------------------- */
+/* ---- for the operators' functions -------------------------------------------------------------------------
+ */
 
 const kas_tensor *kas_lower_tensor(const kas_lowering *lowering, int tensor);
 /* Where a node's i-th input is; a constant is added to the weights as it is. */
-kas_status kas_lower_input(kas_lowering *lowering, const kas_node *node, int i, kas_operand *out) KAS_MUST_USE;
-/* As above, but never a constant: one is spread over the rows first, for kernels that know activations only. */
-kas_status kas_lower_activation(kas_lowering *lowering, const kas_node *node, int i, kas_operand *out) KAS_MUST_USE;
-/* The constant that a node's i-th input is, also through reshapes; NULL when it is an activation or left out. */
+kas_status kas_lower_input(kas_lowering *lowering, const kas_node *node, int i,
+                           kas_operand *out) KAS_MUST_USE;
+/* As above, but never a constant: one is spread over the rows first, for kernels that know activations only.
+ */
+kas_status kas_lower_activation(kas_lowering *lowering, const kas_node *node, int i,
+                                kas_operand *out) KAS_MUST_USE;
+/* The constant that a node's i-th input is, also through reshapes; NULL when it is an activation or left out.
+ */
 const kas_tensor *kas_lower_constant(const kas_lowering *lowering, const kas_node *node, int i);
 /* Where a tensor that a node makes goes. */
 kas_status kas_lower_output(kas_lowering *lowering, int tensor, kas_operand *out) KAS_MUST_USE;
@@ -72,17 +75,20 @@ kas_status kas_lower_output(kas_lowering *lowering, int tensor, kas_operand *out
 kas_status kas_lower_piece(kas_lowering *lowering, kas_piece piece, kas_operand *out) KAS_MUST_USE;
 
 /* Records a launch over operands (the parameter block comes before them; the last one is written). */
-kas_status kas_lower_emit(kas_lowering *lowering, kas_kernel kernel, const kas_operand *operands, size_t count,
-                          const void *args, size_t args_bytes, kas_grid_rule x, kas_grid_rule y) KAS_MUST_USE;
+kas_status kas_lower_emit(kas_lowering *lowering, kas_kernel kernel, const kas_operand *operands,
+                          size_t count, const void *args, size_t args_bytes, kas_grid_rule x,
+                          kas_grid_rule y) KAS_MUST_USE;
 /* As above with a grid of x alone. */
-kas_status kas_lower_emit_x(kas_lowering *lowering, kas_kernel kernel, const kas_operand *operands, size_t count,
-                            const void *args, size_t args_bytes, kas_grid_rule x) KAS_MUST_USE;
+kas_status kas_lower_emit_x(kas_lowering *lowering, kas_kernel kernel, const kas_operand *operands,
+                            size_t count, const void *args, size_t args_bytes, kas_grid_rule x) KAS_MUST_USE;
 
 /* Counts what a row costs. `moved`: elements read and written beside the flops. */
 void kas_lower_count(kas_lowering *lowering, uint64_t flops, uint64_t moved);
+/* The same for a launch of kernels/linear.k, at which some devices are much better than at anything else. */
+void kas_lower_count_product(kas_lowering *lowering, uint64_t flops, uint64_t moved);
 
-/* The activation that ends a node, and the tensor that then holds its result: its own, or those of the UNARY that is
- * its only reader, which is then done. */
+/* The activation that ends a node, and the tensor that then holds its result: its own, or those of the UNARY
+ * that is its only reader, which is then done. */
 typedef struct kas_ending {
     int act;
     float a, b;
@@ -98,6 +104,7 @@ kas_lower_function kas_lower_unary, kas_lower_binary, kas_lower_select, kas_lowe
 kas_lower_function kas_lower_softmax, kas_lower_norm, kas_lower_reduce, kas_lower_gather, kas_lower_pad;
 
 /* Copies `from` to `to`, element by element; a constant to every row. */
-kas_status kas_lower_copy(kas_lowering *lowering, const kas_operand *from, const kas_operand *to) KAS_MUST_USE;
+kas_status kas_lower_copy(kas_lowering *lowering, const kas_operand *from,
+                          const kas_operand *to) KAS_MUST_USE;
 
 #endif

@@ -1,5 +1,5 @@
-/* Lowering operators that look at one element of each operand: UNARY, BINARY, SELECT, and the moves that are two
- * strided views: STRIDED, CONCAT. */
+/* Lowering operators that look at one element of each operand: UNARY, BINARY, SELECT, and the moves that are
+ * two strided views: STRIDED, CONCAT. */
 #include <string.h>
 
 #include "engine/graph/lower.h"
@@ -32,7 +32,8 @@ static kas_status broadcast_inputs(kas_lowering *lowering, const kas_node *node,
     for (int i = 0; i < node->input_count; ++i) {
         KAS_TRY(kas_lower_input(lowering, node, i, &operands[i]));
         views[i].row = (int64_t)operands[i].row;
-        kas_shape_broadcast_strides(&kas_lower_tensor(lowering, node->inputs[i])->shape, shape, views[i].stride);
+        kas_shape_broadcast_strides(&kas_lower_tensor(lowering, node->inputs[i])->shape, shape,
+                                    views[i].stride);
     }
     return NULL;
 }
@@ -91,7 +92,8 @@ kas_status kas_lower_select(kas_lowering *lowering, const kas_node *node)
     return kas_lower_emit_x(lowering, KAS_KERNEL_where, operands, 4, &args, sizeof args, lines.grid);
 }
 
-/* One launch of kernels/strided.k over `shape`: operands X and Y through their views, from their offsets on. */
+/* One launch of kernels/strided.k over `shape`: operands X and Y through their views, from their offsets on.
+ */
 static kas_status emit_strided(kas_lowering *lowering, const kas_operand operands[2], const kas_shape *shape,
                                const kas_lines_operand views[2], const int64_t offsets[2])
 {
@@ -152,7 +154,8 @@ kas_status kas_lower_concat(kas_lowering *lowering, const kas_node *node)
         views[1].row = (int64_t)whole.row;
         kas_shape_strides(shape, views[0].stride);
         memcpy(views[1].stride, strides, sizeof strides);
-        KAS_TRY(emit_strided(lowering, operands, shape, views, (const int64_t[2]){0, done * strides[node->axis]}));
+        KAS_TRY(emit_strided(lowering, operands, shape, views,
+                             (const int64_t[2]){0, done * strides[node->axis]}));
         done += shape->dims[node->axis];
     }
     return NULL;

@@ -23,7 +23,8 @@ static lanes lanes_of(const kas_shape *shape, int axis)
 
 static kas_grid_rule lanes_grid(lanes view)
 {
-    uint32_t strips = (uint32_t)(view.inner + ACROSS_GROUP - 1) / ACROSS_GROUP; /* 1 for lines without others inside */
+    uint32_t strips =
+        (uint32_t)(view.inner + ACROSS_GROUP - 1) / ACROSS_GROUP; /* 1 for lines without others inside */
     return (kas_grid_rule){.per_row = (uint32_t)view.outer * strips, .divisor = 1};
 }
 
@@ -35,8 +36,8 @@ kas_status kas_lower_softmax(kas_lowering *lowering, const kas_node *node)
     KAS_TRY(kas_lower_output(lowering, node->output, &operands[1]));
     struct softmax_args args = {.size = view.size, .inner = view.inner};
     kas_lower_count(lowering, 4 * operands[0].elements, 4 * operands[0].elements);
-    return kas_lower_emit_x(lowering, view.inner == 1 ? KAS_KERNEL_softmax : KAS_KERNEL_softmax_across, operands, 2,
-                            &args, sizeof args, lanes_grid(view));
+    return kas_lower_emit_x(lowering, view.inner == 1 ? KAS_KERNEL_softmax : KAS_KERNEL_softmax_across,
+                            operands, 2, &args, sizeof args, lanes_grid(view));
 }
 
 kas_status kas_lower_reduce(kas_lowering *lowering, const kas_node *node)
@@ -47,8 +48,8 @@ kas_status kas_lower_reduce(kas_lowering *lowering, const kas_node *node)
     KAS_TRY(kas_lower_output(lowering, node->output, &operands[1]));
     struct reduce_args args = {.op = (int)node->reduce, .size = view.size, .inner = view.inner};
     kas_lower_count(lowering, operands[0].elements, operands[0].elements + operands[1].elements);
-    return kas_lower_emit_x(lowering, view.inner == 1 ? KAS_KERNEL_reduce : KAS_KERNEL_reduce_across, operands, 2,
-                            &args, sizeof args, lanes_grid(view));
+    return kas_lower_emit_x(lowering, view.inner == 1 ? KAS_KERNEL_reduce : KAS_KERNEL_reduce_across,
+                            operands, 2, &args, sizeof args, lanes_grid(view));
 }
 
 kas_status kas_lower_norm(kas_lowering *lowering, const kas_node *node)

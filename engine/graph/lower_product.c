@@ -11,8 +11,8 @@ static kas_status emit_linear(kas_lowering *lowering, const kas_operand operands
 {
     args.ldx = args.k;
     args.ldy = args.n;
-    kas_lower_count(lowering, 2 * (uint64_t)args.m * (uint64_t)args.n * (uint64_t)args.k,
-                    operands[0].elements + operands[3].elements);
+    kas_lower_count_product(lowering, 2 * (uint64_t)args.m * (uint64_t)args.n * (uint64_t)args.k,
+                            operands[0].elements + operands[3].elements);
     return kas_lower_emit(lowering, KAS_KERNEL_linear, operands, 4, &args, sizeof args,
                           (kas_grid_rule){.fixed = (uint32_t)args.n, .divisor = LINEAR_TILE_COLUMNS},
                           (kas_grid_rule){.per_row = (uint32_t)args.m, .divisor = LINEAR_TILE_ROWS});
@@ -105,7 +105,8 @@ kas_status kas_lower_matmul(kas_lowering *lowering, const kas_node *node)
     uint32_t bands = (uint32_t)(args.m + MATMUL_ROWS - 1) / MATMUL_ROWS;
     uint32_t strips = (uint32_t)(args.n + MATMUL_COLUMNS - 1) / MATMUL_COLUMNS;
     uint32_t count = (uint32_t)(y->elements / ((size_t)args.m * (size_t)args.n));
-    kas_lower_count(lowering, 2 * (uint64_t)y->elements * (uint64_t)args.k, a->elements + b->elements + y->elements);
+    kas_lower_count(lowering, 2 * (uint64_t)y->elements * (uint64_t)args.k,
+                    a->elements + b->elements + y->elements);
     return kas_lower_emit_x(lowering, KAS_KERNEL_matmul, operands, 3, &args, sizeof args,
                             (kas_grid_rule){.per_row = count * bands * strips, .divisor = 1});
 }

@@ -23,12 +23,14 @@ static plane plane_of(const kas_lowering *lowering, const kas_node *node)
     return result;
 }
 
-static kas_status emit_conv(kas_lowering *lowering, const kas_operand operands[4], const struct conv_args *args)
+static kas_status emit_conv(kas_lowering *lowering, const kas_operand operands[4],
+                            const struct conv_args *args)
 {
     uint32_t positions = (uint32_t)(args->out_height * args->out_width);
     uint32_t strips = (positions + CONV_GROUP - 1) / CONV_GROUP;
     uint32_t blocks = (uint32_t)(args->groups * ((args->group_outputs + CONV_CHANNELS - 1) / CONV_CHANNELS));
-    uint64_t taps = (uint64_t)args->kernel_height * (uint64_t)args->kernel_width * (uint64_t)args->group_inputs;
+    uint64_t taps =
+        (uint64_t)args->kernel_height * (uint64_t)args->kernel_width * (uint64_t)args->group_inputs;
     kas_lower_count(lowering, 2 * operands[3].elements * taps, operands[0].elements + operands[3].elements);
     return kas_lower_emit_x(lowering, KAS_KERNEL_conv, operands, 4, args, sizeof *args,
                             (kas_grid_rule){.per_row = strips * blocks, .divisor = 1});
@@ -42,7 +44,8 @@ kas_status kas_lower_conv(kas_lowering *lowering, const kas_node *node)
     bool has_bias = node->input_count > 2 && node->inputs[2] >= 0;
     kas_operand operands[4];
     KAS_TRY(kas_lower_activation(lowering, node, 0, &operands[0]));
-    KAS_TRY(kas_lower_piece(lowering, (kas_piece){.kind = KAS_PIECE_CONV, .tensor = w, .node = node}, &operands[1]));
+    KAS_TRY(kas_lower_piece(lowering, (kas_piece){.kind = KAS_PIECE_CONV, .tensor = w, .node = node},
+                            &operands[1]));
     operands[2] = operands[1];
     if (has_bias) KAS_TRY(kas_lower_input(lowering, node, 2, &operands[2]));
     kas_ending ending = kas_lower_ending(lowering, node);

@@ -9,15 +9,14 @@
 #include "engine/graph/lower.h"
 #include "engine/graph/product.h"
 
-/* What a submission should keep to: its time, at a rate that every device reaches, and its workspace. */
-#define SUBMISSION_SECONDS  0.05
-#define FLOPS_PER_UNIT      4e9 /* a second, of one compute unit */
+/* What a submission should keep to. */
+#define SUBMISSION_NS        50e6 /* as estimated */
 #define SUBMISSION_WORKSPACE ((size_t)64 << 20)
 
 struct kas_segment_plan {
     kas_device *device; /* retained */
     kas_segment_info info;
-    kas_launch *launches; /* info.launches of them; the buffer of fixed bindings is still NULL */
+    kas_launch *launches;     /* info.launches of them; the buffer of fixed bindings is still NULL */
     kas_weights_image *image; /* NULL: no weights */
 };
 
@@ -29,7 +28,8 @@ struct kas_segment {
     kas_launch product; /* of a single linear: its launch; the list retains its buffer */
 };
 
-/* ---- planning --------------------------------------------------------------------------------------------- */
+/* ---- planning ---------------------------------------------------------------------------------------------
+ */
 
 static kas_status check_programs(const kas_lowering *lowering)
 {
@@ -57,8 +57,7 @@ static kas_status check_programs(const kas_lowering *lowering)
 static uint32_t rows_by_time(const kas_lowering *lowering)
 {
     uint32_t units = kas_device_get_limits(lowering->device)->compute_units;
-    double budget = SUBMISSION_SECONDS * FLOPS_PER_UNIT * (units ? units : 1);
-    double rows = budget / ((double)lowering->work + 1.0);
+    double rows = SUBMISSION_NS * (units ? units : 1) / (lowering->ns + 1.0);
     if (rows < 1.0) return 1;
     return rows > (double)UINT32_MAX ? UINT32_MAX : (uint32_t)rows;
 }
@@ -72,8 +71,8 @@ static kas_status choose_rows(kas_lowering *lowering, uint32_t rows_limit, kas_s
     if (rows > lowering->rows_max) rows = (uint32_t)lowering->rows_max;
     if (rows > rows_limit) rows = rows_limit;
     for (;;) {
-        KAS_TRY(kas_lifetimes_place(lowering->values, lowering->value_count, rows, lowering->weights.alignment,
-                                    &info->work_bytes));
+        KAS_TRY(kas_lifetimes_place(lowering->values, lowering->value_count, rows,
+                                    lowering->weights.alignment, &info->work_bytes));
         if (info->work_bytes <= wanted || rows == 1) break;
         uint32_t fitting = (uint32_t)((double)rows * (double)wanted / (double)info->work_bytes);
         rows = fitting < 1 ? 1 : fitting < rows ? fitting : rows - 1;
@@ -81,8 +80,8 @@ static kas_status choose_rows(kas_lowering *lowering, uint32_t rows_limit, kas_s
     info->rows_max = rows;
     if (info->work_bytes <= largest) return NULL;
     return kas_fail(KAS_INCOMPATIBLE_KERNEL, KERNEL,
-                    "a row needs a workspace of %zu bytes; the largest buffer of %s is %zu bytes", info->work_bytes,
-                    kas_device_id(lowering->device), largest);
+                    "a row needs a workspace of %zu bytes; the largest buffer of %s is %zu bytes",
+                    info->work_bytes, kas_device_id(lowering->device), largest);
 }
 
 static kas_status check_weights(const kas_lowering *lowering)
@@ -109,7 +108,8 @@ static kas_status take_launches(const kas_lowering *lowering, kas_segment_plan *
     return NULL;
 }
 
-static kas_status make_plan(kas_lowering *lowering, const kas_graph *graph, uint32_t rows_limit, kas_segment_plan *plan)
+static kas_status make_plan(kas_lowering *lowering, const kas_graph *graph, uint32_t rows_limit,
+                            kas_segment_plan *plan)
 {
     KAS_TRY(kas_lower_graph(plan->device, graph, lowering));
     KAS_TRY(check_programs(lowering));
@@ -121,6 +121,7 @@ static kas_status make_plan(kas_lowering *lowering, const kas_graph *graph, uint
     plan->info.outputs = graph->tensors[graph->output].elements;
     plan->info.weight_bytes = lowering->weights.bytes;
     plan->info.flops_per_row = lowering->flops;
+    plan->info.ns_per_row = lowering->ns;
     plan->info.launches = (uint32_t)lowering->step_count;
     plan->info.single_linear = lowering->step_count == 1 && plan->launches[0].kernel == KAS_KERNEL_linear;
     return NULL;
@@ -164,7 +165,8 @@ void kas_segment_plan_destroy(kas_segment_plan *plan)
     kas_free(plan);
 }
 
-/* ---- making ----------------------------------------------------------------------------------------------- */
+/* ---- making -----------------------------------------------------------------------------------------------
+ */
 
 static kas_status upload_weights(const kas_segment_plan *plan, kas_queue *queue, int64_t deadline_ns,
                                  kas_buffer *buffer)
@@ -172,14 +174,16 @@ static kas_status upload_weights(const kas_segment_plan *plan, kas_queue *queue,
     KAS_TRY(kas_queue_upload(queue, buffer, 0, plan->image->data, plan->image->bytes));
     kas_status status = kas_queue_wait(queue, deadline_ns, NULL);
     if (kas_status_code(status) == KAS_DEADLINE && !kas_device_get_limits(plan->device)->immediate) {
-        /* The upload may still run: what it reads and writes must stay for good, so these references are given away. */
+        /* The upload may still run: what it reads and writes must stay for good, so these references are
+         * given away. */
         (void)kas_weights_image_retain(plan->image);
         (void)kas_buffer_retain(buffer);
     }
     return status;
 }
 
-static kas_status make_weights(const kas_segment_plan *plan, kas_queue *queue, int64_t deadline_ns, kas_buffer **out)
+static kas_status make_weights(const kas_segment_plan *plan, kas_queue *queue, int64_t deadline_ns,
+                               kas_buffer **out)
 {
     *out = NULL;
     if (!plan->image) return NULL;
@@ -214,7 +218,8 @@ static kas_status record(const kas_segment_plan *plan, kas_buffer *weights, kas_
     return status;
 }
 
-kas_status kas_segment_create(const kas_segment_plan *plan, kas_queue *queue, int64_t deadline_ns, kas_segment **out)
+kas_status kas_segment_create(const kas_segment_plan *plan, kas_queue *queue, int64_t deadline_ns,
+                              kas_segment **out)
 {
     *out = NULL;
     kas_buffer *weights;

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "engine/artifact/artifact.h"
+#include "tests/artifact/float32.h"
 
 static kas_status evaluate(const kas_graph *graph, const char *input, const char *output)
 {
@@ -18,7 +19,7 @@ static kas_status evaluate(const kas_graph *graph, const char *input, const char
     const size_t count = rows * graph->tensors[graph->output].elements;
     double *y = kas_alloc_array(count, sizeof *y);
     kas_status status =
-        y ? kas_graph_reference(graph, (const float *)(const void *)x.data, rows, y) : kas_out_of_memory();
+        y ? evaluate_as_float32(graph, (const float *)(const void *)x.data, rows, y) : kas_out_of_memory();
     if (!status) status = kas_file_replace(output, y, count * sizeof *y);
     kas_free(y);
     kas_bytes_free(&x);

@@ -122,6 +122,22 @@ Test(artifact_memory, layer_raw)
 {
     check("raw/layer-64-10.f32", decode_layer, 2);
 }
+Test(artifact_memory, torchscript_with_convolutions)
+{
+    check("torchscript/conv-scripted.pt", decode_kernel, 50);
+}
+Test(artifact_memory, torchscript_with_an_example)
+{
+    check("torchscript/attention-traced.pt", decode_kernel, 40);
+}
+Test(artifact_memory, torchscript_with_constants)
+{
+    check("torchscript/attention-for-inference.pt", decode_kernel, 40);
+}
+Test(artifact_memory, torchscript_refused)
+{
+    check("torchscript/training-mlp-scripted.pt", decode_kernel, 20);
+}
 Test(artifact_memory, metadata)
 {
     check("digits/good.json", decode_metadata, 2);

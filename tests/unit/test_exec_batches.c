@@ -32,11 +32,7 @@ static exec_world *open_narrow_with(uint32_t rows_max,
 {
     exec_world *w =
         exec_world_open(NULL, &(kas_exec_options){.contexts = 1, .runners = 2, .rows_max = rows_max});
-<<<<<<< HEAD
-    kas_published_layer layer = a_layer("a", 1, make_affine(w, 2, 0)); /* no product: step by step */
-=======
     kas_published_layer layer = a_layer("a", 1, make_base(w, 2, 0));
->>>>>>> engine
     add_seed(&layer, 0, make_sqrt(w), 0.5f);
     add_seed(&layer, 1, make_affine(w, 6, 0), 0.25f);
     publish(w, &layer);
@@ -110,8 +106,8 @@ Test(exec_batches, who_waited_for_one_layer_goes_together_and_sees_nothing_of_it
     kas_visit visit = occupy(w);
     for (uint32_t i = 0; i < CALLERS; ++i)
         start_waiting(w, i, "a", i % 2);
-    kas_fault_arm(KAS_FAULT_SUBMISSION, 6,
-                  KAS_OUT_OF_MEMORY); /* √x, 6x, judge, 2x, blend: a second batch would hit it */
+    kas_fault_arm(KAS_FAULT_SUBMISSION, 5,
+                  KAS_OUT_OF_MEMORY); /* √x, 6x, judge, blend: a second batch would hit it */
     kas_visit_end(w->exec, &visit);
     join_all(CALLERS);
     cr_expect_not(kas_fault_fired(KAS_FAULT_SUBMISSION), "one batch for all");
@@ -165,6 +161,32 @@ Test(exec_batches, what_is_refused_in_a_batch_is_refused_alone, .timeout = 60)
     expect_failure(callers[3].status, KAS_NOT_FOUND, "no layer nobody");
     expect_as_alone(w, &callers[0]);
     expect_as_alone(w, &callers[4]);
+    exec_world_close(w);
+}
+
+/* Who waits may have been answered from the new root before: no layer goes back for anybody. */
+Test(exec_batches, nobody_joins_a_batch_whose_root_was_replaced, .timeout = 60)
+{
+    exec_world *w = open_narrow(64);
+    kas_visit visit = occupy(w);
+    kas_published_layer next = a_layer("a", 1, make_product(w, 4, 0));
+    next.generation = 2;
+    publish(w, &next);
+    start_waiting(w, 0, "a", false);
+    probe p;
+    kas_waiter leader;
+    ok(kas_waiter_init(&leader, &w->exec->batcher));
+    probe_init(&p, "a", 1, 1);
+    leader.pass.request = &p.request;
+    leader.pass.result = &p.result;
+    kas_visit_lead(w->exec, &visit, &leader);
+    ok(leader.pass.status);
+    kas_waiter_finish(&leader);
+    cr_expect_eq(p.result.generation, 1);
+    cr_expect_eq(atomic_load(&w->exec->batcher.waiting), 1);
+    kas_visit_end(w->exec, &visit);
+    join_all(1);
+    cr_expect_eq(callers[0].p.result.generation, 2);
     exec_world_close(w);
 }
 

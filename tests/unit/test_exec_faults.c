@@ -15,20 +15,12 @@ TestSuite(exec_faults, .fini = expect_no_leaks);
 
 enum { ROWS = 9 };
 
-<<<<<<< HEAD
-/* Base 2x, no product: such passes go step by step on the host. Seed 0 gives 6x with alpha ½, seed 3 3 − x with ¼. */
-static exec_world *open_rig(kas_device *device, const kas_exec_options *options)
-{
-    exec_world *w = exec_world_open(device, options);
-    kas_published_layer layer = a_layer("a", 1, make_affine(w, 2, 0));
-=======
 /* Base 2x; seed 0 gives 6x with alpha ½, seed 3 gives 3 − x with ¼. */
 static exec_world *open_with(kas_device *device, const kas_exec_options *options,
                              kas_resource (*make_base)(exec_world *w, float scale, float shift))
 {
     exec_world *w = exec_world_open(device, options);
     kas_published_layer layer = a_layer("a", 1, make_base(w, 2, 0));
->>>>>>> engine
     add_seed(&layer, 0, make_affine(w, 6, 0), 0.5f);
     add_seed(&layer, 3, make_affine(w, -1, 3), 0.25f);
     publish(w, &layer);
@@ -103,11 +95,7 @@ static void fail_each(exec_world *w, kas_fault_site site, kas_code code, kas_out
         if (!fired) break;
     }
     cr_expect_eq(answered_without, 2, "each seed was left out once");
-<<<<<<< HEAD
-    cr_expect_eq(refused, 3, "judging, the base and blending have nobody to do without");
-=======
     cr_expect_eq(refused, 3, "judge, base and blend have nobody to do without");
->>>>>>> engine
 }
 
 Test(exec_faults, a_submission_that_fails_leaves_out_its_kernel)
@@ -136,13 +124,8 @@ Test(exec_faults, a_kernel_that_fails_late_is_left_out_of_all_rows)
     exec_world *w = open_stepping_rig(&(kas_exec_options){.rows_max = 4});
     probe p;
     probe_init(&p, "a", ROWS, 1);
-<<<<<<< HEAD
-    kas_fault_arm(KAS_FAULT_WAIT, 7,
-                  KAS_DEADLINE); /* of 5 a chunk: the second kernel of the second one */
-=======
     /* Of 5 waits a submission: the second kernel of the second submission. */
     kas_fault_arm(KAS_FAULT_WAIT, 7, KAS_DEADLINE);
->>>>>>> engine
     probe_ok(w, &p);
     expect_answer(&p, 8);
     expect_outcome(w, 8, KAS_OUTCOME_DEADLINE);
