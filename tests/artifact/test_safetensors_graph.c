@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "engine/artifact/artifact.h"
+#include "tests/unit/graph_fixture.h"
 
-TestSuite(safetensors_graph);
+TestSuite(safetensors_graph, .fini = expect_no_leaks);
 
 enum { FILE_BYTES = 16384, VALUES = 12 };
 
