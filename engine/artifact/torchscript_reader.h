@@ -68,6 +68,7 @@ typedef struct kas_script_value {
 typedef struct kas_script_list {
     kas_script_value *items;
     size_t count, capacity;
+    bool is_state; /* a copy of what the module holds: not to be changed */
 } kas_script_list;
 
 typedef struct kas_script_unit kas_script_unit;     /* a parsed file; torchscript_lookup.c */
