@@ -178,17 +178,24 @@ static const uint *coefficients_of(const product *p, size_t row)
            (size_t)(p->args->contributions + 1) * (row / (size_t)p->args->m);
 }
 
-/* Activates and blends `columns` outputs of a row, from column `column` on. */
-static void finish_row(const product *p, size_t row, size_t column, size_t columns)
+/* `columns` outputs of some rows, from column `column` on. Whole rows that follow each other are one long
+ * one. */
+static void activate_rows(const product *p, size_t row, size_t rows, size_t column, size_t columns)
+{
+    const struct linear_args *args = p->args;
+    size_t ldy = (size_t)args->ldy, lines = columns == ldy ? 1 : rows;
+    for (size_t i = 0; i < lines; ++i)
+        PACKED(activate_row)
+        (p->y + (row + i) * ldy + column, columns * (rows / lines), args->act, args->act_a, args->act_b);
+}
+
+static void blend_outputs(const product *p, size_t row, size_t column, size_t columns)
 {
     const struct linear_args *args = p->args;
     float *y = p->y + row * (size_t)args->ldy + column;
     float coefficients[1 + 64];
-    if (p->result)
-        memcpy(coefficients, coefficients_of(p, row), (size_t)(args->contributions + 1) * sizeof(float));
-    bool used = !p->result || coefficients[0] != 0.0f;
-    if (used && args->act != 0) PACKED(activate_row)(y, columns, args->act, args->act_a, args->act_b);
-    if (!p->result) return;
+    memcpy(coefficients, coefficients_of(p, row), (size_t)(args->contributions + 1) * sizeof(float));
+    if (coefficients[0] != 0.0f && args->act != 0) activate_rows(p, row, 1, column, columns);
     const float *k = p->k + row * p->outputs + column;
     if (PACKED(blend_row)(y, columns, coefficients, args->contributions, k, (size_t)args->k_stride))
         RAISE(p->result[RESULT_HEAD * (row / (size_t)args->m) + 3]);
@@ -235,10 +242,12 @@ static void run_group(const product *p, size_t row, size_t rows, size_t panel, s
 {
     if (!unused(p, row, rows)) multiply_group(p, row, rows, panel, end_panel, k0);
     bool last = p->inputs - k0 <= DEPTH;
-    if (!last || (!p->result && p->args->act == 0)) return;
+    if (!last) return;
     size_t column = panel * PANEL, end = end_panel * PANEL;
-    for (size_t i = 0; i < rows; ++i)
-        finish_row(p, row + i, column, (end < p->outputs ? end : p->outputs) - column);
+    size_t columns = (end < p->outputs ? end : p->outputs) - column;
+    if (!p->result && p->args->act != 0) activate_rows(p, row, rows, column, columns);
+    for (size_t i = 0; p->result && i < rows; ++i)
+        blend_outputs(p, row + i, column, columns);
 }
 
 /* ---- parts ------------------------------------------------------------------------------------------------

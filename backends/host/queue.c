@@ -6,7 +6,7 @@
 #include "backends/host/pass.h"
 #include "base/alloc.h"
 
-enum { COMMANDS_AT_FIRST = KAS_SUBMISSIONS_MAX + 32, COMMANDS_MAX = 1 << 20, STEPS_MAX = 1 << 20 };
+enum { COMMANDS_AT_FIRST = 64, COMMANDS_MAX = 1 << 20, STEPS_AT_FIRST = 64, STEPS_MAX = 1 << 20 };
 
 typedef enum command_kind { SUBMIT = 0, COPY, FILL } command_kind;
 
@@ -32,9 +32,15 @@ static kas_status init(kas_queue *queue)
 {
     host_queue *self = (host_queue *)queue;
     self->commands = kas_alloc_array(COMMANDS_AT_FIRST, sizeof *self->commands);
-    if (!self->commands) return kas_out_of_memory();
+    self->steps = kas_alloc_array(STEPS_AT_FIRST, sizeof *self->steps);
+    if (!self->commands || !self->steps) {
+        kas_free(self->commands);
+        kas_free(self->steps);
+        return kas_out_of_memory();
+    }
     self->capacity = COMMANDS_AT_FIRST;
-    return NULL; /* steps are made room for as they come */
+    self->step_capacity = STEPS_AT_FIRST;
+    return NULL;
 }
 
 static void finish(kas_queue *queue)

@@ -1,8 +1,8 @@
 /* Which OpenCL devices there are. */
 #include <string.h>
 
+#include "backends/core/probe.h"
 #include "backends/opencl/opencl.h"
-#include "backends/opencl/probe.h"
 #include "base/log.h"
 
 enum { PLATFORMS_MAX = 16, DEVICES_MAX = 64 };
@@ -59,10 +59,12 @@ kas_status kas_opencl_list_here(kas_device_info *infos, size_t capacity, size_t 
     return NULL;
 }
 
+static kas_probe probe = KAS_PROBE("OpenCL", kas_opencl_list_here);
+
 static kas_status list(kas_device_info *infos, size_t capacity, size_t *count)
 {
     if (kas_opencl_is_loaded()) return kas_opencl_list_here(infos, capacity, count);
-    return kas_opencl_probe(infos, capacity, count);
+    return kas_probe_list(&probe, infos, capacity, count);
 }
 
 const kas_driver kas_opencl_driver = {.name = "opencl", .list = list, .device = &kas_opencl_device_ops};

@@ -59,7 +59,7 @@ static kas_status cast_to(kas_onnx_call *call, int64_t type)
     kas_onnx_value *x = call->inputs[0], *value;
     const kas_integer *integers;
     size_t count;
-    const bool known = type > 0 && type <= INT32_MAX &&
+    const bool known = type > 0 && type <= INT32_MAX && !kas_onnx_type_is_float8((int32_t)type) &&
                        (kas_onnx_type_is_float((int32_t)type) || kas_onnx_type_is_integer((int32_t)type));
     if (!known)
         return kas_refuse(KAS_REASON_UNSUPPORTED, "casting to the type %lld (%s) is not supported",

@@ -291,10 +291,49 @@ static kas_status lower_matmul_integer(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
+/* (x − zero)·scale of the input at `at`, its scale and zero point behind it: one for all, or one for each
+ * column. */
+static kas_status real_factor(kas_onnx_call *call, size_t at, kas_onnx_value **out)
+{
+    const kas_onnx_value *x = call->inputs[at], *scale = call->inputs[at + 1];
+    if (!is_single(scale) &&
+        (scale->rank != 1 || at == 0 || x->rank < 2 || scale->dims[0] != x->dims[x->rank - 1]))
+        return kas_refuse(KAS_REASON_UNSUPPORTED, "a scale of input %zu for each row", at);
+    KAS_TRY(check_zero_point(scale, call->inputs[at + 2]));
+    KAS_TRY(kas_onnx_tensor_index(call->reader, call->inputs[at], &(int){0}));
+    KAS_TRY(kas_onnx_value_alias(call->reader, call->inputs[at], out));
+    (*out)->type = KAS_ONNX_FLOAT;
+    KAS_TRY(kas_onnx_binary(call->reader, KAS_SUB, *out, call->inputs[at + 2], out));
+    return kas_onnx_binary(call->reader, KAS_MUL, *out, call->inputs[at + 1], out);
+}
+
+static kas_status lower_qlinear_matmul(kas_onnx_call *call)
+{
+    enum { A = 0, B = 3, Y_SCALE = 6, Y_ZERO = 7 };
+    kas_onnx_reader *reader = call->reader;
+    kas_onnx_value *a, *b, *value;
+    const scaling single = {.per_tensor = true};
+    int tensor, scale, zero;
+    leave_uncounted(call);
+    call->inputs[B]->counted = true;
+    if (!is_single(call->inputs[Y_SCALE]) || !is_single(call->inputs[Y_ZERO]))
+        return kas_refuse(KAS_REASON_UNSUPPORTED, "a scale of the result for each row");
+    KAS_TRY(real_factor(call, A, &a));
+    KAS_TRY(real_factor(call, B, &b));
+    KAS_TRY(kas_onnx_matmul(reader, a, b, &value));
+    KAS_TRY(kas_onnx_tensor_index(reader, value, &tensor));
+    KAS_TRY(spread(reader, call->inputs[Y_SCALE], value, &single, &scale));
+    KAS_TRY(spread(reader, call->inputs[Y_ZERO], value, &single, &zero));
+    value->type = call->inputs[Y_ZERO]->type;
+    KAS_TRY(emit_quantise(reader, tensor, scale, zero, value->type, &value->tensor));
+    return kas_onnx_output(call, 0, value);
+}
+
 const kas_onnx_op kas_onnx_ops_quantise[] = {
     {"DequantizeLinear", lower_dequantise, "axis block_size output_dtype", 2, 3, 0},
     {"DynamicQuantizeLinear", lower_dynamic_quantise, "", 1, 1, 0},
     {"MatMulInteger", lower_matmul_integer, "", 2, 4, 0},
+    {"QLinearMatMul", lower_qlinear_matmul, "", 8, 8, 0},
     {"QuantizeLinear", lower_quantise, "axis block_size output_dtype precision saturate", 2, 3, 0},
     {NULL, NULL, NULL, 0, 0, 0},
 };

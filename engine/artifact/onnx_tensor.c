@@ -52,10 +52,10 @@ static const storage storages[] = {
     [KAS_ONNX_COMPLEX64] = {"complex64", 0, 0, ""},
     [KAS_ONNX_COMPLEX128] = {"complex128", 0, 0, ""},
     [KAS_ONNX_BFLOAT16] = {"bfloat16", 16, TENSOR_INT32_DATA, "int32_data"},
-    [17] = {"float8e4m3fn", 0, 0, ""},
-    [18] = {"float8e4m3fnuz", 0, 0, ""},
-    [19] = {"float8e5m2", 0, 0, ""},
-    [20] = {"float8e5m2fnuz", 0, 0, ""},
+    [KAS_ONNX_FLOAT8E4M3FN] = {"float8e4m3fn", 8, TENSOR_INT32_DATA, "int32_data"},
+    [KAS_ONNX_FLOAT8E4M3FNUZ] = {"float8e4m3fnuz", 8, TENSOR_INT32_DATA, "int32_data"},
+    [KAS_ONNX_FLOAT8E5M2] = {"float8e5m2", 8, TENSOR_INT32_DATA, "int32_data"},
+    [KAS_ONNX_FLOAT8E5M2FNUZ] = {"float8e5m2fnuz", 8, TENSOR_INT32_DATA, "int32_data"},
     [KAS_ONNX_UINT4] = {"uint4", 4, TENSOR_INT32_DATA, "int32_data"},
     [KAS_ONNX_INT4] = {"int4", 4, TENSOR_INT32_DATA, "int32_data"},
 };
@@ -75,7 +75,12 @@ const char *kas_onnx_type_name(int32_t type)
 bool kas_onnx_type_is_float(int32_t type)
 {
     return type == KAS_ONNX_FLOAT || type == KAS_ONNX_FLOAT16 || type == KAS_ONNX_DOUBLE ||
-           type == KAS_ONNX_BFLOAT16;
+           type == KAS_ONNX_BFLOAT16 || kas_onnx_type_is_float8(type);
+}
+
+bool kas_onnx_type_is_float8(int32_t type)
+{
+    return type >= KAS_ONNX_FLOAT8E4M3FN && type <= KAS_ONNX_FLOAT8E5M2FNUZ;
 }
 
 bool kas_onnx_type_is_integer(int32_t type)
@@ -273,12 +278,22 @@ static kas_status refuse_both(const uint8_t *file, const kas_onnx_tensor *tensor
 static bool element_of(int32_t type, kas_element *out)
 {
     static const kas_element elements[] = {
-        [KAS_ONNX_FLOAT] = KAS_ELEMENT_F32,     [KAS_ONNX_UINT8] = KAS_ELEMENT_U8,
-        [KAS_ONNX_INT8] = KAS_ELEMENT_I8,       [KAS_ONNX_UINT16] = KAS_ELEMENT_U16,
-        [KAS_ONNX_INT16] = KAS_ELEMENT_I16,     [KAS_ONNX_INT32] = KAS_ELEMENT_I32,
-        [KAS_ONNX_INT64] = KAS_ELEMENT_I64,     [KAS_ONNX_BOOL] = KAS_ELEMENT_BOOL,
-        [KAS_ONNX_FLOAT16] = KAS_ELEMENT_F16,   [KAS_ONNX_DOUBLE] = KAS_ELEMENT_F64,
-        [KAS_ONNX_UINT32] = KAS_ELEMENT_U32,    [KAS_ONNX_UINT64] = KAS_ELEMENT_U64,
+        [KAS_ONNX_FLOAT8E4M3FN] = KAS_ELEMENT_F8_E4M3FN,
+        [KAS_ONNX_FLOAT8E4M3FNUZ] = KAS_ELEMENT_F8_E4M3FNUZ,
+        [KAS_ONNX_FLOAT8E5M2] = KAS_ELEMENT_F8_E5M2,
+        [KAS_ONNX_FLOAT8E5M2FNUZ] = KAS_ELEMENT_F8_E5M2FNUZ,
+        [KAS_ONNX_FLOAT] = KAS_ELEMENT_F32,
+        [KAS_ONNX_UINT8] = KAS_ELEMENT_U8,
+        [KAS_ONNX_INT8] = KAS_ELEMENT_I8,
+        [KAS_ONNX_UINT16] = KAS_ELEMENT_U16,
+        [KAS_ONNX_INT16] = KAS_ELEMENT_I16,
+        [KAS_ONNX_INT32] = KAS_ELEMENT_I32,
+        [KAS_ONNX_INT64] = KAS_ELEMENT_I64,
+        [KAS_ONNX_BOOL] = KAS_ELEMENT_BOOL,
+        [KAS_ONNX_FLOAT16] = KAS_ELEMENT_F16,
+        [KAS_ONNX_DOUBLE] = KAS_ELEMENT_F64,
+        [KAS_ONNX_UINT32] = KAS_ELEMENT_U32,
+        [KAS_ONNX_UINT64] = KAS_ELEMENT_U64,
         [KAS_ONNX_BFLOAT16] = KAS_ELEMENT_BF16,
     };
     if (storage_of(type)->bits < 8 || (size_t)type >= sizeof elements / sizeof *elements) return false;
@@ -346,8 +361,14 @@ static int64_t integer_of_bits(int32_t type, uint64_t bits)
 static float float_of_element(int32_t type, uint64_t bits)
 {
     const uint32_t low = (uint32_t)bits;
+    const uint8_t byte = (uint8_t)bits;
     float single;
     double twice;
+    kas_element element;
+    if (kas_onnx_type_is_float8(type) && element_of(type, &element)) {
+        kas_elements_to_floats(element, &byte, 1, &single);
+        return single;
+    }
     switch (type) {
     case KAS_ONNX_FLOAT:
         memcpy(&single, &low, sizeof single);

@@ -64,8 +64,8 @@ typedef struct kas_control {
 
 struct kas_engine {
     kas_env env;
-    kas_loaders *loaders; /* NULL where the environment runs tasks */
-    char *artifact_dir;   /* NULL: none */
+    kas_loaders *loaders;          /* NULL where the environment runs tasks */
+    char *artifact_dir;            /* NULL: none */
     kas_trusted_keys trusted_keys; /* of the registry */
     kas_artifact_limits limits;
     kas_devices devices;

@@ -88,6 +88,12 @@ static bool begins_ramp(const es_view *before, const es_view *now)
     return false;
 }
 
+/* Zero where there is none yet. */
+static es_view *newest_view(es_layer *layer)
+{
+    return &layer->views[(layer->view_count + ES_VIEWS - 1) % ES_VIEWS];
+}
+
 void es_note_views(es *w)
 {
     for (int i = 0; i < ES_LAYERS; ++i) {
@@ -98,7 +104,7 @@ void es_note_views(es *w)
         if (!there) uid = 0;
         if (uid != layer->uid) *layer = (es_layer){.uid = uid};
         if (!there || !kas_state_published(w->engine->state, uid, &published)) continue;
-        es_view *last = &layer->views[(layer->view_count + ES_VIEWS - 1) % ES_VIEWS];
+        const es_view *last = newest_view(layer);
         if (layer->view_count && last->generation == published.generation && !last->steps) continue;
         const es_view before = layer->view_count ? *last : (es_view){0};
         es_view *view = &layer->views[layer->view_count++ % ES_VIEWS];
@@ -209,15 +215,14 @@ static void check_bits(es *w, es_layer *layer, uint64_t generation, float sign, 
 /* Pass k of a ramp is computed with its k-th value, from the first one on. */
 static void check_first_step(es *w, es_layer *layer, uint64_t generation)
 {
-    es_view *view = &layer->views[(layer->view_count + ES_VIEWS - 1) % ES_VIEWS];
+    es_view *view = newest_view(layer);
     if (!layer->view_count || !view->begins || generation < view->generation) return;
     ES_REQUIRE(w, generation - view->generation == 1, "the first pass of a ramp is its step %llu",
                (unsigned long long)(generation - view->generation));
     view->begins = false;
 }
 
-static void check_answer(es *w, int index, const kas_forward_result *result, float sign, uint32_t rows,
-                         const float *y)
+static void check_answer(es *w, int index, const kas_forward_result *result, uint32_t rows, const float *y)
 {
     es_layer *layer = &w->layers[index];
     uint64_t generation = result->generation;
@@ -234,9 +239,14 @@ static void check_answer(es *w, int index, const kas_forward_result *result, flo
         ES_REQUIRE(w, isfinite(y[i]), "an answer is not finite");
     layer->last = generation;
     check_first_step(w, layer, generation);
-    check_bits(w, layer, generation, sign, y);
-    check_value(w, layer, generation, sign, y);
     es_note(w, y, ES_FEATURES * sizeof *y);
+}
+
+/* What a device that worked has computed; where it failed, the rows are answered by what was left. */
+static void check_computed(es *w, int index, uint64_t generation, float sign, const float *y)
+{
+    check_bits(w, &w->layers[index], generation, sign, y);
+    check_value(w, &w->layers[index], generation, sign, y);
 }
 
 void es_pass(es *w)
@@ -252,13 +262,21 @@ void es_pass(es *w)
     request.output.data = y;
     kas_forward_result result = {.size = sizeof result};
     es_memory_may_fail(w);
+    es_device_may_fail(w);
     kas_status status = kas_forward(w->engine, &request, &result);
+    bool device_failed = es_device_is_fine();
     es_memory_is_fine();
     kas_code code = kas_status_code(status);
     bool excused =
         code == KAS_NOT_FOUND || code == KAS_UNAVAILABLE || (code == KAS_OUT_OF_MEMORY && w->memory_percent);
+    excused |= device_failed;
     excused &= code != KAS_NOT_FOUND || !w->layers[index].acknowledged;
     ES_REQUIRE(w, !status || excused, "a pass fails: %s", kas_status_message(status));
     kas_status_free(status);
-    if (!code) check_answer(w, index, &result, sign, rows, y);
+    if (code) { /* it may have been a ramp's first pass all the same */
+        newest_view(&w->layers[index])->begins = false;
+        return;
+    }
+    check_answer(w, index, &result, rows, y);
+    if (!device_failed) check_computed(w, index, result.generation, sign, y);
 }

@@ -106,6 +106,19 @@ static void note_upload(es *w, const es_call *call, kas_code code)
                    "an artifact is accepted that nobody can load: content %d", call->content);
 }
 
+/* Every layer is of one shape, so content 6 is valid and fits none. */
+static void check_validation(es *w, const es_call *call)
+{
+    const kas_validation *told = &call->validation;
+    bool fits = call->content < ES_GOOD_CONTENTS;
+    ES_REQUIRE(w, told->valid == (fits || call->content == 6), "content %d is told to be %s", call->content,
+               told->valid ? "valid" : "invalid");
+    ES_REQUIRE(w, !told->valid || (told->has_compatible && told->compatible == fits),
+               "content %d: compatible", call->content);
+    ES_REQUIRE(w, (told->valid && told->compatible) == (told->reason_count == 0), "content %d: reasons",
+               call->content);
+}
+
 static void note_reply(void *user, kas_status status, const kas_reply *reply)
 {
     es_call *call = user;
@@ -123,6 +136,8 @@ static void note_reply(void *user, kas_status status, const kas_reply *reply)
         reply->generation > w->layers[call->layer].acknowledged)
         w->layers[call->layer].acknowledged = reply->generation;
     if (changes_upload(call)) note_upload(w, call, code);
+    if (!status && call->kind == KAS_REQUEST_VALIDATE) check_validation(w, call);
+    kas_validation_finish(&call->validation);
     free(call->bytes.bytes);
     kas_status_free(status);
     *call = (es_call){0};
@@ -162,14 +177,20 @@ static void maybe_stage(es *w, kas_request *request)
     if (es_chance(w, 15)) request->at_epoch = kas_engine_epoch(w->engine, NULL) + 1 + es_below(w, 2);
 }
 
-static void put_kernel(es *w, es_call *call, kas_request *request)
+static void lend_content(es *w, es_call *call)
 {
-    call->id = ES_REGISTRY_IDS + (int)es_below(w, ES_UPLOAD_IDS);
     call->content = (int)es_below(w, es_chance(w, 70) ? ES_GOOD_CONTENTS : ES_CONTENTS);
-    request->artifact_id = es_id(call->id);
     const artifact_bytes *content = &w->contents[call->content];
     call->bytes = (artifact_bytes){.bytes = malloc(content->size), .size = content->size};
+    ES_REQUIRE(w, call->bytes.bytes, "the simulation is out of memory");
     memcpy(call->bytes.bytes, content->bytes, content->size);
+}
+
+static void put_kernel(es *w, es_call *call, kas_request *request)
+{
+    lend_content(w, call);
+    call->id = ES_REGISTRY_IDS + (int)es_below(w, ES_UPLOAD_IDS);
+    request->artifact_id = es_id(call->id);
     request->put_kernel.bytes = call->bytes.bytes;
     request->put_kernel.size_bytes = call->bytes.size;
 }
@@ -212,11 +233,12 @@ static kas_request_kind pick(es *w)
                {KAS_REQUEST_PRELOAD, 3},
                {KAS_REQUEST_PUT_KERNEL, 8},
                {KAS_REQUEST_EVICT_KERNEL, 4},
+               {KAS_REQUEST_VALIDATE, 4},
                {KAS_REQUEST_PIN, 1},
                {KAS_REQUEST_UNPIN, 2}};
     for (int i = 0; i < ES_LAYERS; ++i)
         if (!w->layers[i].uid && es_chance(w, 30)) return KAS_REQUEST_CREATE_LAYER;
-    uint32_t at = es_below(w, 96);
+    uint32_t at = es_below(w, 100);
     size_t i = 0;
     while (at >= mix[i].weight)
         at -= mix[i++].weight;
@@ -275,6 +297,12 @@ static kas_request make(es *w, es_call *call)
         put_kernel(w, call, &request);
         call->layer = -1;
         break;
+    case KAS_REQUEST_VALIDATE:
+        lend_content(w, call);
+        request.validate.bytes = call->bytes.bytes;
+        request.validate.size_bytes = call->bytes.size;
+        request.validate.result = &call->validation;
+        break;
     case KAS_REQUEST_PRELOAD:
     case KAS_REQUEST_EVICT_KERNEL:
     case KAS_REQUEST_PIN:
@@ -292,6 +320,7 @@ static void submit(es *w, es_call *call, const kas_request *request)
 {
     call->world = w;
     call->waits = true;
+    call->validation.size = sizeof call->validation;
     call->uid = call->layer < 0 ? 0 : w->layers[call->layer].uid;
     es_trace(w, "request %d: layer %s seed %u artifact %s alpha %g at_epoch %u", (int)request->kind,
              request->layer, request->seed, request->artifact_id ? request->artifact_id : "-",

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backends/core/fault.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -86,19 +87,39 @@ static bool run_task(void *self)
     kas_task *task = w->tasks[at];
     w->tasks[at] = w->tasks[--w->task_count];
     es_memory_may_fail(w);
+    es_device_may_fail(w);
     task->run(task);
+    (void)es_device_is_fine();
     es_memory_is_fine();
     return true;
 }
 
 void es_memory_may_fail(es *w)
 {
-    if (!w->calm && es_chance(w, w->memory_percent)) kas_alloc_fail_at(1 + es_below(w, 40));
+    if (w->calm) return;
+    if (es_chance(w, w->memory_percent)) kas_alloc_fail_at(1 + es_below(w, 40));
+    if (es_chance(w, w->memory_percent))
+        kas_fault_arm(KAS_FAULT_ALLOCATION, 1 + es_below(w, 3), KAS_OUT_OF_MEMORY);
 }
 
 void es_memory_is_fine(void)
 {
     kas_alloc_fail_at(0);
+    kas_fault_arm(KAS_FAULT_ALLOCATION, 0, KAS_OK);
+}
+
+void es_device_may_fail(es *w)
+{
+    if (!w->calm && es_chance(w, w->device_percent))
+        kas_fault_arm(es_chance(w, 50) ? KAS_FAULT_SUBMISSION : KAS_FAULT_WAIT, 1 + es_below(w, 2), KAS_IO);
+}
+
+bool es_device_is_fine(void)
+{
+    bool failed = kas_fault_fired(KAS_FAULT_SUBMISSION) || kas_fault_fired(KAS_FAULT_WAIT);
+    kas_fault_arm(KAS_FAULT_SUBMISSION, 0, KAS_OK);
+    kas_fault_arm(KAS_FAULT_WAIT, 0, KAS_OK);
+    return failed;
 }
 
 static void open_engine(es *w, kas_files *files)
@@ -262,6 +283,7 @@ es_outcome es_run(uint64_t seed, uint32_t steps, bool verbose)
     w->rng = kas_rng_make(seed, 2);
     w->fault_percent = es_chance(w, 50) ? 10 : 0;
     w->memory_percent = es_chance(w, 50) ? 10 : 0;
+    w->device_percent = es_chance(w, 50) ? 10 : 0;
     kas_files files = es_disk(w);
     es_make_contents(w);
     open_engine(w, &files);

@@ -49,6 +49,7 @@ typedef struct es_call { /* that waits for its answer */
     int content; /* of an upload */
     uint64_t uid;
     artifact_bytes bytes; /* lent to the engine */
+    kas_validation validation;
 } es_call;
 
 /* What a layer's passes compute from a generation on. */
@@ -98,6 +99,7 @@ typedef struct es {
     kas_sha256 history;
     uint32_t fault_percent;  /* of reads and writes */
     uint32_t memory_percent; /* of steps in which an allocation fails */
+    uint32_t device_percent; /* of tasks and passes in which the device fails */
     bool calm;               /* neither happens, now */
     kas_engine *engine;
     es_file files[ES_FILES];
@@ -149,6 +151,8 @@ typedef struct es_outcome {
 es_outcome es_run(uint64_t seed, uint32_t steps, bool verbose);
 void es_memory_may_fail(es *w); /* one of the next allocations, perhaps */
 void es_memory_is_fine(void);
+void es_device_may_fail(es *w); /* one of the next submissions or waits, perhaps */
+bool es_device_is_fine(void);   /* from now on; whether one has failed */
 
 /* requests.c */
 void es_make_contents(es *w);

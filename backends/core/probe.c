@@ -1,44 +1,31 @@
-#include "backends/opencl/probe.h"
+#include "backends/core/probe.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "backends/opencl/opencl.h"
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { DEVICES_MAX = 64, ANSWER_MS = 10000 };
-
-/* Both ends of the pipe are this very program, so it goes over as it lies in memory. */
-typedef struct answer {
-    size_t count; /* devices; those beyond DEVICES_MAX are not described */
-    kas_device_info infos[DEVICES_MAX];
-} answer;
-
-static struct {
-    pthread_mutex_t lock; /* guards the rest; held while a child is asked, so that there is one at a time */
-    bool known;
-    answer answer;
-} cache = {.lock = PTHREAD_MUTEX_INITIALIZER};
+enum { ANSWER_MS = 10000, RETRY_S = 60 };
 
 /* ---- the child --------------------------------------------------------------------------------------------
  */
 
 /* Of a process with other threads only this one is left; nothing here takes a lock that one of them may have
  * held. */
-static _Noreturn void tell(int to)
+static _Noreturn void tell(kas_probe *probe, int to)
 {
-    static answer found;
+    kas_probe_answer *found = &probe->answer; /* the child's own copy */
     kas_log_set_level(KAS_LOG_CRITICAL);
-    kas_status status = kas_opencl_list_here(found.infos, DEVICES_MAX, &found.count);
-    const char *at = (const char *)&found;
-    size_t left = status ? 0 : sizeof found;
+    kas_status status = probe->list_here(found->infos, KAS_PROBE_DEVICES_MAX, &found->count);
+    const char *at =
+        (const char *)found; /* both ends of the pipe are this very program: as it lies in memory */
+    size_t left = status ? 0 : sizeof *found;
     while (left > 0) {
         ssize_t written = write(to, at, left);
         if (written < 0 && errno == EINTR) continue;
@@ -53,7 +40,7 @@ static _Noreturn void tell(int to)
  */
 
 /* Reads until the answer is whole; false when the child ends or the time is over before. */
-static bool hear(int from, answer *out)
+static bool hear(int from, kas_probe_answer *out)
 {
     int64_t deadline_ns = kas_monotonic_ns() + ANSWER_MS * KAS_NS_PER_MS;
     char *at = (char *)out;
@@ -72,34 +59,48 @@ static bool hear(int from, answer *out)
     return true;
 }
 
-static kas_status ask_child(answer *out)
+static kas_status no_answer(const kas_probe *probe)
+{
+    return kas_fail(KAS_UNAVAILABLE, DEVICE,
+                    "the %s drivers of this machine crashed or did not answer in %d s", probe->api,
+                    ANSWER_MS / 1000);
+}
+
+static kas_status ask_child(kas_probe *probe)
 {
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0) return kas_fail_os(errno, "a pipe to ask for OpenCL devices");
+    if (pipe2(ends, O_CLOEXEC) != 0) return kas_fail_os(errno, "a pipe to ask for %s devices", probe->api);
     pid_t child = fork();
-    if (child == 0) tell(ends[1]);
+    if (child == 0) tell(probe, ends[1]);
     int error = errno;
     close(ends[1]);
-    bool heard = child > 0 && hear(ends[0], out);
+    bool heard = child > 0 && hear(ends[0], &probe->answer);
     close(ends[0]);
-    if (child < 0) return kas_fail_os(error, "a process to ask for OpenCL devices");
+    if (child < 0) return kas_fail_os(error, "a process to ask for %s devices", probe->api);
     kill(child, SIGKILL); /* it has said what it had to say, or never will */
     while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {
     }
-    if (heard) return NULL;
-    return kas_fail(KAS_UNAVAILABLE, DEVICE,
-                    "the OpenCL drivers of this machine crashed or did not answer in %d s", ANSWER_MS / 1000);
+    return heard ? NULL : no_answer(probe);
 }
 
-kas_status kas_opencl_probe(kas_device_info *infos, size_t capacity, size_t *count)
+/* Under the lock. */
+static kas_status ask(kas_probe *probe)
+{
+    if (kas_monotonic_ns() < probe->retry_ns) return no_answer(probe);
+    kas_status status = ask_child(probe);
+    probe->known = !status;
+    if (status) probe->retry_ns = kas_monotonic_ns() + RETRY_S * KAS_NS_PER_S;
+    return status;
+}
+
+kas_status kas_probe_list(kas_probe *probe, kas_device_info *infos, size_t capacity, size_t *count)
 {
     kas_status status = NULL;
-    pthread_mutex_lock(&cache.lock);
-    if (!cache.known) status = ask_child(&cache.answer);
-    cache.known = !status;
-    *count = status ? 0 : cache.answer.count;
-    for (size_t i = 0; i < *count && i < capacity && i < DEVICES_MAX; ++i)
-        infos[i] = cache.answer.infos[i];
-    pthread_mutex_unlock(&cache.lock);
+    pthread_mutex_lock(&probe->lock);
+    if (!probe->known) status = ask(probe);
+    *count = status ? 0 : probe->answer.count;
+    for (size_t i = 0; i < *count && i < capacity && i < KAS_PROBE_DEVICES_MAX; ++i)
+        infos[i] = probe->answer.infos[i];
+    pthread_mutex_unlock(&probe->lock);
     return status;
 }
