@@ -5,6 +5,7 @@
 enum {
     LEAST_ROWS = 6,       /* of a thread: with fewer, tiles leave multipliers idle */
     RANGE_ROWS = 32,      /* that a range has where each thread can have several */
+    CLOSE_NS = 20000,     /* from the end of a pass to the beginning of one that follows close upon it */
     RANGES_PER_THREAD = 4 /* at most; so that a late helper costs little */
 };
 /* Multiply-adds from which on meeting after each launch costs nothing, and reading all weights for each range
@@ -114,6 +115,7 @@ kas_status kas_host_pass_run(kas_host_pool *pool, kas_host_job *job, kas_host_st
                              int64_t deadline_ns, kas_progress *progress)
 {
     account a = {.progress = progress, .since_ns = kas_monotonic_ns()};
+    job->follows = a.since_ns - job->ended_ns < CLOSE_NS;
     for (size_t unsettled = 0, at = 0; at < count;) {
         size_t ran = advance(pool, job, &steps[at], count - at, deadline_ns);
         if (ran == 0) return passed(&steps[at]);
@@ -122,5 +124,6 @@ kas_status kas_host_pass_run(kas_host_pool *pool, kas_host_job *job, kas_host_st
         settle(&a, &steps[unsettled], at - unsettled);
         unsettled = at;
     }
+    job->ended_ns = a.since_ns;
     return NULL;
 }

@@ -16,6 +16,7 @@ enum {
     CHUNKS_PER_DEADLINE = 64 /* looks at the clock in a launch that one thread runs */
 };
 #define WORK_PER_THREAD 600e3 /* multiply-adds that are worth another thread */
+#define WORK_TO_WAKE    20e6  /* and worth waking one, come what may */
 #define CALLER_SLEEPS   0x80000000u
 
 /* A helper's life: IDLE ⇄ SLEEPING; a caller that wants it makes it CLAIMED, leaves the job and makes it
@@ -123,6 +124,7 @@ static bool claim(const kas_host_pool *pool, helper *h, kas_host_job *job)
 {
     uint32_t state = atomic_load_explicit(&h->state, memory_order_relaxed);
     if (state != IDLE && state != SLEEPING) return false;
+    if (state == SLEEPING && !job->follows && job->task->work < WORK_TO_WAKE) return false;
     if (!atomic_compare_exchange_strong(&h->state, &state, CLAIMED)) return false;
     h->job = job;
     if (state == SLEEPING) keep_off_this_processor(pool, h);
