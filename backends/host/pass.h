@@ -2,7 +2,9 @@
  *
  * Where a stretch of launches can be run on a range of rows, and rows are many, each thread takes ranges of
  * rows through the whole stretch: threads meet once, and what a launch hands to the next stays in a
- * processor's own cache. Elsewhere threads share each launch in turn. */
+ * processor's own cache. Where rows are few, submissions that are apart are divided among the threads: each
+ * reads weights that stay in its processor's cache from pass to pass. Elsewhere threads share each launch in
+ * turn. */
 #ifndef KAS_HOST_PASS_H
 #define KAS_HOST_PASS_H
 
@@ -16,6 +18,7 @@ typedef struct kas_host_step {
     const kas_list *list;
     uint32_t launch; /* in the list */
     bool by_rows;    /* it may be run on a range of rows */
+    bool apart;      /* kas_submission.apart */
 } kas_host_step;
 
 /* Runs steps in order, all of them for the same rows, and adds submissions that have completed to *progress.

@@ -18,6 +18,7 @@
 typedef struct kas_host_pool kas_host_pool;
 
 enum { KAS_HOST_THREADS_MAX = 64 };
+#define KAS_HOST_WORK_PER_THREAD 350e3 /* multiply-adds that are worth another thread: some 3 µs */
 
 /* What a pass and its helpers share; owned by the queue, as it must outlive a helper's last touch. */
 typedef struct kas_host_job {

@@ -22,6 +22,7 @@ enum {
     DEPTH = 512,         /* inputs of a block */
     AHEAD = 8,           /* steps of the depth between fetching weights and using them */
     PART_PANELS = 8,     /* panels of a part: their weights of one block stay in the second-level cache */
+    READING_ROWS = 4,    /* that take as long as fewer, which wait for their weights */
     PARTS_PER_THREAD = 4 /* so that a late helper costs little */
 };
 
@@ -183,10 +184,14 @@ static const uint *coefficients_of(const product *p, size_t row)
 static void activate_rows(const product *p, size_t row, size_t rows, size_t column, size_t columns)
 {
     const struct linear_args *args = p->args;
-    size_t ldy = (size_t)args->ldy, lines = columns == ldy ? 1 : rows;
-    for (size_t i = 0; i < lines; ++i)
-        PACKED(activate_row)
-        (p->y + (row + i) * ldy + column, columns * (rows / lines), args->act, args->act_a, args->act_b);
+    size_t ldy = (size_t)args->ldy;
+    if (columns == ldy) {
+        columns *= rows;
+        rows = 1;
+    }
+    float *y = p->y + row * ldy + column;
+    for (size_t i = 0; i < rows; ++i, y += ldy)
+        PACKED(activate_row)(y, columns, args->act, args->act_a, args->act_b);
 }
 
 static void blend_outputs(const product *p, size_t row, size_t column, size_t columns)
@@ -311,5 +316,5 @@ void PACKED(plan_product)(kas_host_task *task, unsigned threads)
     task->part_rows = part_rows;
     task->part_panels = part_panels;
     task->parts = divide_up(rows, part_rows) * divide_up(panels, part_panels);
-    task->work = (double)rows * (double)args->k * (double)args->n;
+    task->work = (double)(rows < READING_ROWS ? READING_ROWS : rows) * (double)args->k * (double)args->n;
 }

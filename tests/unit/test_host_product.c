@@ -255,6 +255,44 @@ Test(host_product, a_row_of_nan_stays_alone)
     with_each_isa(check_neighbours);
 }
 
+/* Submissions of one row that are apart go to different threads, and end in the same bits. */
+static void check_apart(void)
+{
+    enum { COUNT = 5, K = 512, HIDDEN = 200, N = 512 };
+    float x[K], work[COUNT][HIDDEN], y[COUNT][N], alone[N];
+    uint32_t params[PARAMS_HEAD] = {1};
+    kas_submission s[COUNT] = {0};
+    kas_progress progress;
+    fill(x, K, 17);
+    kas_device_use_threads(3);
+    layer l = make_layer(K, N, 0);
+    kas_list_release(l.list);
+    l.list = record_network(l.device, l.w, K, HIDDEN, N);
+    run_network(&l, x, work[0], alone, 1);
+    for (int i = 0; i < COUNT; ++i) {
+        s[i] = (kas_submission){.list = l.list, .apart = i != 3};
+        s[i].slots[KAS_SLOT_PARAMS].host = params;
+        s[i].slots[KAS_SLOT_X].host = x;
+        s[i].slots[KAS_SLOT_WORK].host = work[i];
+        s[i].slots[KAS_SLOT_Y].host = y[i];
+    }
+    for (int again = 0; again < 20; ++again) { /* the first ones find helpers asleep */
+        memset(y, 0xff, sizeof y);
+        ok(kas_queue_submit(l.queue, s, COUNT, 1));
+        ok(kas_queue_wait(l.queue, KAS_NEVER, &progress));
+        cr_expect_eq(progress.completed, COUNT);
+        for (int i = 0; i < COUNT; ++i)
+            cr_expect_eq(memcmp(y[i], alone, sizeof alone), 0, "submission %d", i);
+    }
+    drop_layer(&l);
+    kas_device_use_threads(0);
+}
+
+Test(host_product, same_bits_of_submissions_that_are_apart)
+{
+    with_each_isa(check_apart);
+}
+
 /* The widest instruction set that is asked for must be there. */
 Test(host_product, an_unknown_instruction_set_is_refused)
 {
