@@ -21,24 +21,14 @@ uint16_t kas_half_from_float(float value)
     uint32_t bits = bits_of(value);
     uint16_t sign = (uint16_t)(bits >> 16 & 0x8000u);
     bits &= 0x7fffffffu;
-    if (bits > 0x7f800000u) return (uint16_t)(sign | 0x7e00u);                 /* NaN */
-    if (bits >= 0x477ff000u) return (uint16_t)(sign | 0x7c00u);                /* rounds to infinity */
-    if (bits < 0x38800000u) {                                                  /* subnormal or zero */
-        float scaled = from_bits(bits) + 0.5f;                                 /* ulp(0.5) = 2^-24: rounds for us */
+    if (bits > 0x7f800000u) return (uint16_t)(sign | 0x7e00u);  /* NaN */
+    if (bits >= 0x477ff000u) return (uint16_t)(sign | 0x7c00u); /* rounds to infinity */
+    if (bits < 0x38800000u) {                                   /* subnormal or zero */
+        float scaled = from_bits(bits) + 0.5f;                  /* ulp(0.5) = 2^-24: rounds for us */
         return (uint16_t)(sign | (bits_of(scaled) - bits_of(0.5f)));
     }
     bits += 0xfffu + (bits >> 13 & 1u);
     return (uint16_t)(sign | ((bits - 0x38000000u) >> 13));
-}
-
-float kas_half_to_float(uint16_t half)
-{
-    uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
-    uint32_t rest = half & 0x7fffu;
-    if (rest >= 0x7c00u) return from_bits(sign | 0x7f800000u | (rest & 0x3ffu) << 13);
-    if (rest >= 0x0400u) return from_bits(sign | ((rest << 13) + 0x38000000u));
-    float magnitude = (float)rest * 0x1p-24f;
-    return from_bits(sign | bits_of(magnitude));
 }
 
 uint16_t kas_bfloat_from_float(float value)
@@ -46,9 +36,4 @@ uint16_t kas_bfloat_from_float(float value)
     uint32_t bits = bits_of(value);
     if ((bits & 0x7fffffffu) > 0x7f800000u) return (uint16_t)(bits >> 16 | 0x40u);
     return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
-}
-
-float kas_bfloat_to_float(uint16_t bfloat)
-{
-    return from_bits((uint32_t)bfloat << 16);
 }

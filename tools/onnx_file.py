@@ -26,6 +26,16 @@ def tensor(name, shape, values):
     return b"".join(number(1, size) for size in shape) + number(2, 1) + block(8, name) + block(9, struct.pack(f"<{len(values)}f", *values))
 
 
+def stored(name, shape, type_number, raw):
+    """TensorProto of any type, its bytes as raw_data holds them."""
+    return b"".join(number(1, size) for size in shape) + number(2, type_number) + block(8, name) + block(9, raw)
+
+
+def float_data(name, shape, raw):
+    """TensorProto of float32 in the typed field, packed."""
+    return b"".join(number(1, size) for size in shape) + number(2, 1) + block(4, raw) + block(8, name)
+
+
 def value(name, width):
     """ValueInfoProto of [batch, width] float32."""
     shape = block(1, block(2, "batch")) + block(1, number(1, width))

@@ -118,7 +118,7 @@ struct kas_list {
     const kas_program *const *programs; /* of each launch */
     uint32_t slots;                     /* bit of each kas_slot_index that a launch names */
     size_t slot_bytes[KAS_SLOT_COUNT];  /* what is bound there must be larger than this */
-    uint32_t rows_max;                  /* rows that keep every grid within 2³¹ − 1 groups */
+    uint32_t rows_max;                  /* rows that keep every grid within the device's limits */
     char label[KAS_LABEL_SIZE];
     atomic_uint references; /* core's */
 };

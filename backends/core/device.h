@@ -42,6 +42,8 @@ typedef struct kas_device_limits {
     size_t buffer_alignment;     /* bytes; offsets bound to slots are multiples of it (a power of two) */
     size_t max_shared_bytes;     /* memory shared by a work group */
     uint32_t max_group_items;    /* work items of a group */
+    uint32_t max_groups_x;       /* of a launch's grid; zero: 2³¹ − 1 */
+    uint32_t max_groups_y;
     uint32_t compute_units;      /* cores or multiprocessors that work can spread over */
     uint32_t product_gflops;     /* what the `linear` kernels reach on one of them at least; 0: not known */
     bool host_pointers;          /* a slot may be bound to plain host memory, at no cost */
@@ -138,7 +140,13 @@ typedef struct kas_launch {
     uint32_t args[KAS_KERNEL_MAX_ARGS / 4];    /* the kernel's argument struct */
 } kas_launch;
 
-/* Records launches (copied). Cheap: no device work is waited for. */
+/* Rows that keep a launch's grid within the device's limits; divisors > 0. */
+uint32_t kas_launch_rows_max(const kas_device *device, const kas_launch *launch);
+
+/* Records launches (copied). Cheap: no device work is waited for. Row r of a launch's results depends on row r of its
+ * operands, and memory that several of the list's launches use is laid out in rows of one size, so a device may take
+ * some rows through several launches while others are elsewhere. What a list leaves in its workspace means nothing to
+ * another one. */
 kas_status kas_list_create(kas_device *device, const kas_launch *launches, size_t count, const char *label,
                            kas_list **out) KAS_MUST_USE;
 kas_list *kas_list_retain(kas_list *list);

@@ -17,14 +17,21 @@ uint32_t kas_grid_groups(const kas_grid_rule *rule, uint32_t rows)
     return groups ? (uint32_t)groups : 1;
 }
 
-/* Rows beyond which a rule would ask for more than GROUPS_MAX groups. */
-static uint32_t most_rows(const kas_grid_rule *rule)
+/* Rows beyond which a rule would ask for more groups than the device takes (limit 0: than anything takes). */
+static uint32_t most_rows(const kas_grid_rule *rule, uint32_t limit)
 {
-    uint64_t items = (uint64_t)rule->divisor * GROUPS_MAX;
+    uint64_t items = (uint64_t)rule->divisor * (limit > 0 && limit < GROUPS_MAX ? limit : GROUPS_MAX);
     if (rule->fixed > items) return 0;
     if (rule->per_row == 0) return UINT32_MAX;
     uint64_t rows = (items - rule->fixed) / rule->per_row;
     return rows > UINT32_MAX ? UINT32_MAX : (uint32_t)rows;
+}
+
+uint32_t kas_launch_rows_max(const kas_device *device, const kas_launch *launch)
+{
+    uint32_t x = most_rows(&launch->grid_x, device->limits.max_groups_x);
+    uint32_t y = most_rows(&launch->grid_y, device->limits.max_groups_y);
+    return x < y ? x : y;
 }
 
 static kas_status refuse(const kas_list *list, size_t launch, const char *what, uint64_t value)
@@ -57,11 +64,10 @@ static kas_status check_launch(kas_list *list, size_t i, const kas_launch *launc
         return refuse(list, i, "no such kernel", launch->kernel);
     if (!launch->grid_x.divisor || !launch->grid_y.divisor)
         return refuse(list, i, "a grid divisor of zero", 0);
-    uint32_t x = most_rows(&launch->grid_x), y = most_rows(&launch->grid_y);
-    if (x < list->rows_max) list->rows_max = x;
-    if (y < list->rows_max) list->rows_max = y;
+    uint32_t rows = kas_launch_rows_max(list->device, launch);
+    if (rows < list->rows_max) list->rows_max = rows;
     if (list->rows_max == 0)
-        return refuse(list, i, "a grid of more groups than any device takes", GROUPS_MAX);
+        return refuse(list, i, "a grid of more groups than the device takes", launch->kernel);
     if (launch->bindings[0].slot != KAS_SLOT_PARAMS)
         return refuse(list, i, "binding 0 is not the parameter block", launch->bindings[0].slot);
     uint32_t buffers = kas_kernel_get_info(launch->kernel)->buffers;
@@ -116,9 +122,9 @@ kas_status kas_list_create(kas_device *device, const kas_launch *launches, size_
     list->rows_max = UINT32_MAX;
     kas_label_copy(list->label, label);
     atomic_init(&list->references, 1);
-    kas_status status = count <= LAUNCHES_MAX
+    kas_status status = count > 0 && count <= LAUNCHES_MAX
                             ? record(list, launches, count)
-                            : refuse(list, count, "more launches than a list holds", LAUNCHES_MAX);
+                            : refuse(list, count, "a list holds 1 to so many launches", LAUNCHES_MAX);
     if (!status && ops) status = kas_device_outcome(device, ops->init(list));
     if (status) {
         status = kas_annotate(status, "recording \"%s\" on %s", list->label, device->info.id);

@@ -43,13 +43,23 @@ static uint32_t rows_of_range(uint32_t rows, unsigned threads)
     return (rows + ranges - 1) / ranges;
 }
 
+/* Whether a step begins a list that has its workspace where another one of the stretch has its own. */
+static bool shares_workspace(const kas_host_step *steps, size_t at)
+{
+    const kas_host_step *step = &steps[at];
+    if (!step->work || step->launch > 0) return false;
+    for (size_t i = 0; i < at; ++i)
+        if (steps[i].work == step->work && steps[i].list != step->list) return true;
+    return false;
+}
+
 /* How many steps from the first on are worth being run together by ranges: 0 or more than 1. */
 static size_t stretch_length(kas_host_step *steps, size_t count, unsigned threads, double *work)
 {
     size_t length = 0;
     *work = 0.0;
     if (threads == 1 || steps->task.rows < threads * LEAST_ROWS) return 0;
-    for (; length < count && steps[length].by_rows; ++length) {
+    for (; length < count && steps[length].by_rows && !shares_workspace(steps, length); ++length) {
         steps[length].plan(&steps[length].task, 1);
         *work += steps[length].task.work;
     }

@@ -4,7 +4,8 @@
  * rows through the whole stretch: threads meet once, and what a launch hands to the next stays in a
  * processor's own cache. Where rows are few, submissions that are apart are divided among the threads: each
  * reads weights that stay in its processor's cache from pass to pass. Elsewhere threads share each launch in
- * turn. */
+ * turn. What launches of one list share is laid out in rows of one size (kas_list_create), so ranges do not
+ * meet; different lists lay one workspace out in different ways, so a stretch ends between them. */
 #ifndef KAS_HOST_PASS_H
 #define KAS_HOST_PASS_H
 
@@ -16,9 +17,10 @@ typedef struct kas_host_step {
     kas_host_task task; /* of all rows */
     kas_host_plan *plan;
     const kas_list *list;
-    uint32_t launch; /* in the list */
-    bool by_rows;    /* it may be run on a range of rows */
-    bool apart;      /* kas_submission.apart */
+    uint32_t launch;  /* in the list */
+    const void *work; /* KAS_SLOT_WORK of its submission; NULL: the list has none */
+    bool by_rows;     /* it may be run on a range of rows */
+    bool apart;       /* kas_submission.apart */
 } kas_host_step;
 
 /* Runs steps in order, all of them for the same rows, and adds submissions that have completed to *progress.

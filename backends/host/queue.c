@@ -114,13 +114,17 @@ static kas_status fill(kas_queue *queue, kas_buffer *to, size_t offset, uint32_t
 /* ---- submissions ------------------------------------------------------------------------------------------
  */
 
+static void *slot_memory(const kas_slot *slot, size_t offset_bytes)
+{
+    if (slot->host) return (char *)slot->host + offset_bytes;
+    return at(slot->buffer, slot->offset_bytes + offset_bytes);
+}
+
 /* Where a launch's buffer begins. */
 static void *bound(const kas_submission *submission, const kas_binding *binding)
 {
     if (binding->slot == KAS_SLOT_FIXED) return at(binding->buffer, binding->offset_bytes);
-    const kas_slot *slot = &submission->slots[binding->slot];
-    if (slot->host) return (char *)slot->host + binding->offset_bytes;
-    return at(slot->buffer, slot->offset_bytes + binding->offset_bytes);
+    return slot_memory(&submission->slots[binding->slot], binding->offset_bytes);
 }
 
 static void make_step(const kas_host_device *device, const kas_submission *submission, uint32_t i,
@@ -144,6 +148,9 @@ static void make_step(const kas_host_device *device, const kas_submission *submi
     step->apart = submission->apart;
     step->list = submission->list;
     step->launch = i;
+    step->work = submission->list->slots >> KAS_SLOT_WORK & 1
+                     ? slot_memory(&submission->slots[KAS_SLOT_WORK], 0)
+                     : NULL;
 }
 
 static kas_status submit(kas_queue *queue, const kas_submission *submission, uint32_t rows)

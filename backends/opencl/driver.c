@@ -1,6 +1,7 @@
 /* Which OpenCL devices there are. */
 #include <string.h>
 
+#include "backends/core/probe.h"
 #include "backends/opencl/opencl.h"
 #include "base/log.h"
 
@@ -38,7 +39,7 @@ kas_status kas_opencl_find_device(const kas_opencl_symbols *cl, uint32_t index, 
     return NULL;
 }
 
-static kas_status list(kas_device_info *infos, size_t capacity, size_t *count)
+kas_status kas_opencl_list_here(kas_device_info *infos, size_t capacity, size_t *count)
 {
     *count = 0;
     const kas_opencl_symbols *cl = kas_opencl_load();
@@ -56,6 +57,14 @@ static kas_status list(kas_device_info *infos, size_t capacity, size_t *count)
         kas_opencl_describe(cl, id, i, &infos[i], &limits);
     }
     return NULL;
+}
+
+static kas_probe probe = KAS_PROBE("OpenCL", kas_opencl_list_here);
+
+static kas_status list(kas_device_info *infos, size_t capacity, size_t *count)
+{
+    if (kas_opencl_is_loaded()) return kas_opencl_list_here(infos, capacity, count);
+    return kas_probe_list(&probe, infos, capacity, count);
 }
 
 const kas_driver kas_opencl_driver = {.name = "opencl", .list = list, .device = &kas_opencl_device_ops};

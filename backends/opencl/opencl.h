@@ -52,6 +52,9 @@ kas_status kas_opencl_buffer_view(kas_buffer *buffer, size_t offset, cl_mem *out
 kas_status kas_opencl_find_device(const kas_opencl_symbols *cl, uint32_t index, cl_device_id *out,
                                   size_t *count) KAS_MUST_USE;
 
+/* As kas_driver.list, by asking the vendors' drivers in this process. */
+kas_status kas_opencl_list_here(kas_device_info *infos, size_t capacity, size_t *count) KAS_MUST_USE;
+
 /* What a device says of itself: name, memory, limits. */
 void kas_opencl_describe(const kas_opencl_symbols *cl, cl_device_id id, uint32_t index, kas_device_info *info,
                          kas_device_limits *limits);

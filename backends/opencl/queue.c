@@ -234,7 +234,10 @@ static kas_status wait(kas_queue *base, int64_t deadline_ns, kas_progress *progr
     opencl_queue *queue = (opencl_queue *)base;
     if (!queue->latest) return NULL;
     cl_int code = device_of(queue)->cl->clFlush(queue->queue);
-    if (code != CL_SUCCESS) return kas_opencl_fail(code, "clFlush");
+    if (code != CL_SUCCESS) /* nobody can tell what is still under way */
+        return kas_with_native(
+            kas_fail(KAS_DEVICE_LOST, DEVICE, "%s: clFlush: OpenCL error %d", base->device->info.id, code),
+            code);
     const int64_t start = kas_monotonic_ns();
     for (int64_t now = start;; now = kas_monotonic_ns()) {
         cl_int state = state_of(queue, queue->latest);
@@ -260,7 +263,10 @@ static kas_status wait(kas_queue *base, int64_t deadline_ns, kas_progress *progr
 static bool idle(kas_queue *base)
 {
     opencl_queue *queue = (opencl_queue *)base;
-    return !queue->latest || state_of(queue, queue->latest) <= CL_COMPLETE;
+    if (!queue->latest) return true;
+    if (state_of(queue, queue->latest) > CL_COMPLETE) return false;
+    forget_events(queue);
+    return true;
 }
 
 const kas_queue_ops kas_opencl_queue_ops = {

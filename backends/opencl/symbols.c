@@ -2,14 +2,14 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/log.h"
 
-static pthread_once_t once = PTHREAD_ONCE_INIT; /* guards the writing of symbols and loaded */
+static pthread_once_t once = PTHREAD_ONCE_INIT; /* guards the writing of symbols */
 static kas_opencl_symbols symbols;
-static bool loaded;
+static atomic_bool loaded; /* set once, after symbols */
 
 static bool resolve(void *library, const char *name, void *slot)
 {
@@ -30,11 +30,17 @@ static void load(void)
 #define KAS_OPENCL_RESOLVE(name) complete = resolve(library, #name, &symbols.name) && complete;
     KAS_OPENCL_SYMBOLS(KAS_OPENCL_RESOLVE)
 #undef KAS_OPENCL_RESOLVE
-    loaded = complete; /* the library stays open for the life of the process: drivers start threads */
+    atomic_store(&loaded,
+                 complete); /* the library stays open for the life of the process: drivers start threads */
 }
 
 const kas_opencl_symbols *kas_opencl_load(void)
 {
     pthread_once(&once, load);
-    return loaded ? &symbols : NULL;
+    return kas_opencl_is_loaded() ? &symbols : NULL;
+}
+
+bool kas_opencl_is_loaded(void)
+{
+    return atomic_load(&loaded);
 }

@@ -3,6 +3,8 @@
 #ifndef KAS_OPENCL_SYMBOLS_H
 #define KAS_OPENCL_SYMBOLS_H
 
+#include <stdbool.h>
+
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
 
@@ -47,5 +49,7 @@ typedef struct kas_opencl_symbols {
 /* The loader's entry points; opens it at the first call. NULL where it is not installed or lacks one of them
  * (kas_debug area "opencl" says which). Any thread. */
 const kas_opencl_symbols *kas_opencl_load(void);
+/* Whether it is open already. Any thread. */
+bool kas_opencl_is_loaded(void);
 
 #endif

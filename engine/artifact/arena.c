@@ -18,6 +18,13 @@ void kas_arena_init(kas_arena *arena, size_t budget_bytes)
     *arena = (kas_arena){.budget_bytes = budget_bytes};
 }
 
+void kas_arena_init_for_file(kas_arena *arena, size_t file_bytes, size_t memory_bytes)
+{
+    size_t budget;
+    if (!kas_mul(file_bytes, 2, &budget) || !kas_add(budget, memory_bytes, &budget)) budget = SIZE_MAX;
+    kas_arena_init(arena, budget);
+}
+
 void kas_arena_finish(kas_arena *arena)
 {
     while (arena->blocks) {

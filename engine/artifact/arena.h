@@ -15,6 +15,8 @@ typedef struct kas_arena {
 } kas_arena;
 
 void kas_arena_init(kas_arena *arena, size_t budget_bytes);
+/* For decoding a file: twice its size, for values that become wider, and memory_bytes. */
+void kas_arena_init_for_file(kas_arena *arena, size_t file_bytes, size_t memory_bytes);
 void kas_arena_finish(kas_arena *arena);
 
 /* `count` zeroed elements, aligned for any type. KAS_INVALID_ARTIFACT "limit" when the budget is spent. */

@@ -7,6 +7,8 @@
 #include "engine/artifact/onnx.h"
 #include "engine/artifact/refuse.h"
 #include "engine/artifact/safetensors.h"
+#include "engine/artifact/torchsave.h"
+#include "engine/artifact/torchscript.h"
 
 enum {
     DEFAULT_FILE_BYTES = 256 << 20,
@@ -20,13 +22,15 @@ enum {
 typedef struct format_entry {
     kas_format format;
     const char *name;
-    const char *extension; /* without the dot */
+    const char *extension; /* without the dot; NULL: told by its bytes */
     kas_status (*read)(const void *bytes, size_t size_bytes, const kas_artifact_limits *limits, kas_artifact *out);
 } format_entry;
 
 static const format_entry formats[] = {
     {KAS_FORMAT_ONNX, "onnx", "onnx", kas_onnx_read},
     {KAS_FORMAT_SAFETENSORS, "safetensors", "safetensors", kas_safetensors_read},
+    {KAS_FORMAT_TORCHSAVE, "torchsave", NULL, kas_torchsave_read},
+    {KAS_FORMAT_TORCHSCRIPT, "torchscript", NULL, kas_torchscript_read},
 };
 
 static const format_entry *find_format(kas_format format)
@@ -47,11 +51,11 @@ kas_format kas_artifact_sniff(const void *bytes, size_t size_bytes, const char *
     const unsigned char *at = bytes;
     const char *dot = name ? strrchr(name, '.') : NULL;
     for (size_t i = 0; dot && i < sizeof formats / sizeof *formats; ++i)
-        if (strcasecmp(dot + 1, formats[i].extension) == 0) return formats[i].format;
+        if (formats[i].extension && strcasecmp(dot + 1, formats[i].extension) == 0) return formats[i].format;
     if (size_bytes > SAFETENSORS_LENGTH && at[SAFETENSORS_LENGTH] == '{' && at[SAFETENSORS_LENGTH - 1] == 0)
         return KAS_FORMAT_SAFETENSORS;
     if (size_bytes > 0 && at[0] == ONNX_FIRST_BYTE) return KAS_FORMAT_ONNX;
-    return KAS_FORMAT_UNKNOWN;
+    return kas_torch_sniff(bytes, size_bytes);
 }
 
 static kas_artifact_limits with_defaults(const kas_artifact_limits *limits)
@@ -97,8 +101,8 @@ kas_status kas_artifact_decode(const void *bytes, size_t size_bytes, const char 
     out->format = kas_artifact_sniff(bytes, size_bytes, name);
     const format_entry *format = find_format(out->format);
     if (!format)
-        return kas_refuse(KAS_REASON_MALFORMED, "the format is not known: neither ONNX nor safetensors, by its bytes "
-                                                "or its name");
+        return kas_refuse(KAS_REASON_MALFORMED, "the format is not known: by its bytes it is neither ONNX nor safetensors nor a zip of "
+"PyTorch (since 1.6; files of torch.save before were bare pickles)");
     out->checksum = kas_sha256_of(bytes, size_bytes);
     kas_status status = decode(format, bytes, size_bytes, &filled, out);
     if (!status) return NULL;

@@ -2,8 +2,8 @@
  * what is wrong and where, in words stable enough to test.
  *
  * All calls are pure functions of their arguments: no I/O, no clock, any thread. Refusals: KAS_INVALID_ARTIFACT
- * (kas_status_reason: "malformed", "unsupported_operator", "unsupported", "mixes_rows", "limit", "shape", "not_finite",
- * "checksum", "metadata"), KAS_TOO_LARGE beyond limits->file_bytes. */
+ * (kas_status_reason: "malformed", "unsupported_operator", "unsupported", "mixes_rows", "limit", "shape", "not_finite", "statistics",
+ * "checksum", "signature", "metadata"), KAS_TOO_LARGE beyond limits->file_bytes. */
 #ifndef KAS_ARTIFACT_H
 #define KAS_ARTIFACT_H
 
@@ -14,6 +14,8 @@ typedef enum kas_format {
     KAS_FORMAT_UNKNOWN = 0,
     KAS_FORMAT_ONNX,
     KAS_FORMAT_SAFETENSORS,
+    KAS_FORMAT_TORCHSAVE,
+    KAS_FORMAT_TORCHSCRIPT,
 } kas_format;
 
 const char *kas_format_name(kas_format format); /* "onnx" … */
@@ -90,16 +92,13 @@ typedef struct kas_layer_weights {
     kas_sha256 sha256; /* over W then b (b only where the layer has one) as little-endian float32 */
 } kas_layer_weights;
 
-/* Reads safetensors with `weight` [outputs, inputs] and optional `bias` [outputs], F32, F16 or BF16. has_bias: the
- * layer's; a bias for a layer without is refused, one left out is zero. */
-kas_status kas_weights_from_safetensors(const void *bytes, size_t size_bytes, size_t inputs, size_t outputs,
-                                        bool has_bias, kas_layer_weights *out) KAS_MUST_USE;
 /* Reads bare little-endian float32: the weight [outputs, inputs], then the bias [outputs] if the size says that there is
  * one. The digest is set. */
 kas_status kas_weights_from_raw(const void *bytes, size_t size_bytes, size_t inputs, size_t outputs,
                                 kas_layer_weights *out) KAS_MUST_USE;
-/* A layer's file in either form, for a layer as in kas_weights_from_safetensors: what has the size of raw weights is
- * raw, unless it begins as safetensors do. */
+/* A layer's file: safetensors or a state dict of torch.save with `weight` [outputs, inputs] and optional `bias`
+ * [outputs], of any floating-point type, or raw. has_bias: the layer's; a bias for a layer without is refused, one left
+ * out is zero. The digest is set. */
 kas_status kas_weights_from_file(const void *bytes, size_t size_bytes, size_t inputs, size_t outputs, bool has_bias,
                                  kas_layer_weights *out) KAS_MUST_USE;
 /* y = x·Wᵀ + b as a graph. Takes over weight and bias, also when it fails; *out is then NULL. */

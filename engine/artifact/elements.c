@@ -4,17 +4,18 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/float8.h"
 #include "base/half.h"
-
-enum { FINITE_BLOCK = 1024 };
 
 size_t kas_element_bytes(kas_element type)
 {
     static const unsigned char bytes[KAS_ELEMENT_COUNT] = {
-        [KAS_ELEMENT_F32] = 4,  [KAS_ELEMENT_F64] = 8, [KAS_ELEMENT_F16] = 2, [KAS_ELEMENT_BF16] = 2,
-        [KAS_ELEMENT_I8] = 1,   [KAS_ELEMENT_U8] = 1,  [KAS_ELEMENT_I16] = 2, [KAS_ELEMENT_U16] = 2,
-        [KAS_ELEMENT_I32] = 4,  [KAS_ELEMENT_U32] = 4, [KAS_ELEMENT_I64] = 8, [KAS_ELEMENT_U64] = 8,
-        [KAS_ELEMENT_BOOL] = 1,
+        [KAS_ELEMENT_F32] = 4,         [KAS_ELEMENT_F64] = 8,         [KAS_ELEMENT_F16] = 2,
+        [KAS_ELEMENT_BF16] = 2,        [KAS_ELEMENT_I8] = 1,          [KAS_ELEMENT_U8] = 1,
+        [KAS_ELEMENT_I16] = 2,         [KAS_ELEMENT_U16] = 2,         [KAS_ELEMENT_I32] = 4,
+        [KAS_ELEMENT_U32] = 4,         [KAS_ELEMENT_I64] = 8,         [KAS_ELEMENT_U64] = 8,
+        [KAS_ELEMENT_BOOL] = 1,        [KAS_ELEMENT_F8_E4M3FN] = 1,   [KAS_ELEMENT_F8_E5M2] = 1,
+        [KAS_ELEMENT_F8_E4M3FNUZ] = 1, [KAS_ELEMENT_F8_E5M2FNUZ] = 1,
     };
     return bytes[type];
 }
@@ -79,6 +80,14 @@ void kas_elements_to_floats(kas_element type, const void *bytes, size_t count, f
         CONVERT(2, kas_half_to_float(load16(at)));
     case KAS_ELEMENT_BF16:
         CONVERT(2, kas_bfloat_to_float(load16(at)));
+    case KAS_ELEMENT_F8_E4M3FN:
+        CONVERT(1, kas_float8_to_float(&kas_float8_e4m3fn, *at));
+    case KAS_ELEMENT_F8_E5M2:
+        CONVERT(1, kas_float8_to_float(&kas_float8_e5m2, *at));
+    case KAS_ELEMENT_F8_E4M3FNUZ:
+        CONVERT(1, kas_float8_to_float(&kas_float8_e4m3fnuz, *at));
+    case KAS_ELEMENT_F8_E5M2FNUZ:
+        CONVERT(1, kas_float8_to_float(&kas_float8_e5m2fnuz, *at));
     case KAS_ELEMENT_I8:
         CONVERT(1, (int8_t)*at);
     case KAS_ELEMENT_U8:
@@ -100,26 +109,4 @@ void kas_elements_to_floats(kas_element type, const void *bytes, size_t count, f
     case KAS_ELEMENT_COUNT:
         return;
     }
-}
-
-static uint32_t is_not_finite(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return (bits & 0x7f800000u) == 0x7f800000u;
-}
-
-size_t kas_floats_first_not_finite(const float *values, size_t count)
-{
-    size_t at = 0;
-    for (; count - at >= FINITE_BLOCK;
-         at += FINITE_BLOCK) { /* a block at a time, without branches: it vectorises */
-        uint32_t found = 0;
-        for (size_t i = 0; i < FINITE_BLOCK; ++i)
-            found |= is_not_finite(values[at + i]);
-        if (found) break;
-    }
-    while (at < count && !is_not_finite(values[at]))
-        ++at;
-    return at;
 }

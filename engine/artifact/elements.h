@@ -10,6 +10,10 @@ typedef enum kas_element {
     KAS_ELEMENT_F64,
     KAS_ELEMENT_F16,
     KAS_ELEMENT_BF16,
+    KAS_ELEMENT_F8_E4M3FN,
+    KAS_ELEMENT_F8_E5M2,
+    KAS_ELEMENT_F8_E4M3FNUZ,
+    KAS_ELEMENT_F8_E5M2FNUZ,
     KAS_ELEMENT_I8,
     KAS_ELEMENT_U8,
     KAS_ELEMENT_I16,
@@ -26,8 +30,5 @@ size_t kas_element_bytes(kas_element type);
 
 /* `count` elements; float64 and wide integers are rounded to nearest. */
 void kas_elements_to_floats(kas_element type, const void *bytes, size_t count, float *out);
-
-/* The index of the first value that is NaN or infinite; `count` where all are finite. */
-size_t kas_floats_first_not_finite(const float *values, size_t count);
 
 #endif

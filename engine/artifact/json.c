@@ -37,7 +37,7 @@ static bool is_out_of_memory(const json_error_t *error)
 
 kas_status kas_artifact_parse_json(const char *text, size_t size_bytes, const char *reason, json_t **out)
 {
-    json_error_t error;
+    json_error_t error = {0};
     *out = NULL;
     KAS_TRY(check_nesting(text, size_bytes, reason));
     json_t *root = json_loadb(text, size_bytes, JSON_REJECT_DUPLICATES, &error);

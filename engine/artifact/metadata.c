@@ -175,8 +175,7 @@ void kas_metadata_finish(kas_metadata *metadata)
     *metadata = (kas_metadata){0};
 }
 
-/* ---- against the artifact
- * ----------------------------------------------------------------------------------- */
+/* ---- against the artifact ---- */
 
 static kas_status complete_shape(const char *name, const kas_shape *actual, kas_shape *claimed)
 {

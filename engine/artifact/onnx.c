@@ -23,8 +23,7 @@ static kas_status check_opsets(const kas_onnx_model *model)
     return kas_refuse(KAS_REASON_MALFORMED, "the model imports no opset of the domain ai.onnx");
 }
 
-/* ---- the input
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the input ---- */
 
 static bool is_initializer(const kas_onnx_graph *graph, kas_span name)
 {
@@ -50,6 +49,13 @@ static kas_status find_input(const kas_onnx_graph *graph, const kas_onnx_value_i
     return *out ? NULL : kas_refuse(KAS_REASON_MALFORMED, "the graph has no input");
 }
 
+/* A vector of known size is one row: such a model was exported without a batch, and nothing in it mixes rows.
+ */
+static bool is_row(const kas_onnx_value_info *info)
+{
+    return info->rank == 1 && info->dims[0] > 0;
+}
+
 static kas_status check_input_type(const kas_onnx_value_info *info)
 {
     if (!info->is_tensor) return kas_refuse(KAS_REASON_UNSUPPORTED, "its type is not a tensor's");
@@ -57,10 +63,18 @@ static kas_status check_input_type(const kas_onnx_value_info *info)
         return kas_refuse(KAS_REASON_UNSUPPORTED, "its type is %s; a kernel's input is float",
                           kas_onnx_type_name(info->type));
     if (!info->has_shape) return kas_refuse(KAS_REASON_SHAPE, "it declares no shape");
-    if (info->rank < 2)
-        return kas_refuse(KAS_REASON_SHAPE,
-                          "its shape has rank %d; a batch and at least one more dimension are needed",
-                          info->rank);
+    if (info->rank < 2 && !is_row(info))
+        return kas_refuse(
+            KAS_REASON_SHAPE,
+            "its shape has rank %d; a batch and at least one more dimension are needed, or one known "
+            "dimension without a batch",
+            info->rank);
+    for (int i = 1; i < info->rank; ++i)
+        if (info->dims[i] < 1)
+            return kas_refuse(
+                KAS_REASON_SHAPE,
+                "its dimension %d is symbolic (\"%.*s\") or zero; only the batch may be dynamic", i,
+                KAS_SPAN_ARGS(info->symbols[i]));
     return NULL;
 }
 
@@ -73,16 +87,13 @@ static kas_status make_input(kas_onnx_reader *reader, const kas_onnx_value_info 
     value->name = info->name;
     value->type = info->type;
     value->rank = info->rank;
-    value->batch_axis = 0;
     memcpy(value->dims, info->dims, sizeof value->dims);
-    reader->fixed_batch = info->dims[0] > 0 ? info->dims[0] : 0;
-    value->dims[0] = 1;
-    for (int i = 1; i < value->rank; ++i)
-        if (value->dims[i] < 1)
-            return kas_refuse(KAS_REASON_SHAPE,
-                              "its dimension %d is symbolic (\"%.*s\") or zero; only the batch may "
-                              "be dynamic",
-                              i, KAS_SPAN_ARGS(info->symbols[i]));
+    if (!is_row(info)) {
+        reader->fixed_batch = info->dims[0] > 0 ? info->dims[0] : 0;
+        reader->has_batch = true;
+        value->batch_axis = 0;
+        value->dims[0] = 1;
+    }
     KAS_TRY(kas_onnx_row_shape(value, &shape));
     snprintf(name, sizeof name, "%.*s", KAS_SPAN_ARGS(info->name));
     KAS_TRY(kas_graph_add_tensor(reader->graph, name, &shape, &value->tensor));
@@ -90,8 +101,7 @@ static kas_status make_input(kas_onnx_reader *reader, const kas_onnx_value_info 
     return kas_onnx_bind(reader, value->name, value);
 }
 
-/* ---- the output
- * --------------------------------------------------------------------------------------------- */
+/* ---- the output ---- */
 
 static kas_status check_declared(const kas_onnx_value_info *info, const kas_onnx_value *value)
 {
@@ -107,9 +117,10 @@ static kas_status check_declared(const kas_onnx_value_info *info, const kas_onnx
     return NULL;
 }
 
-static kas_status check_batch(const kas_onnx_value *value)
+static kas_status check_batch(const kas_onnx_reader *reader, const kas_onnx_value *value)
 {
     char text[KAS_ONNX_SHAPE_TEXT];
+    if (!reader->has_batch) return NULL;
     if (value->batch_axis != 0)
         return kas_refuse(KAS_REASON_MIXES_ROWS, "its shape %s does not begin with the batch",
                           kas_onnx_shape_text(value, text));
@@ -128,11 +139,11 @@ static kas_status set_output(kas_onnx_reader *reader, const kas_onnx_value_info 
         return kas_refuse(KAS_REASON_UNSUPPORTED, "its type is %s; a kernel's output is float",
                           kas_onnx_type_name(value->type));
     KAS_TRY(kas_onnx_tensor_index(reader, value, &tensor));
-    KAS_TRY(check_batch(value));
+    KAS_TRY(check_batch(reader, value));
     KAS_TRY(check_declared(info, value));
     if (reader->graph->tensors[tensor].constant)
         return kas_refuse(KAS_REASON_UNSUPPORTED, "it does not depend on the input");
-    if (value->rank == 1) {
+    if (reader->graph->tensors[tensor].shape.rank == 0) {
         const kas_shape one = {.rank = 1, .dims = {1}};
         KAS_TRY(kas_onnx_emit_view(reader, tensor, &one, &tensor));
     }
@@ -147,8 +158,7 @@ static kas_status find_output(const kas_onnx_graph *graph)
                       "the graph has %zu outputs; a kernel has one output", graph->output_count);
 }
 
-/* ---- all of it
- * ---------------------------------------------------------------------------------------------- */
+/* ---- all of it ---- */
 
 static kas_status read_graph(kas_onnx_reader *reader)
 {
@@ -222,10 +232,7 @@ kas_status kas_onnx_read(const void *bytes, size_t size_bytes, const kas_artifac
                          kas_artifact *out)
 {
     kas_arena arena;
-    size_t budget;
-    if (!kas_mul(size_bytes, 2, &budget) || !kas_add(budget, limits->memory_bytes, &budget))
-        budget = SIZE_MAX;
-    kas_arena_init(&arena, budget);
+    kas_arena_init_for_file(&arena, size_bytes, limits->memory_bytes);
     kas_status status = read_all(&arena, bytes, size_bytes, limits, out);
     kas_arena_finish(&arena);
     qsort(out->operators, out->operator_count, sizeof *out->operators, compare_names);

@@ -38,7 +38,8 @@ kas_status kas_onnx_attribute_float(const kas_onnx_call *call, const char *name,
     return kas_refuse(KAS_REASON_NOT_FINITE, "the attribute %s is %f, it must be finite", name, (double)*out);
 }
 
-kas_status kas_onnx_attribute_text(const kas_onnx_call *call, const char *name, const char *absent, kas_span *out)
+kas_status kas_onnx_attribute_text(const kas_onnx_call *call, const char *name, const char *absent,
+                                   kas_span *out)
 {
     const kas_onnx_attribute *attribute;
     KAS_TRY(find_typed(call, name, KAS_ONNX_ATTRIBUTE_STRING, &attribute));
@@ -46,7 +47,8 @@ kas_status kas_onnx_attribute_text(const kas_onnx_call *call, const char *name, 
     return NULL;
 }
 
-kas_status kas_onnx_attribute_ints(const kas_onnx_call *call, const char *name, const int64_t **out, size_t *count)
+kas_status kas_onnx_attribute_ints(const kas_onnx_call *call, const char *name, const int64_t **out,
+                                   size_t *count)
 {
     const kas_onnx_attribute *attribute;
     KAS_TRY(find_typed(call, name, KAS_ONNX_ATTRIBUTE_INTS, &attribute));
@@ -72,8 +74,8 @@ kas_status kas_onnx_output(kas_onnx_call *call, size_t index, kas_onnx_value *va
     return kas_onnx_bind(call->reader, value->name, value);
 }
 
-kas_status kas_onnx_list(kas_onnx_call *call, const char *attribute, size_t input, int64_t *out, size_t *count,
-                         bool *given)
+kas_status kas_onnx_list(kas_onnx_call *call, const char *attribute, size_t input, int64_t *out,
+                         size_t *count, bool *given)
 {
     const int64_t *ints;
     KAS_TRY(kas_onnx_attribute_ints(call, attribute, &ints, count));
@@ -87,7 +89,8 @@ kas_status kas_onnx_list(kas_onnx_call *call, const char *attribute, size_t inpu
 kas_status kas_onnx_axis(int64_t axis, int rank, int *out)
 {
     if (axis < -rank || axis >= rank)
-        return kas_refuse(KAS_REASON_SHAPE, "the axis %lld is out of range for rank %d", (long long)axis, rank);
+        return kas_refuse(KAS_REASON_SHAPE, "the axis %lld is out of range for rank %d", (long long)axis,
+                          rank);
     *out = (int)(axis < 0 ? axis + rank : axis);
     return NULL;
 }

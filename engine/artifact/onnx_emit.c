@@ -1,19 +1,28 @@
-/* Nodes of the row graph. A node all of whose inputs are constants is evaluated at once, so that weights which a
- * model transposes, scales or dequantises are constants where an operator needs one. */
+/* Nodes of the row graph. A node all of whose inputs are constants is evaluated at once, so that weights
+ * which a model transposes, scales or dequantises are constants where an operator needs one. */
 #include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/finite.h"
+#include "engine/artifact/elements.h"
 #include "engine/artifact/onnx_reader.h"
 #include "engine/artifact/refuse.h"
+
+#define FOLDING_WORK ((uint64_t)1 << 26) /* multiply-adds: some tens of milliseconds */
+
+static const kas_shape *shape_of(const kas_onnx_reader *reader, int tensor)
+{
+    return &reader->graph->tensors[tensor].shape;
+}
 
 kas_status kas_onnx_constant_room(kas_onnx_reader *reader, size_t elements, float **out)
 {
     size_t bytes;
     *out = NULL;
     if (elements > reader->limits->parameters)
-        return kas_refuse(KAS_REASON_LIMIT, "a constant of %zu values is over the limit of %llu parameters", elements,
-                          (unsigned long long)reader->limits->parameters);
+        return kas_refuse(KAS_REASON_LIMIT, "a constant of %zu values is over the limit of %llu parameters",
+                          elements, (unsigned long long)reader->limits->parameters);
     if (!kas_mul(elements, sizeof(float), &bytes)) return kas_out_of_memory();
     KAS_TRY(kas_arena_charge(reader->source.arena, bytes));
     *out = kas_alloc_array(elements, sizeof(float));
@@ -22,15 +31,14 @@ kas_status kas_onnx_constant_room(kas_onnx_reader *reader, size_t elements, floa
 
 static kas_status check_finite(const float *values, size_t count)
 {
-    for (size_t i = 0; i < count; ++i)
-        if (!isfinite(values[i]))
-            return kas_refuse(KAS_REASON_NOT_FINITE, "constants give %s for element %zu of %zu: all must be finite",
-                              isnan(values[i]) ? "NaN" : "an infinite value", i, count);
-    return NULL;
+    const size_t i = kas_first_not_finite(values, count);
+    if (i == count) return NULL;
+    return kas_refuse(KAS_REASON_NOT_FINITE, "constants give %s for element %zu of %zu: all must be finite",
+                      isnan(values[i]) ? "NaN" : "an infinite value", i, count);
 }
 
-kas_status kas_onnx_emit_constant(kas_onnx_reader *reader, const char *name, const kas_shape *shape, float *values,
-                                  int *out)
+kas_status kas_onnx_emit_constant(kas_onnx_reader *reader, const char *name, const kas_shape *shape,
+                                  float *values, int *out)
 {
     size_t elements;
     kas_status status = NULL;
@@ -55,7 +63,7 @@ kas_status kas_onnx_emit_scalar(kas_onnx_reader *reader, float value, int *out)
     return kas_onnx_emit_constant(reader, NULL, &shape, values, out);
 }
 
-/* ---- folding ------------------------------------------------------------------------------------------------ */
+/* ---- folding ---- */
 
 static bool all_constant(const kas_graph *graph, const kas_node *node)
 {
@@ -64,7 +72,8 @@ static bool all_constant(const kas_graph *graph, const kas_node *node)
     return true;
 }
 
-/* A graph of the one node. Its constants are lent by the reader's graph, and taken back before it is destroyed. */
+/* A graph of the one node. Its constants are lent by the reader's graph, and taken back before it is
+ * destroyed. */
 static kas_status lend_inputs(const kas_graph *graph, kas_graph *lender, kas_node *node)
 {
     for (int i = 0; i < node->input_count; ++i) {
@@ -76,7 +85,8 @@ static kas_status lend_inputs(const kas_graph *graph, kas_graph *lender, kas_nod
     return NULL;
 }
 
-static kas_status build_single(const kas_graph *graph, kas_graph *lender, kas_node *node, const kas_shape *shape)
+static kas_status build_single(const kas_graph *graph, kas_graph *lender, kas_node *node,
+                               const kas_shape *shape)
 {
     const kas_shape one = {.rank = 1, .dims = {1}};
     kas_status status = lend_inputs(graph, lender, node);
@@ -104,8 +114,8 @@ static kas_status evaluate(const kas_graph *lender, float *values)
     return status;
 }
 
-static kas_status fold_with(kas_onnx_reader *reader, kas_graph *lender, kas_node *node, const kas_shape *shape,
-                            int *out)
+static kas_status fold_with(kas_onnx_reader *reader, kas_graph *lender, kas_node *node,
+                            const kas_shape *shape, int *out)
 {
     float *values;
     KAS_TRY(build_single(reader->graph, lender, node, shape));
@@ -119,7 +129,8 @@ static kas_status fold_with(kas_onnx_reader *reader, kas_graph *lender, kas_node
 }
 
 /* The evaluator's float64 copies of what the node reads and makes, while it runs: not charged for good. */
-static kas_status check_folding_room(const kas_onnx_reader *reader, const kas_node *node, const kas_shape *shape)
+static kas_status check_folding_room(const kas_onnx_reader *reader, const kas_node *node,
+                                     const kas_shape *shape)
 {
     size_t elements;
     char text[KAS_ONNX_SHAPE_TEXT];
@@ -127,19 +138,51 @@ static kas_status check_folding_room(const kas_onnx_reader *reader, const kas_no
         return kas_refuse(KAS_REASON_LIMIT, "the shape %s is empty or too large",
                           kas_shape_text(shape, text, sizeof text));
     if (elements > reader->limits->parameters)
-        return kas_refuse(KAS_REASON_LIMIT, "constants give %zu values, over the limit of %llu parameters", elements,
-                          (unsigned long long)reader->limits->parameters);
+        return kas_refuse(KAS_REASON_LIMIT, "constants give %zu values, over the limit of %llu parameters",
+                          elements, (unsigned long long)reader->limits->parameters);
     size_t total = 2 * elements;
     for (int i = 0; i < node->input_count; ++i)
         if (node->inputs[i] >= 0) total += reader->graph->tensors[node->inputs[i]].elements;
     if (total * sizeof(double) <= reader->source.arena->budget_bytes) return NULL;
-    return kas_refuse(KAS_REASON_LIMIT, "folding %zu constants needs more memory than is left of its limit", total);
+    return kas_refuse(KAS_REASON_LIMIT, "folding %zu constants needs more memory than is left of its limit",
+                      total);
+}
+
+/* Multiply-adds of a node, about; at least one for each element that is read or made. */
+static uint64_t work_of(const kas_onnx_reader *reader, const kas_node *node, const kas_shape *shape)
+{
+    size_t made = 1, read = 0;
+    (void)kas_shape_elements(shape, &made); /* checked before */
+    for (int i = 0; i < node->input_count; ++i)
+        if (node->inputs[i] >= 0) read += reader->graph->tensors[node->inputs[i]].elements;
+    uint64_t each = 1;
+    const kas_shape *second =
+        node->input_count > 1 && node->inputs[1] >= 0 ? shape_of(reader, node->inputs[1]) : NULL;
+    if (node->op == KAS_OP_LINEAR) each = (uint64_t)second->dims[1];
+    if (node->op == KAS_OP_MATMUL) each = (uint64_t)second->dims[second->rank - 2];
+    if (node->op == KAS_OP_CONV)
+        each = reader->graph->tensors[node->inputs[1]].elements / (uint64_t)second->dims[0];
+    if (node->op == KAS_OP_POOL)
+        each = (uint64_t)(node->window.kernel[0] * (node->window.spatial > 1 ? node->window.kernel[1] : 1));
+    return each * made + read;
+}
+
+static kas_status spend_work(kas_onnx_reader *reader, const kas_node *node, const kas_shape *shape)
+{
+    const uint64_t work = work_of(reader, node, shape);
+    const uint64_t left = FOLDING_WORK - reader->work_spent;
+    if (work > left)
+        return kas_refuse(KAS_REASON_LIMIT, "folding constants takes %llu steps, %llu are left of its limit",
+                          (unsigned long long)work, (unsigned long long)left);
+    reader->work_spent += work;
+    return NULL;
 }
 
 static kas_status fold(kas_onnx_reader *reader, kas_node *node, const kas_shape *shape, int *out)
 {
     kas_graph *lender = NULL;
     kas_status status = check_folding_room(reader, node, shape);
+    if (!status) status = spend_work(reader, node, shape);
     if (!status) status = kas_graph_create(&lender);
     if (status) {
         kas_free(node->indices);
@@ -153,7 +196,8 @@ static kas_status fold(kas_onnx_reader *reader, kas_node *node, const kas_shape 
 }
 
 /* Moving elements is by far the most frequent: without the evaluator's detour over float64. */
-static kas_status fold_strided(kas_onnx_reader *reader, const kas_node *node, const kas_shape *shape, int *out)
+static kas_status fold_strided(kas_onnx_reader *reader, const kas_node *node, const kas_shape *shape,
+                               int *out)
 {
     const kas_tensor *x = &reader->graph->tensors[node->inputs[0]];
     const float *from = x->constant;
@@ -167,8 +211,8 @@ static kas_status fold_strided(kas_onnx_reader *reader, const kas_node *node, co
     for (size_t i = 0; i < elements; ++i) {
         if (cursor.offset < 0 || (size_t)cursor.offset >= x->elements) {
             kas_free(values);
-            return kas_refuse(KAS_REASON_SHAPE, "element %lld of a constant with %zu", (long long)cursor.offset,
-                              x->elements);
+            return kas_refuse(KAS_REASON_SHAPE, "element %lld of a constant with %zu",
+                              (long long)cursor.offset, x->elements);
         }
         values[i] = from[cursor.offset];
         kas_cursor_next(&cursor, shape);
@@ -179,7 +223,8 @@ static kas_status fold_strided(kas_onnx_reader *reader, const kas_node *node, co
 kas_status kas_onnx_emit(kas_onnx_reader *reader, kas_node *node, const kas_shape *shape, int *out)
 {
     if (all_constant(reader->graph, node))
-        return node->op == KAS_OP_STRIDED ? fold_strided(reader, node, shape, out) : fold(reader, node, shape, out);
+        return node->op == KAS_OP_STRIDED ? fold_strided(reader, node, shape, out)
+                                          : fold(reader, node, shape, out);
     kas_status status = kas_graph_add_tensor(reader->graph, NULL, shape, &node->output);
     if (status) {
         kas_free(node->indices);
@@ -189,12 +234,7 @@ kas_status kas_onnx_emit(kas_onnx_reader *reader, kas_node *node, const kas_shap
     return kas_graph_add_node(reader->graph, node);
 }
 
-/* ---- the usual nodes ---------------------------------------------------------------------------------------- */
-
-static const kas_shape *shape_of(const kas_onnx_reader *reader, int tensor)
-{
-    return &reader->graph->tensors[tensor].shape;
-}
+/* ---- the usual nodes ---- */
 
 kas_status kas_onnx_emit_unary(kas_onnx_reader *reader, kas_act act, float a, float b, int x, int *out)
 {
@@ -210,6 +250,16 @@ static kas_status broadcast(const kas_onnx_reader *reader, int x, int y, kas_sha
     return kas_refuse(KAS_REASON_SHAPE, "rows of shape %s and %s do not broadcast",
                       kas_shape_text(shape_of(reader, x), a, sizeof a),
                       kas_shape_text(shape_of(reader, y), b, sizeof b));
+}
+
+/* sign(x)·⌊|x|⌋ */
+kas_status kas_onnx_emit_truncate(kas_onnx_reader *reader, int x, int *out)
+{
+    int sign, size;
+    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_SIGN, 0, 0, x, &sign));
+    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_ABS, 0, 0, x, &size));
+    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_FLOOR, 0, 0, size, &size));
+    return kas_onnx_emit_binary(reader, KAS_MUL, sign, size, out);
 }
 
 kas_status kas_onnx_emit_binary(kas_onnx_reader *reader, kas_binary op, int x, int y, int *out)

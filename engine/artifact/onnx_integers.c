@@ -1,5 +1,5 @@
-/* Arithmetic on shapes, as exporters write it for chunk, view and the like: known numbers and multiples of the
- * batch. Division truncates, as ONNX's does on integers. */
+/* Arithmetic on shapes, as exporters write it for chunk, view and the like: known numbers and multiples of
+ * the batch. Division truncates, as ONNX's does on integers. */
 #include "engine/artifact/onnx_reader.h"
 #include "engine/artifact/onnx_tensor.h"
 #include "engine/artifact/refuse.h"
@@ -8,7 +8,8 @@ kas_status kas_onnx_value_of_integers(kas_onnx_reader *reader, int rank, size_t 
 {
     void *room;
     if (count > KAS_ONNX_MAX_LIST)
-        return kas_refuse(KAS_REASON_LIMIT, "%zu integers are over the limit of %d", count, (int)KAS_ONNX_MAX_LIST);
+        return kas_refuse(KAS_REASON_LIMIT, "%zu integers are over the limit of %d", count,
+                          (int)KAS_ONNX_MAX_LIST);
     KAS_TRY(kas_onnx_value_new(reader, NULL, out));
     KAS_TRY(kas_arena_take(reader->source.arena, count, sizeof(kas_integer), &room));
     (*out)->type = KAS_ONNX_INT64;
@@ -34,18 +35,20 @@ static kas_status load_integers(kas_onnx_reader *reader, kas_onnx_value *value)
     return NULL;
 }
 
-kas_status kas_onnx_integers(kas_onnx_reader *reader, kas_onnx_value *value, const kas_integer **out, size_t *count)
+kas_status kas_onnx_integers(kas_onnx_reader *reader, kas_onnx_value *value, const kas_integer **out,
+                             size_t *count)
 {
     const kas_onnx_tensor *tensor = value->initializer;
-    if (!value->integers && tensor && kas_onnx_type_is_integer(tensor->type) && tensor->elements <= KAS_ONNX_MAX_LIST)
+    if (!value->integers && tensor && kas_onnx_type_is_integer(tensor->type) &&
+        tensor->elements <= KAS_ONNX_MAX_LIST)
         KAS_TRY(kas_annotate(load_integers(reader, value), "\"%.*s\"", KAS_SPAN_ARGS(value->name)));
     *out = value->integers;
     *count = value->integer_count;
     return NULL;
 }
 
-kas_status kas_onnx_known_integers(kas_onnx_reader *reader, kas_onnx_value *value, const char *what, int64_t *out,
-                                   size_t *count)
+kas_status kas_onnx_known_integers(kas_onnx_reader *reader, kas_onnx_value *value, const char *what,
+                                   int64_t *out, size_t *count)
 {
     const kas_integer *integers;
     KAS_TRY(kas_onnx_integers(reader, value, &integers, count));
@@ -60,7 +63,8 @@ kas_status kas_onnx_known_integers(kas_onnx_reader *reader, kas_onnx_value *valu
     return NULL;
 }
 
-kas_status kas_onnx_are_integers(kas_onnx_reader *reader, kas_onnx_value *const *values, size_t count, bool *out)
+kas_status kas_onnx_are_integers(kas_onnx_reader *reader, kas_onnx_value *const *values, size_t count,
+                                 bool *out)
 {
     *out = true;
     for (size_t i = 0; *out && i < count; ++i) {
@@ -96,6 +100,19 @@ static bool compare(kas_binary op, int64_t a, int64_t b)
     }
 }
 
+/* By squaring: few steps, whatever the exponent. */
+static bool power(int64_t base, int64_t exponent, int64_t *out)
+{
+    if (exponent < 0) return false;
+    *out = 1;
+    for (;;) {
+        if (exponent & 1 && __builtin_mul_overflow(*out, base, out)) return false;
+        exponent >>= 1;
+        if (exponent == 0) return true;
+        if (__builtin_mul_overflow(base, base, &base)) return false;
+    }
+}
+
 /* False when the result does not fit 64 bits or is not defined. */
 static bool of_known(kas_binary op, int64_t a, int64_t b, int64_t *out)
 {
@@ -111,7 +128,7 @@ static bool of_known(kas_binary op, int64_t a, int64_t b, int64_t *out)
         *out = a / b;
         return true;
     case KAS_POW:
-        return false;
+        return power(a, b, out);
     case KAS_MIN:
         *out = a < b ? a : b;
         return true;
@@ -140,7 +157,7 @@ static kas_integer of_batch(kas_binary op, kas_integer a, kas_integer b)
     return result;
 }
 
-static kas_status combine(kas_binary op, kas_integer a, kas_integer b, kas_integer *out)
+kas_status kas_onnx_integer_combine(kas_binary op, kas_integer a, kas_integer b, kas_integer *out)
 {
     *out = (kas_integer){0};
     if (a.kind == KAS_INTEGER_UNKNOWN || b.kind == KAS_INTEGER_UNKNOWN) {
@@ -148,14 +165,15 @@ static kas_status combine(kas_binary op, kas_integer a, kas_integer b, kas_integ
     } else if (a.kind == KAS_INTEGER_BATCH || b.kind == KAS_INTEGER_BATCH) {
         *out = of_batch(op, a, b);
     } else if (!of_known(op, a.value, b.value, &out->value)) {
-        return kas_refuse(KAS_REASON_UNSUPPORTED, "arithmetic on shapes overflows or is not defined: %lld and %lld",
+        return kas_refuse(KAS_REASON_UNSUPPORTED,
+                          "arithmetic on shapes overflows or is not defined: %lld and %lld",
                           (long long)a.value, (long long)b.value);
     }
     return NULL;
 }
 
-kas_status kas_onnx_integer_binary(kas_onnx_reader *reader, kas_binary op, kas_onnx_value *a, kas_onnx_value *b,
-                                   kas_onnx_value **out)
+kas_status kas_onnx_integer_binary(kas_onnx_reader *reader, kas_binary op, kas_onnx_value *a,
+                                   kas_onnx_value *b, kas_onnx_value **out)
 {
     const kas_integer *x, *y;
     size_t nx, ny;
@@ -167,6 +185,6 @@ kas_status kas_onnx_integer_binary(kas_onnx_reader *reader, kas_binary op, kas_o
     KAS_TRY(kas_onnx_value_of_integers(reader, a->rank > b->rank ? a->rank : b->rank, count, out));
     if (op >= KAS_EQUAL) (*out)->type = KAS_ONNX_BOOL;
     for (size_t i = 0; i < count; ++i)
-        KAS_TRY(combine(op, x[nx == 1 ? 0 : i], y[ny == 1 ? 0 : i], &(*out)->integers[i]));
+        KAS_TRY(kas_onnx_integer_combine(op, x[nx == 1 ? 0 : i], y[ny == 1 ? 0 : i], &(*out)->integers[i]));
     return NULL;
 }

@@ -125,7 +125,8 @@ static kas_status read_initializers(const kas_onnx_source *source, kas_span mess
     kas_onnx_tensor *tensors = room;
     for (size_t i = 0; i < out->initializer_count; ++i) {
         kas_status status = kas_onnx_read_tensor(source, texts[i], &tensors[i]);
-        if (status) return kas_annotate(status, "initializer %zu \"%.*s\"", i, KAS_SPAN_ARGS(tensors[i].name));
+        if (status)
+            return kas_annotate(status, "initializer %zu \"%.*s\"", i, KAS_SPAN_ARGS(tensors[i].name));
     }
     out->initializers = tensors;
     return NULL;

@@ -1,6 +1,7 @@
-/* The structure of an ONNX model, as far as decoding needs it: what onnx.proto calls ModelProto, GraphProto, NodeProto,
- * AttributeProto, TensorProto, ValueInfoProto and FunctionProto. Texts and data stay where they are in the artifact's
- * bytes; arrays lie in the arena. Subgraphs are kept as bytes and read when they are entered. */
+/* The structure of an ONNX model, as far as decoding needs it: what onnx.proto calls ModelProto, GraphProto,
+ * NodeProto, AttributeProto, TensorProto, ValueInfoProto and FunctionProto. Texts and data stay where they
+ * are in the artifact's bytes; arrays lie in the arena. Subgraphs are kept as bytes and read when they are
+ * entered. */
 #ifndef KAS_ONNX_MODEL_H
 #define KAS_ONNX_MODEL_H
 
@@ -36,12 +37,17 @@ typedef enum kas_onnx_type {
     KAS_ONNX_COMPLEX64 = 14,
     KAS_ONNX_COMPLEX128 = 15,
     KAS_ONNX_BFLOAT16 = 16,
+    KAS_ONNX_FLOAT8E4M3FN = 17,
+    KAS_ONNX_FLOAT8E4M3FNUZ = 18,
+    KAS_ONNX_FLOAT8E5M2 = 19,
+    KAS_ONNX_FLOAT8E5M2FNUZ = 20,
     KAS_ONNX_UINT4 = 21,
     KAS_ONNX_INT4 = 22,
 } kas_onnx_type;
 
 const char *kas_onnx_type_name(int32_t type); /* "float16" …; "unknown" */
 bool kas_onnx_type_is_float(int32_t type);    /* computed in float32 here */
+bool kas_onnx_type_is_float8(int32_t type);   /* one of those, in which weights are only stored */
 bool kas_onnx_type_is_integer(int32_t type);  /* of any width; bool too */
 
 typedef struct kas_onnx_tensor {
@@ -142,19 +148,23 @@ typedef struct kas_onnx_source {
     uint32_t max_nodes;
 } kas_onnx_source;
 
-kas_status kas_onnx_read_model(const kas_onnx_source *source, kas_span bytes, kas_onnx_model *out) KAS_MUST_USE;
+kas_status kas_onnx_read_model(const kas_onnx_source *source, kas_span bytes,
+                               kas_onnx_model *out) KAS_MUST_USE;
 
 /* The parts; each in the file named for it. */
-kas_status kas_onnx_read_graph(const kas_onnx_source *source, kas_span bytes, kas_onnx_graph *out) KAS_MUST_USE;
+kas_status kas_onnx_read_graph(const kas_onnx_source *source, kas_span bytes,
+                               kas_onnx_graph *out) KAS_MUST_USE;
 kas_status kas_onnx_read_nodes(const kas_onnx_source *source, kas_span message, uint32_t field,
                                const kas_onnx_node **out, size_t *count) KAS_MUST_USE;
 kas_status kas_onnx_read_attributes(const kas_onnx_source *source, kas_span message, uint32_t field,
                                     const kas_onnx_attribute **out, size_t *count) KAS_MUST_USE;
-kas_status kas_onnx_read_tensor(const kas_onnx_source *source, kas_span bytes, kas_onnx_tensor *out) KAS_MUST_USE;
+kas_status kas_onnx_read_tensor(const kas_onnx_source *source, kas_span bytes,
+                                kas_onnx_tensor *out) KAS_MUST_USE;
 kas_status kas_onnx_read_value_info(const kas_onnx_source *source, kas_span bytes,
                                     kas_onnx_value_info *out) KAS_MUST_USE;
 /* All texts of a repeated field. `what` names it in messages. */
-kas_status kas_onnx_read_texts(const kas_onnx_source *source, kas_span message, uint32_t field, const char *what,
-                               size_t max, const kas_span **out, size_t *count) KAS_MUST_USE;
+kas_status kas_onnx_read_texts(const kas_onnx_source *source, kas_span message, uint32_t field,
+                               const char *what, size_t max, const kas_span **out,
+                               size_t *count) KAS_MUST_USE;
 
 #endif

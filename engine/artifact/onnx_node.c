@@ -39,8 +39,9 @@ static float float_of_bits(uint64_t bits)
     return value;
 }
 
-/* Values of `floats` or `ints` into an array: the count is only known by reading, packed values being as short as one
- * byte, so room is made for the most that the bytes can hold and the limit is checked while they are read. */
+/* Values of `floats` or `ints` into an array: the count is only known by reading, packed values being as
+ * short as one byte, so room is made for the most that the bytes can hold and the limit is checked while they
+ * are read. */
 static kas_status read_list(const kas_onnx_source *source, kas_span message, uint32_t number, bool floats,
                             kas_onnx_attribute *out)
 {
@@ -81,7 +82,8 @@ static kas_status read_list(const kas_onnx_source *source, kas_span message, uin
     return NULL;
 }
 
-static kas_status read_attribute_tensor(const kas_onnx_source *source, kas_span bytes, kas_onnx_attribute *out)
+static kas_status read_attribute_tensor(const kas_onnx_source *source, kas_span bytes,
+                                        kas_onnx_attribute *out)
 {
     void *room;
     KAS_TRY(kas_arena_take(source->arena, 1, sizeof(kas_onnx_tensor), &room));
@@ -168,7 +170,8 @@ kas_status kas_onnx_read_attributes(const kas_onnx_source *source, kas_span mess
 {
     const kas_span *texts;
     void *room;
-    KAS_TRY(kas_onnx_read_texts(source, message, field, "attributes", KAS_ONNX_MAX_ATTRIBUTES, &texts, count));
+    KAS_TRY(
+        kas_onnx_read_texts(source, message, field, "attributes", KAS_ONNX_MAX_ATTRIBUTES, &texts, count));
     KAS_TRY(kas_arena_take(source->arena, *count, sizeof(kas_onnx_attribute), &room));
     kas_onnx_attribute *attributes = room;
     for (size_t i = 0; i < *count; ++i) {
@@ -191,7 +194,8 @@ static kas_status read_node_texts(const kas_onnx_source *source, kas_span bytes,
     for (;;) {
         KAS_TRY(kas_wire_next(&wire, &field, &more));
         if (!more) return NULL;
-        if (field.number != NODE_NAME && field.number != NODE_OPERATOR && field.number != NODE_DOMAIN) continue;
+        if (field.number != NODE_NAME && field.number != NODE_OPERATOR && field.number != NODE_DOMAIN)
+            continue;
         KAS_TRY(kas_wire_expect(&field, KAS_WIRE_BYTES, "node name, op_type or domain"));
         if (field.number == NODE_NAME) out->name = field.bytes;
         if (field.number == NODE_OPERATOR) out->operator_type = field.bytes;

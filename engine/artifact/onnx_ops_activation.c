@@ -54,7 +54,8 @@ static kas_status lower_gelu(kas_onnx_call *call)
     KAS_TRY(kas_onnx_attribute_text(call, "approximate", "none", &approximate));
     if (kas_span_is(approximate, "tanh")) return apply(call, KAS_ACT_GELU_TANH, 0, 0);
     if (kas_span_is(approximate, "none")) return apply(call, KAS_ACT_GELU, 0, 0);
-    return kas_refuse(KAS_REASON_UNSUPPORTED, "approximate \"%.*s\" is not known", KAS_SPAN_ARGS(approximate));
+    return kas_refuse(KAS_REASON_UNSUPPORTED, "approximate \"%.*s\" is not known",
+                      KAS_SPAN_ARGS(approximate));
 }
 
 /* Bounds are attributes before opset 11, optional inputs from then on. */
@@ -104,6 +105,17 @@ static kas_status lower_not(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
+static kas_status lower_neg(kas_onnx_call *call)
+{
+    kas_onnx_value *value, *zero;
+    bool integers;
+    KAS_TRY(kas_onnx_are_integers(call->reader, call->inputs, 1, &integers));
+    if (!integers) return lower_plain(call);
+    KAS_TRY(kas_onnx_value_of_integers(call->reader, 0, 1, &zero));
+    KAS_TRY(kas_onnx_integer_binary(call->reader, KAS_SUB, zero, call->inputs[0], &value));
+    return kas_onnx_output(call, 0, value);
+}
+
 const kas_onnx_op kas_onnx_ops_activation[] = {
     {"Abs", lower_plain, "", 1, 1, KAS_ACT_ABS},
     {"Ceil", lower_plain, "", 1, 1, KAS_ACT_CEIL},
@@ -119,7 +131,7 @@ const kas_onnx_op kas_onnx_ops_activation[] = {
     {"LeakyRelu", lower_with_attributes, "alpha", 1, 1, KAS_ACT_LEAKY_RELU},
     {"Log", lower_plain, "", 1, 1, KAS_ACT_LOG},
     {"Mish", lower_plain, "", 1, 1, KAS_ACT_MISH},
-    {"Neg", lower_plain, "", 1, 1, KAS_ACT_NEG},
+    {"Neg", lower_neg, "", 1, 1, KAS_ACT_NEG},
     {"Not", lower_not, "", 1, 1, KAS_ACT_NOT},
     {"Reciprocal", lower_plain, "", 1, 1, KAS_ACT_RECIPROCAL},
     {"Relu", lower_plain, "", 1, 1, KAS_ACT_RELU},

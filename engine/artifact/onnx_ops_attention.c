@@ -19,7 +19,8 @@ static kas_status refuse_extras(const kas_onnx_call *call)
 {
     for (size_t i = INPUT_MASK + 1; i < INPUT_COUNT; ++i)
         if (kas_onnx_input(call, i))
-            return kas_refuse(KAS_REASON_UNSUPPORTED, "the input %zu (a cache of keys and values) is not supported", i);
+            return kas_refuse(KAS_REASON_UNSUPPORTED,
+                              "the input %zu (a cache of keys and values) is not supported", i);
     for (size_t i = 1; i < 4; ++i)
         if (kas_onnx_has_output(call, i))
             return kas_refuse(KAS_REASON_UNSUPPORTED, "the output %zu is not supported", i);
@@ -32,8 +33,8 @@ static kas_status split_heads(kas_onnx_reader *reader, kas_onnx_value *x, int64_
     static const int order[4] = {0, 2, 1, 3};
     kas_onnx_value *shape;
     if (heads < 1 || x->dims[2] % heads)
-        return kas_refuse(KAS_REASON_SHAPE, "%lld values do not divide into %lld heads", (long long)x->dims[2],
-                          (long long)heads);
+        return kas_refuse(KAS_REASON_SHAPE, "%lld values do not divide into %lld heads",
+                          (long long)x->dims[2], (long long)heads);
     KAS_TRY(kas_onnx_value_new(reader, x, &shape));
     shape->rank = 4;
     shape->dims[2] = heads;
@@ -43,14 +44,16 @@ static kas_status split_heads(kas_onnx_reader *reader, kas_onnx_value *x, int64_
 }
 
 /* Heads of keys and values that serve several heads of queries are repeated. */
-static kas_status repeat_heads(kas_onnx_reader *reader, kas_onnx_value *x, int64_t heads, kas_onnx_value **out)
+static kas_status repeat_heads(kas_onnx_reader *reader, kas_onnx_value *x, int64_t heads,
+                               kas_onnx_value **out)
 {
     int tensor;
     *out = x;
     const int64_t own = x->dims[1];
     if (own == heads) return NULL;
     if (heads % own)
-        return kas_refuse(KAS_REASON_SHAPE, "%lld heads of queries over %lld of keys", (long long)heads, (long long)own);
+        return kas_refuse(KAS_REASON_SHAPE, "%lld heads of queries over %lld of keys", (long long)heads,
+                          (long long)own);
     KAS_TRY(kas_onnx_tensor_index(reader, x, &tensor));
     const kas_shape shape = {.rank = 4, .dims = {own, heads / own, x->dims[2], x->dims[3]}};
     const int64_t stride[4] = {x->dims[2] * x->dims[3], 0, x->dims[3], 1};
@@ -66,7 +69,8 @@ static kas_status check_factors(const attention *all)
     char text[KAS_ONNX_SHAPE_TEXT];
     for (int i = 0; i < 3; ++i)
         if (factors[i]->rank != 4 || factors[i]->batch_axis != 0 || factors[i]->dims[0] != 1)
-            return kas_refuse(KAS_REASON_SHAPE, "input %d has the shape %s, not [batch, heads, positions, size]", i,
+            return kas_refuse(KAS_REASON_SHAPE,
+                              "input %d has the shape %s, not [batch, heads, positions, size]", i,
                               kas_onnx_shape_text(factors[i], text));
     return NULL;
 }
@@ -113,7 +117,8 @@ static kas_status causal_mask(kas_onnx_reader *reader, int64_t positions, int64_
     const kas_shape shape = {.rank = 2, .dims = {positions, keys}};
     size_t elements;
     float *values;
-    if (!kas_shape_elements(&shape, &elements)) return kas_refuse(KAS_REASON_LIMIT, "the causal mask is too large");
+    if (!kas_shape_elements(&shape, &elements))
+        return kas_refuse(KAS_REASON_LIMIT, "the causal mask is too large");
     KAS_TRY(kas_onnx_value_new(reader, NULL, out));
     (*out)->rank = 2;
     (*out)->dims[0] = positions;
@@ -168,6 +173,21 @@ static kas_status score(kas_onnx_call *call, const attention *all, kas_onnx_valu
     return kas_onnx_binary(reader, KAS_ADD, *scores, mask, scores);
 }
 
+/* A position that may see no key at all gets zeros: softmax gave it the mean of what is masked. */
+static kas_status drop_masked(kas_onnx_call *call, const attention *all, kas_onnx_value **weights)
+{
+    kas_onnx_reader *reader = call->reader;
+    kas_onnx_value *mask = kas_onnx_input(call, INPUT_MASK), *causal;
+    int tensor;
+    if (!mask || mask->type != KAS_ONNX_BOOL) return NULL;
+    KAS_TRY(kas_onnx_binary(reader, KAS_MUL, *weights, mask, weights));
+    if (!all->causal) return NULL;
+    KAS_TRY(causal_mask(reader, all->positions, all->keys, &causal));
+    KAS_TRY(kas_onnx_tensor_index(reader, causal, &tensor));
+    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_NOT, 0, 0, tensor, &causal->tensor));
+    return kas_onnx_binary(reader, KAS_MUL, *weights, causal, weights);
+}
+
 /* Back to [batch, positions, heads·size] where the inputs came so. */
 static kas_status join_heads(kas_onnx_reader *reader, kas_onnx_value *x, kas_onnx_value **out)
 {
@@ -191,6 +211,7 @@ static kas_status lower_attention(kas_onnx_call *call)
     KAS_TRY(kas_onnx_row_axis(scores, scores->rank - 1, &axis));
     KAS_TRY(kas_onnx_emit_softmax(reader, scores->tensor, axis, &tensor));
     scores->tensor = tensor;
+    KAS_TRY(drop_masked(call, &all, &scores));
     KAS_TRY(kas_onnx_matmul(reader, scores, all.v, &value));
     if (call->inputs[0]->rank == 3) KAS_TRY(join_heads(reader, value, &value));
     return kas_onnx_output(call, 0, value);
@@ -198,6 +219,7 @@ static kas_status lower_attention(kas_onnx_call *call)
 
 const kas_onnx_op kas_onnx_ops_attention[] = {
     {"Attention", lower_attention,
-     "is_causal kv_num_heads q_num_heads qk_matmul_output_mode scale softcap softmax_precision", 3, INPUT_COUNT, 0},
+     "is_causal kv_num_heads q_num_heads qk_matmul_output_mode scale softcap softmax_precision", 3,
+     INPUT_COUNT, 0},
     {NULL, NULL, NULL, 0, 0, 0},
 };

@@ -1,4 +1,4 @@
-/* Operators that make or rename values without computing: constants, casts, shapes. */
+/* Operators that make or rename values without computing: constants, shapes. */
 #include <math.h>
 #include <string.h>
 
@@ -16,7 +16,8 @@ kas_status kas_onnx_dims_of_integers(const kas_integer *integers, size_t count, 
     out->batch_axis = -1;
     for (int i = 0; i < out->rank; ++i) {
         if (integers[i].kind == KAS_INTEGER_UNKNOWN)
-            return kas_refuse(KAS_REASON_MIXES_ROWS, "dimension %d of a shape is no multiple of the batch", i);
+            return kas_refuse(KAS_REASON_MIXES_ROWS, "dimension %d of a shape is no multiple of the batch",
+                              i);
         if (integers[i].kind == KAS_INTEGER_BATCH) {
             if (out->batch_axis >= 0)
                 return kas_refuse(KAS_REASON_MIXES_ROWS, "the batch is in two dimensions of a shape");
@@ -27,7 +28,7 @@ kas_status kas_onnx_dims_of_integers(const kas_integer *integers, size_t count, 
     return NULL;
 }
 
-/* ---- Constant ----------------------------------------------------------------------------------------------- */
+/* ---- Constant ---- */
 
 static kas_status constant_floats(kas_onnx_call *call, const float *floats, size_t count, int rank)
 {
@@ -68,7 +69,8 @@ static kas_status constant_tensor(kas_onnx_call *call, const kas_onnx_tensor *te
 static kas_status lower_constant(kas_onnx_call *call)
 {
     if (call->attribute_count != 1)
-        return kas_refuse(KAS_REASON_MALFORMED, "a constant has one attribute, not %zu", call->attribute_count);
+        return kas_refuse(KAS_REASON_MALFORMED, "a constant has one attribute, not %zu",
+                          call->attribute_count);
     const kas_onnx_attribute *attribute = &call->attributes[0];
     switch (attribute->type) {
     case KAS_ONNX_ATTRIBUTE_TENSOR:
@@ -87,7 +89,7 @@ static kas_status lower_constant(kas_onnx_call *call)
     }
 }
 
-/* ---- ConstantOfShape ---------------------------------------------------------------------------------------- */
+/* ---- ConstantOfShape ---- */
 
 static kas_status fill_value(kas_onnx_call *call, kas_onnx_value *value, float *out)
 {
@@ -100,7 +102,7 @@ static kas_status fill_value(kas_onnx_call *call, kas_onnx_value *value, float *
     return kas_onnx_tensor_floats(call->reader->file, attribute->tensor, out);
 }
 
-static kas_status fill(kas_onnx_call *call, kas_onnx_value *value, float with)
+static kas_status fill(kas_onnx_call *call, kas_onnx_value *value, float with, size_t output)
 {
     kas_shape shape;
     size_t elements;
@@ -114,7 +116,7 @@ static kas_status fill(kas_onnx_call *call, kas_onnx_value *value, float with)
     for (size_t i = 0; i < elements; ++i)
         values[i] = with;
     KAS_TRY(kas_onnx_emit_constant(call->reader, NULL, &shape, values, &value->tensor));
-    return kas_onnx_output(call, 0, value);
+    return kas_onnx_output(call, output, value);
 }
 
 static kas_status lower_constant_of_shape(kas_onnx_call *call)
@@ -129,17 +131,68 @@ static kas_status lower_constant_of_shape(kas_onnx_call *call)
     KAS_TRY(kas_onnx_dims_of_integers(integers, count, value));
     KAS_TRY(fill_value(call, value, &with));
     if (!kas_onnx_type_is_integer(value->type) || value->batch_axis >= 0 || value->rank > 1)
-        return fill(call, value, with);
+        return fill(call, value, with, 0);
     kas_onnx_value *list;
     if (value->rank == 1 && value->dims[0] < 0) return kas_refuse(KAS_REASON_SHAPE, "a negative dimension");
-    KAS_TRY(kas_onnx_value_of_integers(call->reader, value->rank, value->rank ? (size_t)value->dims[0] : 1, &list));
+    KAS_TRY(kas_onnx_value_of_integers(call->reader, value->rank, value->rank ? (size_t)value->dims[0] : 1,
+                                       &list));
     list->type = value->type;
     for (size_t i = 0; i < list->integer_count; ++i)
         list->integers[i].value = (int64_t)with;
     return kas_onnx_output(call, 0, list);
 }
 
-/* ---- renaming ----------------------------------------------------------------------------------------------- */
+/* ---- Range ---- */
+
+/* Whether float64 holds it, and sums of such cannot overflow. */
+static bool is_exact(int64_t number)
+{
+    return number > -((int64_t)1 << 53) && number < (int64_t)1 << 53;
+}
+
+static kas_status range_of_integers(kas_onnx_call *call)
+{
+    int64_t from[KAS_ONNX_MAX_LIST], to[KAS_ONNX_MAX_LIST], step[KAS_ONNX_MAX_LIST];
+    size_t counts[3];
+    kas_onnx_value *value;
+    KAS_TRY(kas_onnx_known_integers(call->reader, call->inputs[0], "start", from, &counts[0]));
+    KAS_TRY(kas_onnx_known_integers(call->reader, call->inputs[1], "limit", to, &counts[1]));
+    KAS_TRY(kas_onnx_known_integers(call->reader, call->inputs[2], "delta", step, &counts[2]));
+    if (counts[0] != 1 || counts[1] != 1 || counts[2] != 1 || *step == 0 || !is_exact(*from) ||
+        !is_exact(*to))
+        return kas_refuse(KAS_REASON_SHAPE,
+                          "start, limit and delta must be single numbers in range, delta not 0");
+    const double count = ceil(((double)*to - (double)*from) / (double)*step);
+    KAS_TRY(kas_onnx_value_of_integers(call->reader, 1, count > 0 ? (size_t)count : 0, &value));
+    value->type = call->inputs[0]->type;
+    for (size_t i = 0; i < value->integer_count; ++i)
+        value->integers[i].value = *from + (int64_t)i * *step;
+    return kas_onnx_output(call, 0, value);
+}
+
+static kas_status lower_range(kas_onnx_call *call)
+{
+    float from, to, step, *values;
+    kas_onnx_value *value;
+    if (kas_onnx_type_is_integer(call->inputs[0]->type)) return range_of_integers(call);
+    KAS_TRY(kas_onnx_scalar(call->reader, call->inputs[0], "start", &from));
+    KAS_TRY(kas_onnx_scalar(call->reader, call->inputs[1], "limit", &to));
+    KAS_TRY(kas_onnx_scalar(call->reader, call->inputs[2], "delta", &step));
+    const double count = ceil(((double)to - (double)from) / (double)step);
+    if (!(count >= 1) || count > (double)KAS_GRAPH_MAX_ELEMENTS)
+        return kas_refuse(KAS_REASON_LIMIT, "a range of %g values: none, or over the limit", count);
+    const kas_shape shape = {.rank = 1, .dims = {(int64_t)count}};
+    KAS_TRY(kas_onnx_value_new(call->reader, NULL, &value));
+    value->rank = 1;
+    value->dims[0] = shape.dims[0];
+    KAS_TRY(kas_onnx_constant_room(call->reader, (size_t)count, &values));
+    for (size_t i = 0; i < (size_t)count; ++i)
+        values[i] = (float)((double)from + (double)i * (double)step);
+    KAS_TRY(kas_onnx_emit_constant(call->reader, NULL, &shape, values, &value->tensor));
+    return kas_onnx_output(call, 0, value);
+}
+
+/* ---- renaming ---- */
 
 static kas_status lower_identity(kas_onnx_call *call)
 {
@@ -148,112 +201,34 @@ static kas_status lower_identity(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
+/* The mask of a dropout that drops nothing. */
+static kas_status give_full_mask(kas_onnx_call *call)
+{
+    kas_onnx_value *mask;
+    if (!kas_onnx_has_output(call, 1)) return NULL;
+    KAS_TRY(kas_onnx_value_new(call->reader, call->inputs[0], &mask));
+    mask->type = KAS_ONNX_BOOL;
+    return fill(call, mask, 1, 1);
+}
+
 static kas_status lower_dropout(kas_onnx_call *call)
 {
     int64_t training = 0;
     size_t count = 1;
     int64_t list[KAS_ONNX_MAX_LIST];
     if (kas_onnx_input(call, 2)) {
-        KAS_TRY(kas_onnx_known_integers(call->reader, kas_onnx_input(call, 2), "training_mode", list, &count));
+        KAS_TRY(
+            kas_onnx_known_integers(call->reader, kas_onnx_input(call, 2), "training_mode", list, &count));
         training = count ? list[0] : 0;
     }
     if (training)
-        return kas_refuse(KAS_REASON_UNSUPPORTED, "training_mode is true; a kernel is exported for inference");
+        return kas_refuse(KAS_REASON_UNSUPPORTED,
+                          "training_mode is true; a kernel is exported for inference");
+    KAS_TRY(give_full_mask(call));
     return lower_identity(call);
 }
 
-/* ---- Cast --------------------------------------------------------------------------------------------------- */
-
-static kas_status truncate_constant(kas_onnx_reader *reader, const float *from, size_t count, kas_onnx_value *value)
-{
-    float *values;
-    kas_shape shape;
-    KAS_TRY(kas_onnx_row_shape(value, &shape));
-    KAS_TRY(kas_onnx_constant_room(reader, count, &values));
-    for (size_t i = 0; i < count; ++i)
-        values[i] = value->type == KAS_ONNX_BOOL ? (float)(from[i] != 0) : truncf(from[i]);
-    KAS_TRY(kas_onnx_emit_constant(reader, NULL, &shape, values, &value->tensor));
-    if (count > KAS_ONNX_MAX_LIST || value->rank > 1) return NULL;
-    void *room;
-    KAS_TRY(kas_arena_take(reader->source.arena, count, sizeof(kas_integer), &room));
-    value->integers = room;
-    value->integer_count = count;
-    for (size_t i = 0; i < count; ++i)
-        value->integers[i].value = fabsf(from[i]) < 1e18f ? (int64_t)from[i] : 0;
-    return NULL;
-}
-
-/* From float to an integer type. */
-static kas_status cast_down(kas_onnx_reader *reader, kas_onnx_value *x, kas_onnx_value *value)
-{
-    int tensor;
-    size_t count;
-    KAS_TRY(kas_onnx_tensor_index(reader, x, &tensor));
-    const float *constant = kas_onnx_constant(reader, x, &count);
-    if (constant) return truncate_constant(reader, constant, count, value);
-    if (value->type != KAS_ONNX_BOOL)
-        return kas_refuse(KAS_REASON_UNSUPPORTED, "casting what depends on the input to %s is not supported",
-                          kas_onnx_type_name(value->type));
-    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_NOT, 0, 0, tensor, &tensor));
-    return kas_onnx_emit_unary(reader, KAS_ACT_NOT, 0, 0, tensor, &value->tensor);
-}
-
-static kas_status cast_integers(kas_onnx_reader *reader, const kas_integer *integers, size_t count, int64_t type,
-                                kas_onnx_value *value)
-{
-    void *room;
-    KAS_TRY(kas_arena_take(reader->source.arena, count, sizeof(kas_integer), &room));
-    value->integers = room;
-    value->integer_count = count;
-    for (size_t i = 0; i < count; ++i) {
-        value->integers[i] = integers[i];
-        if (type == KAS_ONNX_BOOL && integers[i].kind == KAS_INTEGER_KNOWN)
-            value->integers[i].value = integers[i].value != 0;
-    }
-    return NULL;
-}
-
-static kas_status cast_to(kas_onnx_call *call, int64_t type)
-{
-    kas_onnx_value *x = call->inputs[0], *value;
-    const kas_integer *integers;
-    size_t count;
-    const bool known = type > 0 && type <= INT32_MAX &&
-                       (kas_onnx_type_is_float((int32_t)type) || kas_onnx_type_is_integer((int32_t)type));
-    if (!known)
-        return kas_refuse(KAS_REASON_UNSUPPORTED, "casting to the type %lld (%s) is not supported", (long long)type,
-                          type > 0 && type < INT32_MAX ? kas_onnx_type_name((int32_t)type) : "unknown");
-    KAS_TRY(kas_onnx_integers(call->reader, x, &integers, &count));
-    const bool to_integer = kas_onnx_type_is_integer((int32_t)type);
-    if (kas_onnx_type_is_float(x->type) && to_integer) {
-        KAS_TRY(kas_onnx_value_new(call->reader, x, &value));
-        value->type = (int32_t)type;
-        if (integers)
-            KAS_TRY(cast_integers(call->reader, integers, count, type, value));
-        else
-            KAS_TRY(cast_down(call->reader, x, value));
-        return kas_onnx_output(call, 0, value);
-    }
-    KAS_TRY(kas_onnx_value_alias(call->reader, x, &value));
-    value->type = (int32_t)type;
-    if (integers) KAS_TRY(cast_integers(call->reader, integers, count, type, value));
-    return kas_onnx_output(call, 0, value);
-}
-
-static kas_status lower_cast(kas_onnx_call *call)
-{
-    int64_t type;
-    if (!kas_onnx_attribute_find(call, "to")) return kas_refuse(KAS_REASON_MALFORMED, "the attribute to is missing");
-    KAS_TRY(kas_onnx_attribute_int(call, "to", 0, &type));
-    return cast_to(call, type);
-}
-
-static kas_status lower_cast_like(kas_onnx_call *call)
-{
-    return cast_to(call, call->inputs[1]->type);
-}
-
-/* ---- Shape and Size ----------------------------------------------------------------------------------------- */
+/* ---- Shape and Size ---- */
 
 static int clamp_to_rank(int64_t at, int rank)
 {
@@ -292,12 +267,11 @@ static kas_status lower_size(kas_onnx_call *call)
 }
 
 const kas_onnx_op kas_onnx_ops_constant[] = {
-    {"Cast", lower_cast, "to saturate round_mode", 1, 1, 0},
-    {"CastLike", lower_cast_like, "saturate round_mode", 2, 2, 0},
     {"Constant", lower_constant, "value value_float value_floats value_int value_ints", 0, 0, 0},
     {"ConstantOfShape", lower_constant_of_shape, "value", 1, 1, 0},
     {"Dropout", lower_dropout, "ratio seed", 1, 3, 0},
     {"Identity", lower_identity, "", 1, 1, 0},
+    {"Range", lower_range, "", 3, 3, 0},
     {"Shape", lower_shape, "start end", 1, 1, 0},
     {"Size", lower_size, "", 1, 1, 0},
     {NULL, NULL, NULL, 0, 0, 0},

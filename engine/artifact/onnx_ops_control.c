@@ -24,8 +24,8 @@ static kas_status enter_branch(kas_onnx_call *call, const kas_onnx_attribute *br
     kas_onnx_value *outputs[KAS_ONNX_MAX_ARGUMENTS];
     KAS_TRY(kas_onnx_read_graph(&reader->source, branch->graph, &graph));
     if (graph.output_count > KAS_ONNX_MAX_ARGUMENTS || graph.output_count < call->node->output_count)
-        return kas_refuse(KAS_REASON_MALFORMED, "the branch has %zu outputs, the node %zu", graph.output_count,
-                          call->node->output_count);
+        return kas_refuse(KAS_REASON_MALFORMED, "the branch has %zu outputs, the node %zu",
+                          graph.output_count, call->node->output_count);
     size_t names = graph.initializer_count;
     for (size_t i = 0; i < graph.node_count; ++i)
         names += graph.nodes[i].output_count;
@@ -51,7 +51,7 @@ static kas_status lower_if(kas_onnx_call *call)
     return kas_annotate(enter_branch(call, branch), "%s", name);
 }
 
-/* ---- sequences ---------------------------------------------------------------------------------------------- */
+/* ---- sequences ---- */
 
 static kas_status make_sequence(kas_onnx_call *call, size_t count, kas_onnx_value ***items)
 {
@@ -80,12 +80,13 @@ static kas_status part_sizes(kas_onnx_call *call, int64_t dim, int64_t *sizes, s
             sizes[(*count)++] = dim - at < size ? dim - at : size;
     }
     for (size_t i = 0; i < *count; ++i) {
-        if (sizes[i] < 1 || sizes[i] > dim) return kas_refuse(KAS_REASON_SHAPE, "part %zu has a size out of range", i);
+        if (sizes[i] < 1 || sizes[i] > dim)
+            return kas_refuse(KAS_REASON_SHAPE, "part %zu has a size out of range", i);
         sum += sizes[i];
     }
     if (sum == dim && *count <= KAS_ONNX_MAX_ARGUMENTS) return NULL;
-    return kas_refuse(KAS_REASON_SHAPE, "%zu parts with a sum of %lld for %lld values", *count, (long long)sum,
-                      (long long)dim);
+    return kas_refuse(KAS_REASON_SHAPE, "%zu parts with a sum of %lld for %lld values", *count,
+                      (long long)sum, (long long)dim);
 }
 
 static kas_status lower_split_to_sequence(kas_onnx_call *call)
@@ -97,7 +98,8 @@ static kas_status lower_split_to_sequence(kas_onnx_call *call)
     KAS_TRY(kas_onnx_attribute_int(call, "axis", 0, &axis));
     KAS_TRY(kas_onnx_attribute_int(call, "keepdims", 1, &keep));
     KAS_TRY(kas_onnx_axis(axis, x->rank, &at));
-    if (!keep && !kas_onnx_input(call, 1)) return kas_refuse(KAS_REASON_UNSUPPORTED, "keepdims = 0 is not supported");
+    if (!keep && !kas_onnx_input(call, 1))
+        return kas_refuse(KAS_REASON_UNSUPPORTED, "keepdims = 0 is not supported");
     KAS_TRY(part_sizes(call, x->dims[at], sizes, &count));
     KAS_TRY(make_sequence(call, count, &items));
     for (size_t i = 0; i < count; ++i) {
@@ -130,8 +132,8 @@ static kas_status lower_sequence_at(kas_onnx_call *call)
     const int64_t length = (int64_t)sequence->item_count;
     if (count != 1 || position[0] < -length || position[0] >= length)
         return kas_refuse(KAS_REASON_SHAPE, "the position is out of range of %lld items", (long long)length);
-    KAS_TRY(kas_onnx_value_alias(call->reader, sequence->items[position[0] < 0 ? position[0] + length : position[0]],
-                                 &value));
+    KAS_TRY(kas_onnx_value_alias(
+        call->reader, sequence->items[position[0] < 0 ? position[0] + length : position[0]], &value));
     return kas_onnx_output(call, 0, value);
 }
 

@@ -10,19 +10,30 @@ kas_status kas_onnx_binary(kas_onnx_reader *reader, kas_binary op, kas_onnx_valu
     int tensors[2], tensor;
     KAS_TRY(kas_onnx_are_integers(reader, operands, 2, &integers));
     if (integers) return kas_onnx_integer_binary(reader, op, x, y, out);
-    if (op == KAS_DIV && kas_onnx_type_is_integer(x->type))
-        return kas_refuse(KAS_REASON_UNSUPPORTED, "integer division of what depends on the input");
     KAS_TRY(kas_onnx_value_new(reader, NULL, out));
     KAS_TRY(kas_onnx_broadcast(reader, operands, 2, tensors, *out));
     KAS_TRY(kas_onnx_emit_binary(reader, op, tensors[0], tensors[1], &tensor));
+    if (op == KAS_DIV && kas_onnx_type_is_integer(x->type))
+        KAS_TRY(kas_onnx_emit_truncate(reader, tensor, &tensor));
     if (op >= KAS_EQUAL) (*out)->type = KAS_ONNX_BOOL;
     return kas_onnx_settle(reader, tensor, *out);
+}
+
+/* ONNX wants one type; of floats any will do here, all are computed alike. */
+static kas_status check_types(const kas_onnx_value *x, const kas_onnx_value *y)
+{
+    if (kas_onnx_type_is_float(x->type) == kas_onnx_type_is_float(y->type)) return NULL;
+    return kas_refuse(KAS_REASON_MALFORMED, "its operands \"%.*s\" and \"%.*s\" are of the types %s and %s",
+                      KAS_SPAN_ARGS(x->name), KAS_SPAN_ARGS(y->name), kas_onnx_type_name(x->type),
+                      kas_onnx_type_name(y->type));
 }
 
 static kas_status lower_binary(kas_onnx_call *call)
 {
     kas_onnx_value *value;
-    KAS_TRY(kas_onnx_binary(call->reader, (kas_binary)call->op->variant, call->inputs[0], call->inputs[1], &value));
+    if (call->op->variant != KAS_POW) KAS_TRY(check_types(call->inputs[0], call->inputs[1]));
+    KAS_TRY(kas_onnx_binary(call->reader, (kas_binary)call->op->variant, call->inputs[0], call->inputs[1],
+                            &value));
     return kas_onnx_output(call, 0, value);
 }
 
@@ -46,6 +57,42 @@ static kas_status lower_pow(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
+/* ⌊x / y⌋, or towards zero. */
+static kas_status whole_quotient(kas_onnx_reader *reader, kas_onnx_value *x, kas_onnx_value *y, bool truncate,
+                                 kas_onnx_value **out)
+{
+    int tensor;
+    KAS_TRY(kas_onnx_binary(reader, KAS_DIV, x, y, out));
+    KAS_TRY(kas_onnx_tensor_index(reader, *out, &tensor));
+    if (truncate) return kas_onnx_emit_truncate(reader, tensor, &(*out)->tensor);
+    return kas_onnx_emit_unary(reader, KAS_ACT_FLOOR, 0, 0, tensor, &(*out)->tensor);
+}
+
+/* x − y · (x / y), with the sign of y, or of x where fmod is set. Integers about shapes are not negative: for
+ * them the two are the same. */
+static kas_status lower_mod(kas_onnx_call *call)
+{
+    kas_onnx_reader *reader = call->reader;
+    kas_onnx_value *x = call->inputs[0], *y = call->inputs[1], *value;
+    int64_t fmod;
+    bool integers;
+    KAS_TRY(kas_onnx_attribute_int(call, "fmod", 0, &fmod));
+    KAS_TRY(kas_onnx_are_integers(reader, call->inputs, 2, &integers));
+    if (integers) {
+        KAS_TRY(kas_onnx_binary(reader, KAS_DIV, x, y, &value));
+    } else {
+        kas_onnx_value *exact; /* as a float, so that the quotient is not rounded before it is floored */
+        KAS_TRY(kas_onnx_tensor_index(reader, x, &(int){0}));
+        KAS_TRY(kas_onnx_value_alias(reader, x, &exact));
+        exact->type = KAS_ONNX_FLOAT;
+        KAS_TRY(whole_quotient(reader, exact, y, fmod != 0, &value));
+        value->type = x->type;
+    }
+    KAS_TRY(kas_onnx_binary(reader, KAS_MUL, value, y, &value));
+    KAS_TRY(kas_onnx_binary(reader, KAS_SUB, x, value, &value));
+    return kas_onnx_output(call, 0, value);
+}
+
 /* Sum, Min, Max and Mean of any number of operands. */
 static kas_status lower_variadic(kas_onnx_call *call)
 {
@@ -54,6 +101,7 @@ static kas_status lower_variadic(kas_onnx_call *call)
     KAS_TRY(kas_onnx_value_alias(call->reader, call->inputs[0], &value));
     for (size_t i = 1; i < call->input_count; ++i) {
         if (!call->inputs[i]) return kas_refuse(KAS_REASON_MALFORMED, "the input %zu is left out", i);
+        KAS_TRY(check_types(call->inputs[0], call->inputs[i]));
         KAS_TRY(kas_onnx_binary(call->reader, (kas_binary)call->op->variant, value, call->inputs[i], &value));
     }
     if (!kas_span_is(call->node->operator_type, "Mean")) return kas_onnx_output(call, 0, value);
@@ -75,7 +123,8 @@ static kas_status where_integers(kas_onnx_call *call)
     for (size_t i = 0; i < 3; ++i)
         if (counts[i] != 1 && counts[i] != count)
             return kas_refuse(KAS_REASON_SHAPE, "%zu integers do not broadcast to %zu", counts[i], count);
-    KAS_TRY(kas_onnx_value_of_integers(call->reader, count == 1 && !call->inputs[1]->rank ? 0 : 1, count, &value));
+    KAS_TRY(kas_onnx_value_of_integers(call->reader, count == 1 && !call->inputs[1]->rank ? 0 : 1, count,
+                                       &value));
     for (size_t i = 0; i < count; ++i) {
         const kas_integer condition = lists[0][counts[0] == 1 ? 0 : i];
         if (condition.kind != KAS_INTEGER_KNOWN)
@@ -93,6 +142,7 @@ static kas_status lower_where(kas_onnx_call *call)
     bool integers;
     KAS_TRY(kas_onnx_are_integers(call->reader, call->inputs, 3, &integers));
     if (integers) return where_integers(call);
+    KAS_TRY(check_types(call->inputs[1], call->inputs[2]));
     KAS_TRY(kas_onnx_value_new(call->reader, NULL, &value));
     KAS_TRY(kas_onnx_broadcast(call->reader, call->inputs, 3, tensors, value));
     value->type = call->inputs[1]->type;
@@ -129,6 +179,7 @@ const kas_onnx_op kas_onnx_ops_elementwise[] = {
     {"Max", lower_variadic, "", 1, KAS_ONNX_MAX_ARGUMENTS, KAS_MAX},
     {"Mean", lower_variadic, "", 1, KAS_ONNX_MAX_ARGUMENTS, KAS_ADD},
     {"Min", lower_variadic, "", 1, KAS_ONNX_MAX_ARGUMENTS, KAS_MIN},
+    {"Mod", lower_mod, "fmod", 2, 2, 0},
     {"Mul", lower_binary, "", 2, 2, KAS_MUL},
     {"Or", lower_binary, "", 2, 2, KAS_OR},
     {"PRelu", lower_prelu, "", 2, 2, 0},

@@ -5,7 +5,7 @@
 #include "engine/artifact/onnx_reader.h"
 #include "engine/artifact/refuse.h"
 
-/* ---- Slice -------------------------------------------------------------------------------------------------- */
+/* ---- Slice ---- */
 
 kas_status kas_onnx_slice(kas_onnx_reader *reader, kas_onnx_value *x, int axis, int64_t begin, int64_t step,
                           int64_t size, kas_onnx_value **out)
@@ -39,12 +39,12 @@ static kas_status slice_range(int64_t dim, int64_t *begin, int64_t end, int64_t 
     *begin = *step > 0 ? clamp(*begin, 0, dim) : clamp(*begin, 0, dim - 1);
     end = *step > 0 ? clamp(end, 0, dim) : clamp(end, -1, dim - 1);
     *size = *step > 0 ? (end - *begin + *step - 1) / *step : (*begin - end - *step - 1) / -*step;
-    if (*size > 0) return NULL;
-    return kas_refuse(KAS_REASON_SHAPE, "the slice of %lld elements is empty: a size of zero", (long long)dim);
+    if (*size < 0) *size = 0;
+    return NULL;
 }
 
-static kas_status slice_integers(kas_onnx_reader *reader, kas_onnx_value *x, int64_t begin, int64_t step, int64_t size,
-                                 kas_onnx_value **out)
+static kas_status slice_integers(kas_onnx_reader *reader, kas_onnx_value *x, int64_t begin, int64_t step,
+                                 int64_t size, kas_onnx_value **out)
 {
     const kas_integer *integers;
     size_t count;
@@ -71,11 +71,15 @@ static kas_status slice_axis(kas_onnx_reader *reader, kas_onnx_value *x, int axi
     if (begin == 0 && step == 1 && size == x->dims[axis]) return NULL;
     KAS_TRY(kas_onnx_are_integers(reader, &x, 1, &integers));
     if (integers && x->rank == 1) return slice_integers(reader, x, begin, step, size, out);
+    if (size == 0)
+        return kas_refuse(KAS_REASON_SHAPE, "the slice of %lld elements is empty: a size of zero",
+                          (long long)x->dims[axis]);
     return kas_onnx_slice(reader, x, axis, begin, step, size, out);
 }
 
 typedef struct slice_lists {
-    int64_t starts[KAS_ONNX_MAX_LIST], ends[KAS_ONNX_MAX_LIST], axes[KAS_ONNX_MAX_LIST], steps[KAS_ONNX_MAX_LIST];
+    int64_t starts[KAS_ONNX_MAX_LIST], ends[KAS_ONNX_MAX_LIST], axes[KAS_ONNX_MAX_LIST],
+        steps[KAS_ONNX_MAX_LIST];
     size_t count;
 } slice_lists;
 
@@ -89,9 +93,10 @@ static kas_status read_slice_lists(kas_onnx_call *call, slice_lists *lists)
     KAS_TRY(kas_onnx_list(call, "axes", 3, lists->axes, &axes, &has_axes));
     KAS_TRY(kas_onnx_list(call, "steps", 4, lists->steps, &steps, &has_steps));
     if (ends != lists->count || (has_axes && axes != ends) || (has_steps && steps != ends))
-        return kas_refuse(KAS_REASON_SHAPE, "%zu starts, %zu ends, %zu axes, %zu steps do not agree", lists->count,
-                          ends, axes, steps);
-    if (lists->count > KAS_ONNX_MAX_RANK) return kas_refuse(KAS_REASON_SHAPE, "%zu axes are sliced", lists->count);
+        return kas_refuse(KAS_REASON_SHAPE, "%zu starts, %zu ends, %zu axes, %zu steps do not agree",
+                          lists->count, ends, axes, steps);
+    if (lists->count > KAS_ONNX_MAX_RANK)
+        return kas_refuse(KAS_REASON_SHAPE, "%zu axes are sliced", lists->count);
     for (size_t i = 0; i < lists->count; ++i) {
         if (!has_axes) lists->axes[i] = (int64_t)i;
         if (!has_steps) lists->steps[i] = 1;
@@ -109,13 +114,14 @@ static kas_status lower_slice(kas_onnx_call *call)
     for (size_t i = 0; i < lists->count; ++i) {
         int axis;
         KAS_TRY(kas_onnx_axis(lists->axes[i], value->rank, &axis));
-        KAS_TRY(slice_axis(call->reader, value, axis, lists->starts[i], lists->ends[i], lists->steps[i], &value));
+        KAS_TRY(
+            slice_axis(call->reader, value, axis, lists->starts[i], lists->ends[i], lists->steps[i], &value));
     }
     KAS_TRY(kas_onnx_value_alias(call->reader, value, &value));
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- Split -------------------------------------------------------------------------------------------------- */
+/* ---- Split ---- */
 
 static kas_status split_sizes(kas_onnx_call *call, int64_t dim, int64_t *sizes, size_t *count)
 {
@@ -139,7 +145,8 @@ static kas_status split_sizes(kas_onnx_call *call, int64_t dim, int64_t *sizes, 
         sum += sizes[i];
     }
     if (sum != dim || *count < call->node->output_count)
-        return kas_refuse(KAS_REASON_SHAPE, "the sum of the %zu split sizes is %lld, the axis has %lld (shape)", *count,
+        return kas_refuse(KAS_REASON_SHAPE,
+                          "the sum of the %zu split sizes is %lld, the axis has %lld (shape)", *count,
                           (long long)sum, (long long)dim);
     return NULL;
 }
@@ -166,21 +173,21 @@ static kas_status lower_split(kas_onnx_call *call)
     return NULL;
 }
 
-/* ---- Gather ------------------------------------------------------------------------------------------------- */
+/* ---- Gather ---- */
 
 static kas_status resolve_indices(const int64_t *list, size_t count, int64_t dim, int32_t *out)
 {
     for (size_t i = 0; i < count; ++i) {
         if (list[i] < -dim || list[i] >= dim)
-            return kas_refuse(KAS_REASON_SHAPE, "the index %lld is out of range of %lld values", (long long)list[i],
-                              (long long)dim);
+            return kas_refuse(KAS_REASON_SHAPE, "the index %lld is out of range of %lld values",
+                              (long long)list[i], (long long)dim);
         out[i] = (int32_t)(list[i] < 0 ? list[i] + dim : list[i]);
     }
     return NULL;
 }
 
-static kas_status gather_integers(kas_onnx_reader *reader, kas_onnx_value *x, const int32_t *indices, size_t count,
-                                  int rank, kas_onnx_value **out)
+static kas_status gather_integers(kas_onnx_reader *reader, kas_onnx_value *x, const int32_t *indices,
+                                  size_t count, int rank, kas_onnx_value **out)
 {
     KAS_TRY(kas_onnx_value_of_integers(reader, rank, count, out));
     (*out)->type = x->type;
@@ -207,10 +214,12 @@ static kas_status gather_axis(kas_onnx_reader *reader, kas_onnx_value *x, int ax
 }
 
 /* The axis becomes the indices' own dimensions. */
-static kas_status replace_axis(const kas_onnx_value *x, int axis, const kas_onnx_value *indices, kas_onnx_value *shape)
+static kas_status replace_axis(const kas_onnx_value *x, int axis, const kas_onnx_value *indices,
+                               kas_onnx_value *shape)
 {
     if (x->rank - 1 + indices->rank > KAS_ONNX_MAX_RANK)
-        return kas_refuse(KAS_REASON_LIMIT, "the result's rank is over the limit of %d", (int)KAS_ONNX_MAX_RANK);
+        return kas_refuse(KAS_REASON_LIMIT, "the result's rank is over the limit of %d",
+                          (int)KAS_ONNX_MAX_RANK);
     shape->rank = 0;
     shape->batch_axis = -1;
     for (int i = 0; i < x->rank; ++i) {
@@ -250,7 +259,7 @@ static kas_status lower_gather(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- Concat ------------------------------------------------------------------------------------------------- */
+/* ---- Concat ---- */
 
 static kas_status concat_integers(kas_onnx_call *call)
 {
@@ -327,7 +336,7 @@ static kas_status lower_concat(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- Pad ---------------------------------------------------------------------------------------------------- */
+/* ---- Pad ---- */
 
 typedef struct pad_amounts {
     int64_t before[KAS_ONNX_MAX_RANK], after[KAS_ONNX_MAX_RANK];
@@ -383,8 +392,8 @@ static int64_t mirrored(int64_t at, int64_t dim, bool reflect)
     return at;
 }
 
-static kas_status pad_by_index(kas_onnx_reader *reader, kas_onnx_value *x, const pad_amounts *pads, bool reflect,
-                               kas_onnx_value **out)
+static kas_status pad_by_index(kas_onnx_reader *reader, kas_onnx_value *x, const pad_amounts *pads,
+                               bool reflect, kas_onnx_value **out)
 {
     int32_t indices[KAS_ONNX_MAX_LIST];
     *out = x;

@@ -25,7 +25,15 @@ static kas_status emit_norm(kas_onnx_reader *reader, int x, int scale, int shift
     return kas_onnx_emit(reader, &node, &shape, out);
 }
 
-/* ---- BatchNormalization ------------------------------------------------------------------------------------- */
+/* What is added to a variance: one that could make it negative was never exported. */
+static kas_status read_epsilon(const kas_onnx_call *call, float *out)
+{
+    KAS_TRY(kas_onnx_attribute_float(call, "epsilon", 1e-5f, out));
+    if (*out >= 0) return NULL;
+    return kas_refuse(KAS_REASON_STATISTICS, "epsilon is %g, it cannot be negative", (double)*out);
+}
+
+/* ---- BatchNormalization ---- */
 
 /* The four parameters, each of one value for every channel. */
 static kas_status channel_parameter(kas_onnx_call *call, size_t input, int64_t channels, const float **out)
@@ -41,14 +49,27 @@ static kas_status channel_parameter(kas_onnx_call *call, size_t input, int64_t c
                       (long long)channels);
 }
 
+/* A variance is measured: it is not negative, and not 0 where nothing is added to it. */
+static kas_status check_variances(const float *variances, size_t channels, float epsilon)
+{
+    for (size_t c = 0; c < channels; ++c)
+        if (variances[c] < 0 || (variances[c] == 0 && epsilon == 0))
+            return kas_refuse(KAS_REASON_STATISTICS, "the variance of channel %zu is %g: %s", c,
+                              (double)variances[c],
+                              variances[c] < 0 ? "it cannot be negative" : "and epsilon is 0 too");
+    return NULL;
+}
+
 /* scale/√(variance + ε) and bias − mean·that, shaped to broadcast over the channels. */
-static kas_status emit_batch_norm(kas_onnx_call *call, const kas_shape *shape, float epsilon, int *factor, int *offset)
+static kas_status emit_batch_norm(kas_onnx_call *call, const kas_shape *shape, float epsilon, int *factor,
+                                  int *offset)
 {
     const size_t channels = (size_t)shape->dims[0];
     const float *parameters[5];
     float *factors, *offsets;
     for (size_t i = 1; i < 5; ++i)
         KAS_TRY(channel_parameter(call, i, shape->dims[0], &parameters[i]));
+    KAS_TRY(check_variances(parameters[4], channels, epsilon));
     KAS_TRY(kas_onnx_constant_room(call->reader, channels, &factors));
     kas_status status = kas_onnx_constant_room(call->reader, channels, &offsets);
     if (status) {
@@ -63,7 +84,7 @@ static kas_status emit_batch_norm(kas_onnx_call *call, const kas_shape *shape, f
     status = kas_onnx_emit_constant(call->reader, NULL, shape, factors, factor);
     if (status) {
         kas_free(offsets);
-        return kas_annotate(status, "is a variance negative? folded");
+        return kas_annotate(status, "scales by variances");
     }
     return kas_onnx_emit_constant(call->reader, NULL, shape, offsets, offset);
 }
@@ -77,12 +98,13 @@ static kas_status lower_batch_norm(kas_onnx_call *call)
     int tensor, factor, offset, axis;
     KAS_TRY(kas_onnx_attribute_int(call, "training_mode", 0, &training));
     KAS_TRY(kas_onnx_attribute_int(call, "spatial", 1, &spatial));
-    KAS_TRY(kas_onnx_attribute_float(call, "epsilon", 1e-5f, &epsilon));
+    KAS_TRY(read_epsilon(call, &epsilon));
     if (training || kas_onnx_has_output(call, 1))
         return kas_refuse(KAS_REASON_UNSUPPORTED, "training mode; a kernel is exported for inference");
     if (!spatial) return kas_refuse(KAS_REASON_UNSUPPORTED, "spatial = 0 is not supported");
     if (x->rank < 2 || x->batch_axis != 0)
-        return kas_refuse(KAS_REASON_MIXES_ROWS, "the input must begin with the batch and then have channels");
+        return kas_refuse(KAS_REASON_MIXES_ROWS,
+                          "the input must begin with the batch and then have channels");
     KAS_TRY(kas_onnx_tensor_index(reader, x, &tensor));
     KAS_TRY(kas_onnx_row_axis(x, 1, &axis));
     kas_shape shape = {.rank = x->rank - 1, .dims = {x->dims[1]}};
@@ -95,9 +117,10 @@ static kas_status lower_batch_norm(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- LayerNormalization and RMSNormalization ---------------------------------------------------------------- */
+/* ---- LayerNormalization and RMSNormalization ---- */
 
-/* A scale or shift shaped as the normalised dimensions; −1 where it is left out. Broadcasts what is smaller. */
+/* A scale or shift shaped as the normalised dimensions; −1 where it is left out. Broadcasts what is smaller.
+ */
 static kas_status norm_parameter(kas_onnx_call *call, size_t input, const kas_shape *normalised, int *out)
 {
     kas_onnx_value *parameter = kas_onnx_input(call, input);
@@ -118,6 +141,38 @@ static kas_status norm_parameter(kas_onnx_call *call, size_t input, const kas_sh
     return kas_onnx_emit_strided(call->reader, *out, normalised, 0, stride, out);
 }
 
+static kas_status mean_of(kas_onnx_reader *reader, int x, int axes, int *out)
+{
+    const int rank = shape_of(reader, x)->rank;
+    for (int i = rank - axes; i < rank; ++i)
+        KAS_TRY(kas_onnx_emit_reduce(reader, KAS_REDUCE_MEAN, x, i, &x));
+    *out = x;
+    return NULL;
+}
+
+/* The optional outputs: the mean of each group, and 1/√(variance + ε). */
+static kas_status give_statistics(kas_onnx_call *call, int x, int axes, float epsilon)
+{
+    kas_onnx_reader *reader = call->reader;
+    kas_onnx_value *values[2];
+    int mean, spread;
+    if (!kas_onnx_has_output(call, 1) && !kas_onnx_has_output(call, 2)) return NULL;
+    KAS_TRY(mean_of(reader, x, axes, &mean));
+    KAS_TRY(kas_onnx_emit_binary(reader, KAS_SUB, x, mean, &spread));
+    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_SQUARE, 0, 0, spread, &spread));
+    KAS_TRY(mean_of(reader, spread, axes, &spread));
+    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_AFFINE, 1, epsilon, spread, &spread));
+    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_RSQRT, 0, 0, spread, &spread));
+    for (size_t i = 0; i < 2; ++i) {
+        KAS_TRY(kas_onnx_value_new(reader, call->inputs[0], &values[i]));
+        for (int k = values[i]->rank - axes; k < values[i]->rank; ++k)
+            values[i]->dims[k] = 1;
+        values[i]->tensor = i ? spread : mean;
+        KAS_TRY(kas_onnx_output(call, i + 1, values[i]));
+    }
+    return NULL;
+}
+
 static kas_status lower_layer_norm(kas_onnx_call *call)
 {
     kas_onnx_value *x = call->inputs[0], *value;
@@ -125,17 +180,17 @@ static kas_status lower_layer_norm(kas_onnx_call *call)
     float epsilon;
     int first, tensor, scale, shift;
     KAS_TRY(kas_onnx_attribute_int(call, "axis", -1, &axis));
-    KAS_TRY(kas_onnx_attribute_float(call, "epsilon", 1e-5f, &epsilon));
+    KAS_TRY(read_epsilon(call, &epsilon));
     KAS_TRY(kas_onnx_axis(axis, x->rank, &first));
     if (x->batch_axis >= first)
-        return kas_refuse(KAS_REASON_MIXES_ROWS, "it normalises over axis %d, which holds the batch", x->batch_axis);
-    if (kas_onnx_has_output(call, 1) || kas_onnx_has_output(call, 2))
-        return kas_refuse(KAS_REASON_UNSUPPORTED, "the outputs Mean and InvStdDev are not supported");
+        return kas_refuse(KAS_REASON_MIXES_ROWS, "it normalises over axis %d, which holds the batch",
+                          x->batch_axis);
     kas_shape normalised = {.rank = 0};
     if (x->rank - first > KAS_MAX_RANK) return kas_refuse(KAS_REASON_LIMIT, "the rank is over the limit");
     for (int i = first; i < x->rank; ++i)
         normalised.dims[normalised.rank++] = x->dims[i];
     KAS_TRY(kas_onnx_tensor_index(call->reader, x, &tensor));
+    KAS_TRY(give_statistics(call, tensor, normalised.rank, epsilon));
     KAS_TRY(norm_parameter(call, 1, &normalised, &scale));
     KAS_TRY(norm_parameter(call, 2, &normalised, &shift));
     KAS_TRY(kas_onnx_value_new(call->reader, x, &value));
@@ -144,7 +199,7 @@ static kas_status lower_layer_norm(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- normalisation of groups of channels -------------------------------------------------------------------- */
+/* ---- normalisation of groups of channels ---- */
 
 /* One value for each of `count` leading dimensions of `shape`, repeated to [channels, 1, …]. */
 static kas_status per_channel(kas_onnx_call *call, size_t input, int64_t channels, int rank, int *out)
@@ -171,11 +226,12 @@ static kas_status normalise_groups(kas_onnx_call *call, int64_t groups, bool per
     kas_onnx_value *x = call->inputs[0], *value;
     int tensor, scale, shift;
     if (x->rank < 2 || x->batch_axis != 0 || x->dims[0] != 1)
-        return kas_refuse(KAS_REASON_MIXES_ROWS, "the input must begin with the batch and then have channels");
+        return kas_refuse(KAS_REASON_MIXES_ROWS,
+                          "the input must begin with the batch and then have channels");
     const int64_t channels = x->dims[1];
     if (groups < 1 || channels % groups)
-        return kas_refuse(KAS_REASON_SHAPE, "%lld channels do not divide into %lld groups", (long long)channels,
-                          (long long)groups);
+        return kas_refuse(KAS_REASON_SHAPE, "%lld channels do not divide into %lld groups",
+                          (long long)channels, (long long)groups);
     KAS_TRY(kas_onnx_tensor_index(reader, x, &tensor));
     const kas_shape row = *shape_of(reader, tensor);
     const kas_shape grouped = {.rank = 2,
@@ -202,14 +258,14 @@ static kas_status lower_group_norm(kas_onnx_call *call)
     int64_t groups;
     float epsilon;
     KAS_TRY(kas_onnx_attribute_int(call, "num_groups", 0, &groups));
-    KAS_TRY(kas_onnx_attribute_float(call, "epsilon", 1e-5f, &epsilon));
+    KAS_TRY(read_epsilon(call, &epsilon));
     return normalise_groups(call, groups, call->opset < 21, epsilon);
 }
 
 static kas_status lower_instance_norm(kas_onnx_call *call)
 {
     float epsilon;
-    KAS_TRY(kas_onnx_attribute_float(call, "epsilon", 1e-5f, &epsilon));
+    KAS_TRY(read_epsilon(call, &epsilon));
     if (call->inputs[0]->rank < 3) return kas_refuse(KAS_REASON_SHAPE, "the rank %d", call->inputs[0]->rank);
     return normalise_groups(call, call->inputs[0]->dims[1], false, epsilon);
 }
@@ -237,7 +293,7 @@ static kas_status lower_lp_norm(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- softmax ------------------------------------------------------------------------------------------------ */
+/* ---- softmax ---- */
 
 /* x − max − ln Σ exp(x − max): exact where softmax itself would be 0. */
 static kas_status emit_log_softmax(kas_onnx_reader *reader, int x, int axis, int *out)

@@ -20,12 +20,13 @@ static kas_status check_image(const kas_onnx_value *x, int *spatial)
                           kas_onnx_shape_text(x, text));
     *spatial = x->rank - 2;
     if (*spatial == 1 || *spatial == 2) return NULL;
-    return kas_refuse(KAS_REASON_UNSUPPORTED, "the input has shape %s; one or two spatial dimensions are supported",
+    return kas_refuse(KAS_REASON_UNSUPPORTED,
+                      "the input has shape %s; one or two spatial dimensions are supported",
                       kas_onnx_shape_text(x, text));
 }
 
-static kas_status window_list(const kas_onnx_call *call, const char *name, int count, int64_t least, int64_t absent,
-                              int64_t *out)
+static kas_status window_list(const kas_onnx_call *call, const char *name, int count, int64_t least,
+                              int64_t absent, int64_t *out)
 {
     const int64_t *ints;
     size_t given;
@@ -79,10 +80,11 @@ static kas_status result_dims(const kas_onnx_value *x, bool ceil_mode, kas_windo
         const int64_t dim = x->dims[2 + i], stride = window->stride[i];
         const int64_t room = dim + window->before[i] + window->after[i] - extent(window, i);
         if (room < 0)
-            return kas_refuse(KAS_REASON_SHAPE, "a window of %lld does not fit into dimension %d of %lld with padding "
-                                                "%lld and %lld",
-                              (long long)extent(window, i), 2 + i, (long long)dim, (long long)window->before[i],
-                              (long long)window->after[i]);
+            return kas_refuse(KAS_REASON_SHAPE,
+                              "a window of %lld does not fit into dimension %d of %lld with padding "
+                              "%lld and %lld",
+                              (long long)extent(window, i), 2 + i, (long long)dim,
+                              (long long)window->before[i], (long long)window->after[i]);
         int64_t count = room / stride + 1;
         const bool one_more = ceil_mode && room % stride != 0 && count * stride < dim + window->before[i];
         if (one_more) {
@@ -95,7 +97,7 @@ static kas_status result_dims(const kas_onnx_value *x, bool ceil_mode, kas_windo
     return NULL;
 }
 
-/* ---- Conv --------------------------------------------------------------------------------------------------- */
+/* ---- Conv ---- */
 
 static kas_status check_conv(const kas_onnx_value *x, const kas_onnx_value *w, const kas_window *window,
                              const kas_onnx_value *bias)
@@ -103,18 +105,19 @@ static kas_status check_conv(const kas_onnx_value *x, const kas_onnx_value *w, c
     char a[KAS_ONNX_SHAPE_TEXT], b[KAS_ONNX_SHAPE_TEXT];
     const int64_t groups = window->groups;
     if (w->rank != x->rank || w->batch_axis >= 0)
-        return kas_refuse(KAS_REASON_SHAPE, "the weight has the shape %s for an input of %s", kas_onnx_shape_text(w, a),
-                          kas_onnx_shape_text(x, b));
+        return kas_refuse(KAS_REASON_SHAPE, "the weight has the shape %s for an input of %s",
+                          kas_onnx_shape_text(w, a), kas_onnx_shape_text(x, b));
     if (groups < 1 || x->dims[1] % groups || w->dims[0] % groups || w->dims[1] != x->dims[1] / groups)
-        return kas_refuse(KAS_REASON_SHAPE, "%lld groups of the %lld channels do not fit the weight's shape %s",
+        return kas_refuse(KAS_REASON_SHAPE,
+                          "%lld groups of the %lld channels do not fit the weight's shape %s",
                           (long long)groups, (long long)x->dims[1], kas_onnx_shape_text(w, a));
     for (int i = 0; i < window->spatial; ++i)
         if (window->kernel[i] != w->dims[2 + i])
             return kas_refuse(KAS_REASON_SHAPE, "kernel_shape and the weight's shape %s differ",
                               kas_onnx_shape_text(w, a));
     if (bias && (bias->rank != 1 || bias->dims[0] != w->dims[0] || bias->batch_axis >= 0))
-        return kas_refuse(KAS_REASON_SHAPE, "the bias has the shape %s for %lld channels", kas_onnx_shape_text(bias, a),
-                          (long long)w->dims[0]);
+        return kas_refuse(KAS_REASON_SHAPE, "the bias has the shape %s for %lld channels",
+                          kas_onnx_shape_text(bias, a), (long long)w->dims[0]);
     return NULL;
 }
 
@@ -161,7 +164,7 @@ static kas_status lower_conv(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- pooling ------------------------------------------------------------------------------------------------ */
+/* ---- pooling ---- */
 
 enum { POOL_MAX = 0, POOL_AVERAGE = 1 };
 
@@ -196,7 +199,8 @@ static kas_status lower_pool(kas_onnx_call *call)
     KAS_TRY(kas_onnx_value_new(reader, x, &value));
     KAS_TRY(result_dims(x, ceil_mode != 0, &node.window, &extended, value));
     if (extended && node.window.average && node.window.count_padding)
-        return kas_refuse(KAS_REASON_UNSUPPORTED, "ceil_mode with count_include_pad needs windows of unequal size");
+        return kas_refuse(KAS_REASON_UNSUPPORTED,
+                          "ceil_mode with count_include_pad needs windows of unequal size");
     KAS_TRY(kas_onnx_tensor_index(reader, x, &node.inputs[0]));
     KAS_TRY(kas_onnx_row_shape(value, &shape));
     KAS_TRY(kas_onnx_emit(reader, &node, &shape, &value->tensor));
@@ -210,14 +214,15 @@ static kas_status lower_global_pool(kas_onnx_call *call)
     kas_onnx_value *x = call->inputs[0], *value;
     int tensor;
     if (x->batch_axis != 0 || x->dims[0] != 1 || x->rank < 3)
-        return kas_refuse(KAS_REASON_MIXES_ROWS, "the input must begin with the batch, then have channels and positions");
+        return kas_refuse(KAS_REASON_MIXES_ROWS,
+                          "the input must begin with the batch, then have channels and positions");
     KAS_TRY(kas_onnx_tensor_index(reader, x, &tensor));
     const kas_shape row = *shape_of(reader, tensor);
-    const kas_shape flat = {.rank = 2,
-                            .dims = {row.dims[0], (int64_t)reader->graph->tensors[tensor].elements / row.dims[0]}};
+    const kas_shape flat = {
+        .rank = 2, .dims = {row.dims[0], (int64_t)reader->graph->tensors[tensor].elements / row.dims[0]}};
     KAS_TRY(kas_onnx_emit_view(reader, tensor, &flat, &tensor));
-    KAS_TRY(kas_onnx_emit_reduce(reader, call->op->variant == POOL_AVERAGE ? KAS_REDUCE_MEAN : KAS_REDUCE_MAX, tensor,
-                                 1, &tensor));
+    KAS_TRY(kas_onnx_emit_reduce(reader, call->op->variant == POOL_AVERAGE ? KAS_REDUCE_MEAN : KAS_REDUCE_MAX,
+                                 tensor, 1, &tensor));
     KAS_TRY(kas_onnx_value_new(reader, x, &value));
     for (int i = 2; i < value->rank; ++i)
         value->dims[i] = 1;

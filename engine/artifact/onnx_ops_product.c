@@ -23,22 +23,24 @@ static kas_status emit_linear(kas_onnx_reader *reader, int x, int weight, int bi
     return kas_onnx_emit(reader, &node, &shape, out);
 }
 
-/* ---- MatMul ------------------------------------------------------------------------------------------------- */
+/* ---- MatMul ---- */
 
 static kas_status check_inner(const kas_onnx_value *a, const kas_onnx_value *b)
 {
     char x[KAS_ONNX_SHAPE_TEXT], y[KAS_ONNX_SHAPE_TEXT];
     const int inner_a = a->rank - 1, inner_b = b->rank - 2;
     if (a->batch_axis == inner_a || b->batch_axis == inner_b)
-        return kas_refuse(KAS_REASON_MIXES_ROWS, "the product %s by %s sums over the batch", kas_onnx_shape_text(a, x),
-                          kas_onnx_shape_text(b, y));
+        return kas_refuse(KAS_REASON_MIXES_ROWS, "the product %s by %s sums over the batch",
+                          kas_onnx_shape_text(a, x), kas_onnx_shape_text(b, y));
     if (a->dims[inner_a] == b->dims[inner_b]) return NULL;
-    return kas_refuse(KAS_REASON_SHAPE, "the shapes %s and %s do not fit: the inner dimensions are %lld and %lld",
+    return kas_refuse(KAS_REASON_SHAPE,
+                      "the shapes %s and %s do not fit: the inner dimensions are %lld and %lld",
                       kas_onnx_shape_text(a, x), kas_onnx_shape_text(b, y), (long long)a->dims[inner_a],
                       (long long)b->dims[inner_b]);
 }
 
-/* The full shape of a product: leading dimensions broadcast (checked where rows are), then a's rows and b's columns. */
+/* The full shape of a product: leading dimensions broadcast (checked where rows are), then a's rows and b's
+ * columns. */
 static kas_status product_shape(const kas_onnx_value *a, const kas_onnx_value *b, kas_onnx_value *out)
 {
     const kas_onnx_value *const operands[2] = {a, b};
@@ -53,8 +55,9 @@ static kas_status product_shape(const kas_onnx_value *a, const kas_onnx_value *b
         if (operands[o]->batch_axis < 0) continue;
         const int axis = lead + operands[o]->batch_axis;
         if (out->batch_axis >= 0 && out->batch_axis != axis)
-            return kas_refuse(KAS_REASON_MIXES_ROWS, "the batch is at different axes of the factors: every row would "
-                                                     "meet every other");
+            return kas_refuse(KAS_REASON_MIXES_ROWS,
+                              "the batch is at different axes of the factors: every row would "
+                              "meet every other");
         out->batch_axis = axis;
     }
     out->dims[out->rank - 2] = a->dims[a->rank - 2];
@@ -66,14 +69,16 @@ static kas_status check_leading(const kas_onnx_value *operand, const kas_onnx_va
 {
     char text[KAS_ONNX_SHAPE_TEXT];
     const int at = result->batch_axis - (result->rank - operand->rank);
-    if (operand->batch_axis >= 0 || result->batch_axis < 0 || result->batch_axis >= result->rank - 2) return NULL;
+    if (operand->batch_axis >= 0 || result->batch_axis < 0 || result->batch_axis >= result->rank - 2)
+        return NULL;
     if (at < 0 || operand->dims[at] == 1) return NULL;
     return kas_refuse(KAS_REASON_MIXES_ROWS, "a factor of shape %s has rows of its own where the batch is",
                       kas_onnx_shape_text(operand, text));
 }
 
 /* An operand whose batch is one of the two axes of the product keeps it, with k elements a row. */
-static kas_status factor(kas_onnx_reader *reader, kas_onnx_value *operand, const kas_onnx_value *result, int *out)
+static kas_status factor(kas_onnx_reader *reader, kas_onnx_value *operand, const kas_onnx_value *result,
+                         int *out)
 {
     kas_shape kept;
     KAS_TRY(check_leading(operand, result));
@@ -84,7 +89,8 @@ static kas_status factor(kas_onnx_reader *reader, kas_onnx_value *operand, const
     return kas_onnx_emit_view(reader, *out, &kept, out);
 }
 
-static kas_status product_of_two(kas_onnx_reader *reader, kas_onnx_value *a, kas_onnx_value *b, kas_onnx_value *out)
+static kas_status product_of_two(kas_onnx_reader *reader, kas_onnx_value *a, kas_onnx_value *b,
+                                 kas_onnx_value *out)
 {
     int x, y, tensor;
     KAS_TRY(factor(reader, a, out, &x));
@@ -126,7 +132,8 @@ static kas_status drop_vector_axis(kas_onnx_reader *reader, kas_onnx_value *valu
     return kas_onnx_reshape(reader, value, shape, out);
 }
 
-static kas_status multiply(kas_onnx_reader *reader, kas_onnx_value *a, kas_onnx_value *b, kas_onnx_value **out)
+static kas_status multiply(kas_onnx_reader *reader, kas_onnx_value *a, kas_onnx_value *b,
+                           kas_onnx_value **out)
 {
     static const int swap[2] = {1, 0};
     int x, y;
@@ -135,12 +142,14 @@ static kas_status multiply(kas_onnx_reader *reader, kas_onnx_value *a, kas_onnx_
     KAS_TRY(kas_onnx_tensor_index(reader, b, &y));
     KAS_TRY(kas_onnx_value_new(reader, a, out));
     KAS_TRY(product_shape(a, b, *out));
-    if (is_constant(reader, x) || !is_constant(reader, y) || b->rank != 2) return product_of_two(reader, a, b, *out);
+    if (is_constant(reader, x) || !is_constant(reader, y) || b->rank != 2)
+        return product_of_two(reader, a, b, *out);
     KAS_TRY(kas_onnx_emit_transpose(reader, y, swap, &y));
     return emit_linear(reader, x, y, -1, &(*out)->tensor);
 }
 
-kas_status kas_onnx_matmul(kas_onnx_reader *reader, kas_onnx_value *a, kas_onnx_value *b, kas_onnx_value **out)
+kas_status kas_onnx_matmul(kas_onnx_reader *reader, kas_onnx_value *a, kas_onnx_value *b,
+                           kas_onnx_value **out)
 {
     kas_onnx_value *x, *y;
     KAS_TRY(as_matrix(reader, a, false, &x));
@@ -156,7 +165,7 @@ static kas_status lower_matmul(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- Gemm --------------------------------------------------------------------------------------------------- */
+/* ---- Gemm ---- */
 
 typedef struct gemm {
     kas_onnx_value *a, *b, *c; /* c: NULL where absent */
@@ -175,7 +184,8 @@ static kas_status orient_factors(kas_onnx_call *call, gemm *out)
     KAS_TRY(kas_onnx_tensor_index(call->reader, out->b, &tensor));
     out->stored_transposed = transpose_b && is_constant(call->reader, tensor);
     if (transpose_a) KAS_TRY(kas_onnx_transpose(call->reader, out->a, swap, &out->a));
-    if (transpose_b && !out->stored_transposed) KAS_TRY(kas_onnx_transpose(call->reader, out->b, swap, &out->b));
+    if (transpose_b && !out->stored_transposed)
+        KAS_TRY(kas_onnx_transpose(call->reader, out->b, swap, &out->b));
     kas_onnx_value shown = *out->b;
     if (out->stored_transposed) {
         shown.dims[0] = out->b->dims[1];
@@ -192,8 +202,8 @@ static kas_status read_gemm(kas_onnx_call *call, gemm *out)
     KAS_TRY(kas_onnx_attribute_float(call, "alpha", 1, &out->alpha));
     KAS_TRY(kas_onnx_attribute_float(call, "beta", 1, &out->beta));
     if (out->a->rank != 2 || out->b->rank != 2)
-        return kas_refuse(KAS_REASON_SHAPE, "the factors have rank %d and %d, a Gemm's have 2 (shape)", out->a->rank,
-                          out->b->rank);
+        return kas_refuse(KAS_REASON_SHAPE, "the factors have rank %d and %d, a Gemm's have 2 (shape)",
+                          out->a->rank, out->b->rank);
     if (out->beta == 0) out->c = NULL;
     return orient_factors(call, out);
 }

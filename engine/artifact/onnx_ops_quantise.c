@@ -40,18 +40,6 @@ static kas_status read_scaling(kas_onnx_call *call, const kas_onnx_value *x, con
                       kas_onnx_shape_text(scale, a), kas_onnx_shape_text(x, b), out->axis);
 }
 
-static size_t scale_index(const kas_onnx_value *x, const scaling *how, size_t element)
-{
-    size_t inner = 1;
-    if (how->per_tensor) return 0;
-    for (int i = how->axis + 1; i < x->rank; ++i)
-        inner *= (size_t)x->dims[i];
-    const size_t dim = (size_t)x->dims[how->axis], at = element / inner % dim;
-    if (how->block == 0) return at;
-    const size_t block = (size_t)how->block, blocks = (dim + block - 1) / block;
-    return (element / inner / dim * blocks + at / block) * inner + element % inner;
-}
-
 static kas_status constant_of(kas_onnx_reader *reader, kas_onnx_value *value, const char *what,
                               const float **out, size_t *count)
 {
@@ -77,6 +65,41 @@ static kas_status check_zero_point(const kas_onnx_value *scale, const kas_onnx_v
     return same ? NULL : kas_refuse(KAS_REASON_SHAPE, "scale and zero point differ in shape");
 }
 
+/* `count` elements that lie together: one scale for all, or (stride 1) one for each. */
+static void dequantise_run(const float *x, size_t count, const float *scale, const float *zero, size_t stride,
+                           float *out)
+{
+    const float shift = zero ? *zero : 0, by = *scale;
+    if (stride == 0)
+        for (size_t i = 0; i < count; ++i)
+            out[i] = (x[i] - shift) * by;
+    else
+        for (size_t i = 0; i < count; ++i)
+            out[i] = (x[i] - (zero ? zero[i] : 0)) * scale[i];
+}
+
+/* Along the axis, scales are the same for all elements within (per axis), or each has its own in every block.
+ */
+static void dequantise(const kas_onnx_value *value, const scaling *how, const float *x, size_t count,
+                       const float *scale, const float *zero, float *out)
+{
+    if (how->per_tensor) {
+        dequantise_run(x, count, scale, zero, 0, out);
+        return;
+    }
+    size_t inner = 1;
+    for (int i = how->axis + 1; i < value->rank; ++i)
+        inner *= (size_t)value->dims[i];
+    const size_t dim = (size_t)value->dims[how->axis], block = (size_t)how->block;
+    const size_t blocks = block ? (dim + block - 1) / block : 0;
+    for (size_t line = 0; line * inner < count; ++line) { /* `inner` elements at one place of the axis */
+        const size_t outer = line / dim, place = line % dim;
+        const size_t at = block ? (outer * blocks + place / block) * inner : place;
+        dequantise_run(x + line * inner, inner, scale + at, zero ? zero + at : NULL, block != 0,
+                       out + line * inner);
+    }
+}
+
 static kas_status dequantise_constant(kas_onnx_call *call, const float *x, size_t count, const scaling *how,
                                       kas_onnx_value *value)
 {
@@ -89,10 +112,7 @@ static kas_status dequantise_constant(kas_onnx_call *call, const float *x, size_
     if (kas_onnx_input(call, 2)) KAS_TRY(constant_of(reader, call->inputs[2], "zero point", &zero, &n));
     KAS_TRY(kas_onnx_row_shape(value, &shape));
     KAS_TRY(kas_onnx_constant_room(reader, count, &values));
-    for (size_t i = 0; i < count; ++i) {
-        const size_t at = scale_index(value, how, i);
-        values[i] = (x[i] - (zero ? zero[at] : 0)) * scale[at];
-    }
+    dequantise(value, how, x, count, scale, zero, values);
     return kas_onnx_emit_constant(reader, NULL, &shape, values, &value->tensor);
 }
 
@@ -141,8 +161,7 @@ static kas_status lower_dequantise(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- quantising
- * --------------------------------------------------------------------------------------------- */
+/* ---- quantising ---- */
 
 static kas_status integer_range(int32_t type, float *low, float *high)
 {
@@ -189,8 +208,7 @@ static kas_status lower_quantise(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- dynamic
- * ------------------------------------------------------------------------------------------------ */
+/* ---- dynamic ---- */
 
 /* The least and the greatest of a row and 0. */
 static kas_status row_range(kas_onnx_reader *reader, int x, int *low, int *high)
@@ -273,10 +291,49 @@ static kas_status lower_matmul_integer(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
+/* (x − zero)·scale of the input at `at`, its scale and zero point behind it: one for all, or one for each
+ * column. */
+static kas_status real_factor(kas_onnx_call *call, size_t at, kas_onnx_value **out)
+{
+    const kas_onnx_value *x = call->inputs[at], *scale = call->inputs[at + 1];
+    if (!is_single(scale) &&
+        (scale->rank != 1 || at == 0 || x->rank < 2 || scale->dims[0] != x->dims[x->rank - 1]))
+        return kas_refuse(KAS_REASON_UNSUPPORTED, "a scale of input %zu for each row", at);
+    KAS_TRY(check_zero_point(scale, call->inputs[at + 2]));
+    KAS_TRY(kas_onnx_tensor_index(call->reader, call->inputs[at], &(int){0}));
+    KAS_TRY(kas_onnx_value_alias(call->reader, call->inputs[at], out));
+    (*out)->type = KAS_ONNX_FLOAT;
+    KAS_TRY(kas_onnx_binary(call->reader, KAS_SUB, *out, call->inputs[at + 2], out));
+    return kas_onnx_binary(call->reader, KAS_MUL, *out, call->inputs[at + 1], out);
+}
+
+static kas_status lower_qlinear_matmul(kas_onnx_call *call)
+{
+    enum { A = 0, B = 3, Y_SCALE = 6, Y_ZERO = 7 };
+    kas_onnx_reader *reader = call->reader;
+    kas_onnx_value *a, *b, *value;
+    const scaling single = {.per_tensor = true};
+    int tensor, scale, zero;
+    leave_uncounted(call);
+    call->inputs[B]->counted = true;
+    if (!is_single(call->inputs[Y_SCALE]) || !is_single(call->inputs[Y_ZERO]))
+        return kas_refuse(KAS_REASON_UNSUPPORTED, "a scale of the result for each row");
+    KAS_TRY(real_factor(call, A, &a));
+    KAS_TRY(real_factor(call, B, &b));
+    KAS_TRY(kas_onnx_matmul(reader, a, b, &value));
+    KAS_TRY(kas_onnx_tensor_index(reader, value, &tensor));
+    KAS_TRY(spread(reader, call->inputs[Y_SCALE], value, &single, &scale));
+    KAS_TRY(spread(reader, call->inputs[Y_ZERO], value, &single, &zero));
+    value->type = call->inputs[Y_ZERO]->type;
+    KAS_TRY(emit_quantise(reader, tensor, scale, zero, value->type, &value->tensor));
+    return kas_onnx_output(call, 0, value);
+}
+
 const kas_onnx_op kas_onnx_ops_quantise[] = {
     {"DequantizeLinear", lower_dequantise, "axis block_size output_dtype", 2, 3, 0},
     {"DynamicQuantizeLinear", lower_dynamic_quantise, "", 1, 1, 0},
     {"MatMulInteger", lower_matmul_integer, "", 2, 4, 0},
+    {"QLinearMatMul", lower_qlinear_matmul, "", 8, 8, 0},
     {"QuantizeLinear", lower_quantise, "axis block_size output_dtype precision saturate", 2, 3, 0},
     {NULL, NULL, NULL, 0, 0, 0},
 };

@@ -1,4 +1,5 @@
-/* Reductions along axes: an attribute in older opsets (ReduceSum before 13, others before 18), an input in newer. */
+/* Reductions along axes: an attribute in older opsets (ReduceSum before 13, others before 18), an input in
+ * newer. */
 #include <string.h>
 
 #include "engine/artifact/onnx_reader.h"
@@ -65,8 +66,8 @@ static kas_status emit_act(kas_onnx_reader *reader, kas_act act, int x, int *out
     return act == KAS_ACT_NONE ? NULL : kas_onnx_emit_unary(reader, act, 0, 0, x, out);
 }
 
-static kas_status reduce_axes(kas_onnx_reader *reader, const kas_onnx_value *x, const bool *marked, kas_reduce kind,
-                              int tensor, int *out)
+static kas_status reduce_axes(kas_onnx_reader *reader, const kas_onnx_value *x, const bool *marked,
+                              kas_reduce kind, int tensor, int *out)
 {
     for (int i = 0; i < x->rank; ++i) {
         int axis;
@@ -79,8 +80,8 @@ static kas_status reduce_axes(kas_onnx_reader *reader, const kas_onnx_value *x, 
 }
 
 /* max + ln Σ exp(x − max), so that large elements do not overflow. */
-static kas_status log_sum_exp(kas_onnx_reader *reader, const kas_onnx_value *x, const bool *marked, int tensor,
-                              int *out)
+static kas_status log_sum_exp(kas_onnx_reader *reader, const kas_onnx_value *x, const bool *marked,
+                              int tensor, int *out)
 {
     int greatest, rest;
     KAS_TRY(reduce_axes(reader, x, marked, KAS_REDUCE_MAX, tensor, &greatest));

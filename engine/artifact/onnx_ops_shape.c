@@ -5,7 +5,7 @@
 #include "engine/artifact/onnx_reader.h"
 #include "engine/artifact/refuse.h"
 
-/* ---- reshape ------------------------------------------------------------------------------------------------ */
+/* ---- reshape ---- */
 
 /* Elements before the batch axis, of it (k) and after it. */
 typedef struct layout {
@@ -28,8 +28,8 @@ static kas_status lay_out(const kas_onnx_value *value, layout *out)
     return NULL;
 }
 
-/* Rows stay what they are when the batch has as many elements before it as before: row-major, element (p, b, j) of
- * [P, B, J] is element (p, j) of row b. */
+/* Rows stay what they are when the batch has as many elements before it as before: row-major, element (p, b,
+ * j) of [P, B, J] is element (p, j) of row b. */
 kas_status kas_onnx_reshape(kas_onnx_reader *reader, kas_onnx_value *x, const kas_onnx_value *shape,
                             kas_onnx_value **out)
 {
@@ -41,7 +41,8 @@ kas_status kas_onnx_reshape(kas_onnx_reader *reader, kas_onnx_value *x, const ka
     KAS_TRY(lay_out(x, &from));
     KAS_TRY(lay_out(shape, &to));
     if ((x->batch_axis < 0) != (shape->batch_axis < 0) || (x->batch_axis >= 0 && from.before != to.before))
-        return kas_refuse(KAS_REASON_MIXES_ROWS, "the shape %s becomes %s, which does not keep the batch's rows apart",
+        return kas_refuse(KAS_REASON_MIXES_ROWS,
+                          "the shape %s becomes %s, which does not keep the batch's rows apart",
                           kas_onnx_shape_text(x, a), kas_onnx_shape_text(shape, b));
     if (from.row != to.row)
         return kas_refuse(KAS_REASON_SHAPE, "the shape %s (%zu values a row) cannot become %s (%zu)",
@@ -59,8 +60,8 @@ kas_status kas_onnx_reshape(kas_onnx_reader *reader, kas_onnx_value *x, const ka
 }
 
 /* The target as it is written: known sizes, the batch, 0 for the input's own, one −1 to be inferred. */
-static kas_status read_target(kas_onnx_call *call, const kas_integer *target, size_t count, kas_onnx_value *shape,
-                              int *inferred)
+static kas_status read_target(kas_onnx_call *call, const kas_integer *target, size_t count,
+                              kas_onnx_value *shape, int *inferred)
 {
     const kas_onnx_value *x = call->inputs[0];
     int64_t keep_zero;
@@ -75,7 +76,8 @@ static kas_status read_target(kas_onnx_call *call, const kas_integer *target, si
             *inferred = i;
         } else if (shape->dims[i] == 0 && !keep_zero) {
             if (i >= x->rank)
-                return kas_refuse(KAS_REASON_SHAPE, "dimension %d is to be the input's, which has rank %d", i, x->rank);
+                return kas_refuse(KAS_REASON_SHAPE, "dimension %d is to be the input's, which has rank %d", i,
+                                  x->rank);
             shape->dims[i] = x->dims[i];
             if (i == x->batch_axis && shape->batch_axis >= 0)
                 return kas_refuse(KAS_REASON_MIXES_ROWS, "the batch is in two dimensions of the shape");
@@ -90,7 +92,8 @@ static void find_fixed_batch(const kas_onnx_reader *reader, const kas_onnx_value
                              kas_onnx_value *shape)
 {
     const int64_t batch = reader->fixed_batch;
-    if (x->batch_axis < 0 || shape->batch_axis >= 0 || batch == 0 || shape->rank == 0 || inferred == 0) return;
+    if (x->batch_axis < 0 || shape->batch_axis >= 0 || batch == 0 || shape->rank == 0 || inferred == 0)
+        return;
     if (shape->dims[0] < 1 || shape->dims[0] % batch != 0) return;
     if (inferred > 0 && shape->dims[0] != batch) return;
     shape->dims[0] /= batch;
@@ -152,7 +155,7 @@ static kas_status lower_flatten(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- Squeeze and Unsqueeze ---------------------------------------------------------------------------------- */
+/* ---- Squeeze and Unsqueeze ---- */
 
 /* Marks the listed axes of a tensor of `rank`. */
 static kas_status mark_axes(const int64_t *axes, size_t count, int rank, bool *marked)
@@ -181,7 +184,8 @@ static kas_status lower_squeeze(kas_onnx_call *call)
         if (marked[i] && i == x->batch_axis)
             return kas_refuse(KAS_REASON_MIXES_ROWS, "the axis %d holds the batch and is squeezed away", i);
         if (marked[i] && x->dims[i] != 1)
-            return kas_refuse(KAS_REASON_SHAPE, "the axis %d has %lld elements, not 1", i, (long long)x->dims[i]);
+            return kas_refuse(KAS_REASON_SHAPE, "the axis %d has %lld elements, not 1", i,
+                              (long long)x->dims[i]);
         if (marked[i] || (!given && x->dims[i] == 1 && i != x->batch_axis)) continue;
         if (i == x->batch_axis) shape->batch_axis = shape->rank;
         shape->dims[shape->rank++] = x->dims[i];
@@ -213,9 +217,10 @@ static kas_status lower_unsqueeze(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- Transpose ---------------------------------------------------------------------------------------------- */
+/* ---- Transpose ---- */
 
-kas_status kas_onnx_transpose(kas_onnx_reader *reader, kas_onnx_value *x, const int *order, kas_onnx_value **out)
+kas_status kas_onnx_transpose(kas_onnx_reader *reader, kas_onnx_value *x, const int *order,
+                              kas_onnx_value **out)
 {
     int row_order[KAS_ONNX_MAX_RANK], tensor, rank = 0;
     const bool dropped = x->batch_axis >= 0 && x->dims[x->batch_axis] == 1;
@@ -243,7 +248,8 @@ static kas_status lower_transpose(kas_onnx_call *call)
     for (int i = 0; i < x->rank; ++i) {
         const int64_t axis = perm ? perm[i] : x->rank - 1 - i;
         if (axis < 0 || axis >= x->rank || used[axis])
-            return kas_refuse(KAS_REASON_SHAPE, "perm is no permutation: axis %lld at %d", (long long)axis, i);
+            return kas_refuse(KAS_REASON_SHAPE, "perm is no permutation: axis %lld at %d", (long long)axis,
+                              i);
         used[axis] = true;
         order[i] = (int)axis;
     }
@@ -251,24 +257,27 @@ static kas_status lower_transpose(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-/* ---- Expand ------------------------------------------------------------------------------------------------- */
+/* ---- Expand ---- */
 
 static kas_status expand_dims(const kas_onnx_reader *reader, const kas_onnx_value *x, kas_onnx_value *shape)
 {
     char a[KAS_ONNX_SHAPE_TEXT], b[KAS_ONNX_SHAPE_TEXT];
-    const int rank = x->rank > shape->rank ? x->rank : shape->rank, lead = rank - shape->rank, skip = rank - x->rank;
+    const int rank = x->rank > shape->rank ? x->rank : shape->rank, lead = rank - shape->rank,
+              skip = rank - x->rank;
     kas_onnx_value result = {.rank = rank, .batch_axis = -1};
     for (int i = 0; i < rank; ++i) {
         const int64_t want = i < lead ? 1 : shape->dims[i - lead], have = i < skip ? 1 : x->dims[i - skip];
         const bool has_batch = i >= skip && i - skip == x->batch_axis;
         const bool wants_batch = i >= lead && shape->batch_axis == i - lead;
-        const bool fits = want == 1 || want == have || (has_batch && want == reader->fixed_batch && have == 1);
+        const bool fits =
+            want == 1 || want == have || (has_batch && want == reader->fixed_batch && have == 1);
         if (want < 1 || (has_batch && !fits) || (!has_batch && have != 1 && (wants_batch || !fits)))
-            return kas_refuse(KAS_REASON_SHAPE, "the shape %s does not expand to %s", kas_onnx_shape_text(x, a),
-                              kas_onnx_shape_text(shape, b));
+            return kas_refuse(KAS_REASON_SHAPE, "the shape %s does not expand to %s",
+                              kas_onnx_shape_text(x, a), kas_onnx_shape_text(shape, b));
         result.dims[i] = has_batch || have != 1 ? have : want;
         if (!has_batch && !wants_batch) continue;
-        if (result.batch_axis >= 0) return kas_refuse(KAS_REASON_MIXES_ROWS, "the batch would be in two dimensions");
+        if (result.batch_axis >= 0)
+            return kas_refuse(KAS_REASON_MIXES_ROWS, "the batch would be in two dimensions");
         result.batch_axis = i;
     }
     shape->rank = rank;
@@ -296,7 +305,8 @@ static kas_status lower_expand(kas_onnx_call *call)
     KAS_TRY(kas_onnx_row_shape(value, &row));
     if (!kas_shape_elements(&row, &elements))
         return kas_refuse(KAS_REASON_LIMIT, "the size of shape %s is over the limit of %llu values",
-                          kas_shape_text(&row, text, sizeof text), (unsigned long long)KAS_GRAPH_MAX_ELEMENTS);
+                          kas_shape_text(&row, text, sizeof text),
+                          (unsigned long long)KAS_GRAPH_MAX_ELEMENTS);
     KAS_TRY(kas_onnx_align(reader, x, value, &tensor));
     const kas_shape from = reader->graph->tensors[tensor].shape;
     value->tensor = tensor;

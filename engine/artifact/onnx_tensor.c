@@ -1,11 +1,14 @@
 /* TensorProto: its description, and its data as numbers. */
 #include "engine/artifact/onnx_tensor.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/finite.h"
 #include "base/half.h"
+#include "engine/artifact/elements.h"
 #include "engine/artifact/refuse.h"
 
 enum {
@@ -49,10 +52,10 @@ static const storage storages[] = {
     [KAS_ONNX_COMPLEX64] = {"complex64", 0, 0, ""},
     [KAS_ONNX_COMPLEX128] = {"complex128", 0, 0, ""},
     [KAS_ONNX_BFLOAT16] = {"bfloat16", 16, TENSOR_INT32_DATA, "int32_data"},
-    [17] = {"float8e4m3fn", 0, 0, ""},
-    [18] = {"float8e4m3fnuz", 0, 0, ""},
-    [19] = {"float8e5m2", 0, 0, ""},
-    [20] = {"float8e5m2fnuz", 0, 0, ""},
+    [KAS_ONNX_FLOAT8E4M3FN] = {"float8e4m3fn", 8, TENSOR_INT32_DATA, "int32_data"},
+    [KAS_ONNX_FLOAT8E4M3FNUZ] = {"float8e4m3fnuz", 8, TENSOR_INT32_DATA, "int32_data"},
+    [KAS_ONNX_FLOAT8E5M2] = {"float8e5m2", 8, TENSOR_INT32_DATA, "int32_data"},
+    [KAS_ONNX_FLOAT8E5M2FNUZ] = {"float8e5m2fnuz", 8, TENSOR_INT32_DATA, "int32_data"},
     [KAS_ONNX_UINT4] = {"uint4", 4, TENSOR_INT32_DATA, "int32_data"},
     [KAS_ONNX_INT4] = {"int4", 4, TENSOR_INT32_DATA, "int32_data"},
 };
@@ -71,7 +74,13 @@ const char *kas_onnx_type_name(int32_t type)
 
 bool kas_onnx_type_is_float(int32_t type)
 {
-    return type == KAS_ONNX_FLOAT || type == KAS_ONNX_FLOAT16 || type == KAS_ONNX_DOUBLE || type == KAS_ONNX_BFLOAT16;
+    return type == KAS_ONNX_FLOAT || type == KAS_ONNX_FLOAT16 || type == KAS_ONNX_DOUBLE ||
+           type == KAS_ONNX_BFLOAT16 || kas_onnx_type_is_float8(type);
+}
+
+bool kas_onnx_type_is_float8(int32_t type)
+{
+    return type >= KAS_ONNX_FLOAT8E4M3FN && type <= KAS_ONNX_FLOAT8E5M2FNUZ;
 }
 
 bool kas_onnx_type_is_integer(int32_t type)
@@ -79,7 +88,7 @@ bool kas_onnx_type_is_integer(int32_t type)
     return storage_of(type)->bits != 0 && !kas_onnx_type_is_float(type);
 }
 
-/* ---- the description ---------------------------------------------------------------------------------------- */
+/* ---- the description ---- */
 
 static kas_status read_dims(const kas_onnx_source *source, const kas_wire_field *field, kas_onnx_tensor *out)
 {
@@ -91,14 +100,16 @@ static kas_status read_dims(const kas_onnx_source *source, const kas_wire_field 
         KAS_TRY(kas_wire_values_next(&values, &value, &more));
         if (!more) return NULL;
         if (out->rank == KAS_ONNX_MAX_RANK)
-            return kas_refuse(KAS_REASON_LIMIT, "dims: the rank is over the limit of %d", (int)KAS_ONNX_MAX_RANK);
+            return kas_refuse(KAS_REASON_LIMIT, "dims: the rank is over the limit of %d",
+                              (int)KAS_ONNX_MAX_RANK);
         if ((int64_t)value < 0)
             return kas_refuse(KAS_REASON_SHAPE, "dims: the negative dimension %lld", (long long)value);
         out->dims[out->rank++] = (int64_t)value;
     }
 }
 
-static kas_status read_tensor_field(const kas_onnx_source *source, const kas_wire_field *field, kas_onnx_tensor *out)
+static kas_status read_tensor_field(const kas_onnx_source *source, const kas_wire_field *field,
+                                    kas_onnx_tensor *out)
 {
     switch (field->number) {
     case TENSOR_DIMS:
@@ -115,11 +126,13 @@ static kas_status read_tensor_field(const kas_onnx_source *source, const kas_wir
     case TENSOR_LOCATION:
         KAS_TRY(kas_wire_expect(field, KAS_WIRE_VARINT, "data_location"));
         if (field->value == 0) return NULL;
-        return kas_refuse(KAS_REASON_UNSUPPORTED, "the data is external, in a file of its own; an artifact must hold "
-                                                  "its weights");
+        return kas_refuse(KAS_REASON_UNSUPPORTED,
+                          "the data is external, in a file of its own; an artifact must hold "
+                          "its weights");
     case TENSOR_EXTERNAL_DATA:
-        return kas_refuse(KAS_REASON_UNSUPPORTED, "the data is external, in a file of its own; an artifact must hold "
-                                                  "its weights");
+        return kas_refuse(KAS_REASON_UNSUPPORTED,
+                          "the data is external, in a file of its own; an artifact must hold "
+                          "its weights");
     case TENSOR_SEGMENT:
         return kas_refuse(KAS_REASON_UNSUPPORTED, "the tensor is a segment of another");
     default:
@@ -133,9 +146,11 @@ static kas_status count_elements(kas_onnx_tensor *out)
     for (int i = 0; i < out->rank; ++i) {
         if (out->dims[i] == 0 && out->rank > 1)
             return kas_refuse(KAS_REASON_SHAPE, "dims: dimension %d is zero, the tensor is empty", i);
-        if (!kas_mul(out->elements, (size_t)out->dims[i], &out->elements) || out->elements > KAS_GRAPH_MAX_ELEMENTS)
-            return kas_refuse(KAS_REASON_LIMIT, "dims: the size is over the limit of %llu elements (dimension %d is "
-                                                "%lld)",
+        if (!kas_mul(out->elements, (size_t)out->dims[i], &out->elements) ||
+            out->elements > KAS_GRAPH_MAX_ELEMENTS)
+            return kas_refuse(KAS_REASON_LIMIT,
+                              "dims: the size is over the limit of %llu elements (dimension %d is "
+                              "%lld)",
                               (unsigned long long)KAS_GRAPH_MAX_ELEMENTS, i, (long long)out->dims[i]);
     }
     return NULL;
@@ -149,8 +164,9 @@ static kas_status check_raw(const kas_onnx_tensor *tensor)
                           kind->name);
     const size_t expected = (tensor->elements * kind->bits + 7) / 8;
     if (tensor->has_raw && tensor->raw.size != expected)
-        return kas_refuse(KAS_REASON_MALFORMED, "raw_data has a length of %zu bytes, expected %zu for %zu elements of "
-                                                "%s",
+        return kas_refuse(KAS_REASON_MALFORMED,
+                          "raw_data has a length of %zu bytes, expected %zu for %zu elements of "
+                          "%s",
                           tensor->raw.size, expected, tensor->elements, kind->name);
     return NULL;
 }
@@ -186,7 +202,7 @@ kas_status kas_onnx_read_tensor(const kas_onnx_source *source, kas_span bytes, k
     return check_raw(out);
 }
 
-/* ---- the data ----------------------------------------------------------------------------------------------- */
+/* ---- the data ---- */
 
 /* Hands each element's bits to `put` in order. */
 typedef void (*put_element)(const kas_onnx_tensor *tensor, uint64_t bits, size_t index, void *out);
@@ -209,13 +225,13 @@ static kas_wire_type wire_type_of(uint32_t field)
 
 static kas_status count_fail(const kas_onnx_tensor *tensor, const storage *kind, size_t got)
 {
-    return kas_refuse(KAS_REASON_MALFORMED, "%s has a count of %zu%s, expected %zu elements", kind->field_name, got,
-                      got > tensor->elements ? " or more" : "", tensor->elements);
+    return kas_refuse(KAS_REASON_MALFORMED, "%s has a count of %zu%s, expected %zu elements",
+                      kind->field_name, got, got > tensor->elements ? " or more" : "", tensor->elements);
 }
 
 /* Elements of one typed value: 4-bit types have two in each. */
-static void put_value(const kas_onnx_tensor *tensor, unsigned bits, uint64_t value, size_t *index, put_element put,
-                      void *out)
+static void put_value(const kas_onnx_tensor *tensor, unsigned bits, uint64_t value, size_t *index,
+                      put_element put, void *out)
 {
     if (bits != 4) {
         put(tensor, value, (*index)++, out);
@@ -258,6 +274,54 @@ static kas_status refuse_both(const uint8_t *file, const kas_onnx_tensor *tensor
     return kas_refuse(KAS_REASON_MALFORMED, "the data stands both in raw_data and in %s", kind->field_name);
 }
 
+/* The element type of elements.h; false for those of 4 bits. */
+static bool element_of(int32_t type, kas_element *out)
+{
+    static const kas_element elements[] = {
+        [KAS_ONNX_FLOAT8E4M3FN] = KAS_ELEMENT_F8_E4M3FN,
+        [KAS_ONNX_FLOAT8E4M3FNUZ] = KAS_ELEMENT_F8_E4M3FNUZ,
+        [KAS_ONNX_FLOAT8E5M2] = KAS_ELEMENT_F8_E5M2,
+        [KAS_ONNX_FLOAT8E5M2FNUZ] = KAS_ELEMENT_F8_E5M2FNUZ,
+        [KAS_ONNX_FLOAT] = KAS_ELEMENT_F32,
+        [KAS_ONNX_UINT8] = KAS_ELEMENT_U8,
+        [KAS_ONNX_INT8] = KAS_ELEMENT_I8,
+        [KAS_ONNX_UINT16] = KAS_ELEMENT_U16,
+        [KAS_ONNX_INT16] = KAS_ELEMENT_I16,
+        [KAS_ONNX_INT32] = KAS_ELEMENT_I32,
+        [KAS_ONNX_INT64] = KAS_ELEMENT_I64,
+        [KAS_ONNX_BOOL] = KAS_ELEMENT_BOOL,
+        [KAS_ONNX_FLOAT16] = KAS_ELEMENT_F16,
+        [KAS_ONNX_DOUBLE] = KAS_ELEMENT_F64,
+        [KAS_ONNX_UINT32] = KAS_ELEMENT_U32,
+        [KAS_ONNX_UINT64] = KAS_ELEMENT_U64,
+        [KAS_ONNX_BFLOAT16] = KAS_ELEMENT_BF16,
+    };
+    if (storage_of(type)->bits < 8 || (size_t)type >= sizeof elements / sizeof *elements) return false;
+    *out = elements[type];
+    return true;
+}
+
+/* The bytes of all elements where they lie together as raw_data does: there, or in one packed field of
+ * floats. */
+static kas_status find_dense(const uint8_t *file, const kas_onnx_tensor *tensor, kas_span *out)
+{
+    const storage *kind = storage_of(tensor->type);
+    kas_wire wire = kas_wire_of(file, tensor->message);
+    kas_wire_field field;
+    bool more;
+    *out = tensor->raw;
+    if (tensor->has_raw) return refuse_both(file, tensor);
+    size_t fields = 0;
+    for (;;) {
+        KAS_TRY(kas_wire_next(&wire, &field, &more));
+        if (!more) break;
+        if (field.number == kind->field && ++fields == 1 && field.type == KAS_WIRE_BYTES) *out = field.bytes;
+    }
+    const bool whole = fields == 1 && out->size == tensor->elements * kind->bits / 8;
+    if (!whole || wire_type_of(kind->field) == KAS_WIRE_VARINT) *out = (kas_span){0};
+    return NULL;
+}
+
 static kas_status each_element(const uint8_t *file, const kas_onnx_tensor *tensor, put_element put, void *out)
 {
     if (!tensor->has_raw) return each_typed(file, tensor, put, out);
@@ -297,8 +361,14 @@ static int64_t integer_of_bits(int32_t type, uint64_t bits)
 static float float_of_element(int32_t type, uint64_t bits)
 {
     const uint32_t low = (uint32_t)bits;
+    const uint8_t byte = (uint8_t)bits;
     float single;
     double twice;
+    kas_element element;
+    if (kas_onnx_type_is_float8(type) && element_of(type, &element)) {
+        kas_elements_to_floats(element, &byte, 1, &single);
+        return single;
+    }
     switch (type) {
     case KAS_ONNX_FLOAT:
         memcpy(&single, &low, sizeof single);
@@ -329,12 +399,19 @@ static void put_integer(const kas_onnx_tensor *tensor, uint64_t bits, size_t ind
 
 kas_status kas_onnx_tensor_floats(const uint8_t *file, const kas_onnx_tensor *tensor, float *out)
 {
-    KAS_TRY(each_element(file, tensor, put_float, out));
-    for (size_t i = 0; i < tensor->elements; ++i)
-        if (!isfinite(out[i]))
-            return kas_refuse(KAS_REASON_NOT_FINITE, "element %zu of %zu is %s: weights must be finite", i,
-                              tensor->elements, isnan(out[i]) ? "NaN" : "infinite");
-    return NULL;
+    kas_element element;
+    kas_span dense = {0};
+    const bool known = element_of(tensor->type, &element);
+    if (known) KAS_TRY(find_dense(file, tensor, &dense));
+    if (dense.data)
+        kas_elements_to_floats(element, dense.data, tensor->elements, out);
+    else
+        KAS_TRY(each_element(file, tensor, put_float, out));
+    if (tensor->elements == 1 && isinf(*out)) *out = copysignf(FLT_MAX, *out);
+    const size_t bad = kas_first_not_finite(out, tensor->elements);
+    if (bad == tensor->elements) return NULL;
+    return kas_refuse(KAS_REASON_NOT_FINITE, "element %zu of %zu is %s: weights must be finite", bad,
+                      tensor->elements, isnan(out[bad]) ? "NaN" : "infinite");
 }
 
 kas_status kas_onnx_tensor_integers(const uint8_t *file, const kas_onnx_tensor *tensor, int64_t *out)

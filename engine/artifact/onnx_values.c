@@ -69,8 +69,8 @@ static kas_status shape_without(const kas_onnx_value *value, int dropped, kas_sh
     for (int i = 0; i < value->rank; ++i) {
         if (i == dropped) continue;
         if (out->rank == KAS_MAX_RANK)
-            return kas_refuse(KAS_REASON_LIMIT, "the rank %d is over the limit of %d dimensions of a row", value->rank,
-                              (int)KAS_MAX_RANK);
+            return kas_refuse(KAS_REASON_LIMIT, "the rank %d is over the limit of %d dimensions of a row",
+                              value->rank, (int)KAS_MAX_RANK);
         out->dims[out->rank++] = value->dims[i];
     }
     return NULL;
@@ -89,14 +89,15 @@ kas_status kas_onnx_kept_shape(const kas_onnx_value *value, kas_shape *out)
 kas_status kas_onnx_row_axis(const kas_onnx_value *value, int axis, int *out)
 {
     if (axis == value->batch_axis)
-        return kas_refuse(KAS_REASON_MIXES_ROWS, "it works along axis %d, which holds the batch: rows would depend on "
-                                                 "each other",
+        return kas_refuse(KAS_REASON_MIXES_ROWS,
+                          "it works along axis %d, which holds the batch: rows would depend on "
+                          "each other",
                           axis);
     *out = axis - (drops_axis(value) && axis > value->batch_axis);
     return NULL;
 }
 
-/* ---- constants ---------------------------------------------------------------------------------------------- */
+/* ---- constants ---- */
 
 static kas_status load_initializer(kas_onnx_reader *reader, kas_onnx_value *value)
 {
@@ -115,7 +116,10 @@ static kas_status load_initializer(kas_onnx_reader *reader, kas_onnx_value *valu
     snprintf(name, sizeof name, "%.*s", KAS_SPAN_ARGS(value->name));
     KAS_TRY(kas_onnx_emit_constant(reader, name, &shape, values, &value->tensor));
     if (value->counted && tensor->rank > 0) reader->parameter_count += tensor->elements;
-    return NULL;
+    if (reader->parameter_count <= reader->limits->parameters) return NULL;
+    return kas_refuse(KAS_REASON_LIMIT, "with it there are %llu parameters, over the limit of %llu",
+                      (unsigned long long)reader->parameter_count,
+                      (unsigned long long)reader->limits->parameters);
 }
 
 static kas_status floats_of_integers(kas_onnx_reader *reader, kas_onnx_value *value)
@@ -167,7 +171,7 @@ kas_status kas_onnx_scalar(kas_onnx_reader *reader, kas_onnx_value *value, const
     return NULL;
 }
 
-/* ---- broadcasting ------------------------------------------------------------------------------------------- */
+/* ---- broadcasting ---- */
 
 static kas_status find_batch_axis(kas_onnx_value *const *operands, size_t count, kas_onnx_value *result)
 {
@@ -177,8 +181,9 @@ static kas_status find_batch_axis(kas_onnx_value *const *operands, size_t count,
         if (operand->batch_axis < 0) continue;
         const int axis = result->rank - operand->rank + operand->batch_axis;
         if (result->batch_axis >= 0 && result->batch_axis != axis)
-            return kas_refuse(KAS_REASON_MIXES_ROWS, "the batch is at different axes of the operands: every row would "
-                                                     "meet every other");
+            return kas_refuse(KAS_REASON_MIXES_ROWS,
+                              "the batch is at different axes of the operands: every row would "
+                              "meet every other");
         result->batch_axis = axis;
     }
     return NULL;
@@ -192,12 +197,14 @@ static kas_status broadcast_dims(const kas_onnx_value *operand, kas_onnx_value *
         int64_t *dim = &result->dims[lead + i];
         const bool at_batch = lead + i == result->batch_axis, has_batch = i == operand->batch_axis;
         if (at_batch && !has_batch && operand->dims[i] != 1)
-            return kas_refuse(KAS_REASON_MIXES_ROWS, "a constant of shape %s has %lld rows of its own where the batch "
-                                                     "is: it does not broadcast to any batch",
+            return kas_refuse(KAS_REASON_MIXES_ROWS,
+                              "a constant of shape %s has %lld rows of its own where the batch "
+                              "is: it does not broadcast to any batch",
                               kas_onnx_shape_text(operand, a), (long long)operand->dims[i]);
         if (operand->dims[i] == *dim || (operand->dims[i] == 1 && !has_batch)) continue;
         if (*dim != 1 || at_batch)
-            return kas_refuse(KAS_REASON_SHAPE, "shapes do not broadcast: %s has %lld where another has %lld (%s)",
+            return kas_refuse(KAS_REASON_SHAPE,
+                              "shapes do not broadcast: %s has %lld where another has %lld (%s)",
                               kas_onnx_shape_text(operand, a), (long long)operand->dims[i], (long long)*dim,
                               kas_onnx_shape_text(result, b));
         *dim = operand->dims[i];
@@ -206,7 +213,8 @@ static kas_status broadcast_dims(const kas_onnx_value *operand, kas_onnx_value *
 }
 
 /* An operand without batch has 1 where the row has no axis: that axis goes. */
-kas_status kas_onnx_align(kas_onnx_reader *reader, kas_onnx_value *operand, const kas_onnx_value *result, int *out)
+kas_status kas_onnx_align(kas_onnx_reader *reader, kas_onnx_value *operand, const kas_onnx_value *result,
+                          int *out)
 {
     KAS_TRY(kas_onnx_tensor_index(reader, operand, out));
     const int axis = result->batch_axis - (result->rank - operand->rank);
@@ -216,8 +224,8 @@ kas_status kas_onnx_align(kas_onnx_reader *reader, kas_onnx_value *operand, cons
     return kas_onnx_emit_view(reader, *out, &shape, out);
 }
 
-kas_status kas_onnx_broadcast(kas_onnx_reader *reader, kas_onnx_value *const *operands, size_t count, int *tensors,
-                              kas_onnx_value *result)
+kas_status kas_onnx_broadcast(kas_onnx_reader *reader, kas_onnx_value *const *operands, size_t count,
+                              int *tensors, kas_onnx_value *result)
 {
     result->rank = 0;
     for (size_t i = 0; i < count; ++i)
@@ -227,7 +235,8 @@ kas_status kas_onnx_broadcast(kas_onnx_reader *reader, kas_onnx_value *const *op
         result->dims[i] = 1;
     KAS_TRY(find_batch_axis(operands, count, result));
     for (size_t i = 0; i < count; ++i) /* the batch's own size first: all must agree on it */
-        if (operands[i]->batch_axis >= 0) result->dims[result->batch_axis] = operands[i]->dims[operands[i]->batch_axis];
+        if (operands[i]->batch_axis >= 0)
+            result->dims[result->batch_axis] = operands[i]->dims[operands[i]->batch_axis];
     for (size_t i = 0; i < count; ++i)
         KAS_TRY(broadcast_dims(operands[i], result));
     for (size_t i = 0; i < count; ++i)

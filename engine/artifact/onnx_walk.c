@@ -21,8 +21,8 @@ struct kas_onnx_scope {
     size_t capacity;      /* a power of two, at least twice the names */
 };
 
-kas_status kas_onnx_scope_enter(kas_onnx_reader *reader, size_t names, bool closed, const kas_onnx_call *caller,
-                                const kas_onnx_opset *opsets, size_t opset_count)
+kas_status kas_onnx_scope_enter(kas_onnx_reader *reader, size_t names, bool closed,
+                                const kas_onnx_call *caller, const kas_onnx_opset *opsets, size_t opset_count)
 {
     void *room;
     if (reader->nesting_left == 0)
@@ -73,7 +73,8 @@ kas_status kas_onnx_bind(kas_onnx_reader *reader, kas_span name, kas_onnx_value 
 {
     scope_entry *entry = find_entry(reader->scope, name);
     if (entry->value)
-        return kas_refuse(KAS_REASON_MALFORMED, "\"%.*s\" is made twice: a duplicate name", KAS_SPAN_ARGS(name));
+        return kas_refuse(KAS_REASON_MALFORMED, "\"%.*s\" is made twice: a duplicate name",
+                          KAS_SPAN_ARGS(name));
     *entry = (scope_entry){.name = name, .value = value};
     return NULL;
 }
@@ -95,7 +96,7 @@ kas_status kas_onnx_bind_initializers(kas_onnx_reader *reader, const kas_onnx_gr
     return NULL;
 }
 
-/* ---- what a node calls -------------------------------------------------------------------------------------- */
+/* ---- what a node calls ---- */
 
 static bool is_default_domain(kas_span domain)
 {
@@ -105,9 +106,10 @@ static bool is_default_domain(kas_span domain)
 static const kas_onnx_op *find_op(kas_span name)
 {
     static const kas_onnx_op *const tables[] = {
-        kas_onnx_ops_product,  kas_onnx_ops_elementwise, kas_onnx_ops_activation, kas_onnx_ops_norm,
-        kas_onnx_ops_shape,    kas_onnx_ops_index,       kas_onnx_ops_constant,   kas_onnx_ops_pool,
-        kas_onnx_ops_reduce,   kas_onnx_ops_attention,   kas_onnx_ops_quantise,   kas_onnx_ops_control,
+        kas_onnx_ops_product, kas_onnx_ops_elementwise, kas_onnx_ops_activation, kas_onnx_ops_norm,
+        kas_onnx_ops_shape,   kas_onnx_ops_index,       kas_onnx_ops_constant,   kas_onnx_ops_pool,
+        kas_onnx_ops_reduce,  kas_onnx_ops_attention,   kas_onnx_ops_quantise,   kas_onnx_ops_control,
+        kas_onnx_ops_cast,    kas_onnx_ops_layout,
     };
     for (size_t t = 0; t < sizeof tables / sizeof *tables; ++t)
         for (const kas_onnx_op *op = tables[t]; op->name; ++op)
@@ -119,7 +121,8 @@ static const kas_onnx_function *find_function(const kas_onnx_reader *reader, con
 {
     for (size_t i = 0; i < reader->model->function_count; ++i) {
         const kas_onnx_function *function = &reader->model->functions[i];
-        if (kas_span_equal(function->name, node->operator_type) && kas_span_equal(function->domain, node->domain))
+        if (kas_span_equal(function->name, node->operator_type) &&
+            kas_span_equal(function->domain, node->domain))
             return function;
     }
     return NULL;
@@ -142,7 +145,8 @@ static int64_t opset_of(const kas_onnx_reader *reader)
     return 0;
 }
 
-static const kas_onnx_attribute *find_by_name(const kas_onnx_attribute *attributes, size_t count, kas_span name)
+static const kas_onnx_attribute *find_by_name(const kas_onnx_attribute *attributes, size_t count,
+                                              kas_span name)
 {
     for (size_t i = 0; i < count; ++i)
         if (kas_span_equal(attributes[i].name, name)) return &attributes[i];
@@ -158,12 +162,14 @@ static kas_status resolve_attributes(kas_onnx_call *call)
         if (attribute->reference.size > 0) {
             const kas_span name = attribute->name;
             if (!scope->caller)
-                return kas_refuse(KAS_REASON_MALFORMED, "the attribute %.*s refers to a function's, outside of one",
+                return kas_refuse(KAS_REASON_MALFORMED,
+                                  "the attribute %.*s refers to a function's, outside of one",
                                   KAS_SPAN_ARGS(name));
             const kas_span reference = attribute->reference;
             attribute = find_by_name(scope->caller->attributes, scope->caller->attribute_count, reference);
             if (!attribute)
-                attribute = find_by_name(scope->function->defaults, scope->function->default_count, reference);
+                attribute =
+                    find_by_name(scope->function->defaults, scope->function->default_count, reference);
             if (!attribute) continue;
             call->attributes[call->attribute_count] = *attribute;
             call->attributes[call->attribute_count++].name = name;
@@ -182,16 +188,18 @@ static kas_status resolve_inputs(kas_onnx_call *call)
         if (name.size == 0) continue;
         call->inputs[i] = kas_onnx_lookup(call->reader, name);
         if (!call->inputs[i])
-            return kas_refuse(KAS_REASON_MALFORMED, "the input \"%.*s\" is not defined before it is read: nothing "
-                                                    "makes it, or the nodes are not in order (a cycle?)",
+            return kas_refuse(KAS_REASON_MALFORMED,
+                              "the input \"%.*s\" is not defined before it is read: nothing "
+                              "makes it, or the nodes are not in order (a cycle?)",
                               KAS_SPAN_ARGS(name));
     }
     return NULL;
 }
 
-/* ---- functions ---------------------------------------------------------------------------------------------- */
+/* ---- functions ---- */
 
-static kas_status run_function(kas_onnx_call *call, const kas_onnx_function *function, kas_onnx_value **outputs)
+static kas_status run_function(kas_onnx_call *call, const kas_onnx_function *function,
+                               kas_onnx_value **outputs)
 {
     kas_onnx_reader *reader = call->reader;
     reader->scope->function = function;
@@ -231,7 +239,7 @@ static kas_status call_function(kas_onnx_call *call, const kas_onnx_function *fu
     return NULL;
 }
 
-/* ---- operators ---------------------------------------------------------------------------------------------- */
+/* ---- operators ---- */
 
 /* True when `name` is one of the words of `list`. */
 static bool is_listed(kas_span name, const char *list)
@@ -249,11 +257,10 @@ static kas_status check_call(const kas_onnx_call *call)
 {
     const kas_onnx_op *op = call->op;
     if (call->input_count < op->min_inputs || call->input_count > op->max_inputs)
-        return kas_refuse(KAS_REASON_MALFORMED, "%s has %zu inputs, it takes %zu to %zu", op->name, call->input_count,
-                          op->min_inputs, op->max_inputs);
+        return kas_refuse(KAS_REASON_MALFORMED, "%s has %zu inputs, it takes %zu to %zu", op->name,
+                          call->input_count, op->min_inputs, op->max_inputs);
     for (size_t i = 0; i < op->min_inputs; ++i)
-        if (!call->inputs[i])
-            return kas_refuse(KAS_REASON_MALFORMED, "%s lacks its input %zu", op->name, i);
+        if (!call->inputs[i]) return kas_refuse(KAS_REASON_MALFORMED, "%s lacks its input %zu", op->name, i);
     for (size_t i = 0; i < call->attribute_count; ++i)
         if (!is_listed(call->attributes[i].name, op->attributes))
             return kas_refuse(KAS_REASON_MALFORMED, "%s has no attribute \"%.*s\"", op->name,
@@ -265,7 +272,8 @@ static void note_operator(kas_onnx_reader *reader, const char *name)
 {
     for (size_t i = 0; i < *reader->operator_count; ++i)
         if (reader->operators[i] == name) return;
-    if (*reader->operator_count < KAS_ARTIFACT_MAX_OPERATORS) reader->operators[(*reader->operator_count)++] = name;
+    if (*reader->operator_count < KAS_ARTIFACT_MAX_OPERATORS)
+        reader->operators[(*reader->operator_count)++] = name;
 }
 
 static kas_status lower_operator(kas_onnx_call *call)
@@ -275,12 +283,13 @@ static kas_status lower_operator(kas_onnx_call *call)
         return kas_refuse(KAS_REASON_MALFORMED, "the node names no operator: its op_type is empty");
     call->op = is_default_domain(node->domain) ? find_op(node->operator_type) : NULL;
     if (!call->op)
-        return kas_refuse(KAS_REASON_OPERATOR, "the operator \"%.*s\" of domain \"%.*s\" is not supported",
-                          KAS_SPAN_ARGS(node->operator_type),
-                          KAS_SPAN_ARGS(node->domain.size ? node->domain
-                                                          : ((kas_span){(const uint8_t *)"ai.onnx", 7})));
+        return kas_refuse(
+            KAS_REASON_OPERATOR, "the operator \"%.*s\" of domain \"%.*s\" is not supported",
+            KAS_SPAN_ARGS(node->operator_type),
+            KAS_SPAN_ARGS(node->domain.size ? node->domain : ((kas_span){(const uint8_t *)"ai.onnx", 7})));
     call->opset = opset_of(call->reader);
-    if (call->opset == 0) return kas_refuse(KAS_REASON_MALFORMED, "no opset of the domain ai.onnx is imported here");
+    if (call->opset == 0)
+        return kas_refuse(KAS_REASON_MALFORMED, "no opset of the domain ai.onnx is imported here");
     KAS_TRY(resolve_inputs(call));
     KAS_TRY(resolve_attributes(call));
     KAS_TRY(check_call(call));
@@ -292,7 +301,8 @@ static kas_status lower_node(kas_onnx_reader *reader, const kas_onnx_node *node)
 {
     kas_onnx_call call = {.reader = reader, .node = node};
     if (reader->nodes_left == 0)
-        return kas_refuse(KAS_REASON_LIMIT, "with functions and subgraphs there are more nodes than the limit of %u",
+        return kas_refuse(KAS_REASON_LIMIT,
+                          "with functions and subgraphs there are more nodes than the limit of %u",
                           (unsigned)reader->limits->nodes);
     --reader->nodes_left;
     const kas_onnx_function *function = find_function(reader, node);

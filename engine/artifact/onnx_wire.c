@@ -22,7 +22,8 @@ static kas_status read_varint(kas_wire *wire, uint64_t *out)
     uint64_t value = 0;
     for (unsigned i = 0; i < VARINT_MAX_BYTES; ++i) {
         if (wire->at == wire->end)
-            return kas_refuse(KAS_REASON_MALFORMED, "byte %zu: a varint goes beyond the end of its message", start);
+            return kas_refuse(KAS_REASON_MALFORMED, "byte %zu: a varint goes beyond the end of its message",
+                              start);
         const uint8_t byte = *wire->at++;
         if (i == VARINT_MAX_BYTES - 1 && byte > 1) break;
         value |= (uint64_t)(byte & 0x7f) << (7 * i);
@@ -37,7 +38,8 @@ static kas_status read_varint(kas_wire *wire, uint64_t *out)
 static kas_status read_fixed(kas_wire *wire, size_t size, uint64_t *out)
 {
     if ((size_t)(wire->end - wire->at) < size)
-        return kas_refuse(KAS_REASON_MALFORMED, "byte %zu: a value of %zu bytes goes beyond the end of its message",
+        return kas_refuse(KAS_REASON_MALFORMED,
+                          "byte %zu: a value of %zu bytes goes beyond the end of its message",
                           offset_of(wire), size);
     uint64_t value = 0;
     for (size_t i = 0; i < size; ++i)
@@ -54,9 +56,10 @@ static kas_status read_bytes(kas_wire *wire, kas_span *out)
     KAS_TRY(read_varint(wire, &length));
     const size_t left = (size_t)(wire->end - wire->at);
     if (length > left)
-        return kas_refuse(KAS_REASON_MALFORMED,
-                          "byte %zu: a length of %llu bytes goes beyond the end, %zu bytes are left (truncated?)",
-                          start, (unsigned long long)length, left);
+        return kas_refuse(
+            KAS_REASON_MALFORMED,
+            "byte %zu: a length of %llu bytes goes beyond the end, %zu bytes are left (truncated?)", start,
+            (unsigned long long)length, left);
     *out = (kas_span){.data = wire->at, .size = (size_t)length};
     wire->at += length;
     return NULL;
@@ -79,8 +82,9 @@ static kas_status read_payload(kas_wire *wire, unsigned type, kas_wire_field *fi
         return kas_refuse(KAS_REASON_MALFORMED, "byte %zu: field %u is a group, which ONNX does not use",
                           field->offset, (unsigned)field->number);
     default:
-        return kas_refuse(KAS_REASON_MALFORMED, "byte %zu: field %u has the wire type %u, which does not exist",
-                          field->offset, (unsigned)field->number, type);
+        return kas_refuse(KAS_REASON_MALFORMED,
+                          "byte %zu: field %u has the wire type %u, which does not exist", field->offset,
+                          (unsigned)field->number, type);
     }
 }
 
@@ -92,8 +96,8 @@ kas_status kas_wire_next(kas_wire *wire, kas_wire_field *field, bool *more)
     uint64_t tag;
     KAS_TRY(read_varint(wire, &tag));
     if (tag >> 3 == 0 || tag > UINT32_MAX)
-        return kas_refuse(KAS_REASON_MALFORMED, "byte %zu: the tag %llu has no valid field number", field->offset,
-                          (unsigned long long)tag);
+        return kas_refuse(KAS_REASON_MALFORMED, "byte %zu: the tag %llu has no valid field number",
+                          field->offset, (unsigned long long)tag);
     field->number = (uint32_t)(tag >> 3);
     return read_payload(wire, (unsigned)(tag & 7), field);
 }
@@ -118,8 +122,8 @@ kas_status kas_wire_count(const uint8_t *file, kas_span message, uint32_t number
     }
 }
 
-kas_status kas_wire_values_of(const uint8_t *file, const kas_wire_field *field, kas_wire_type type, const char *name,
-                              kas_wire_values *out)
+kas_status kas_wire_values_of(const uint8_t *file, const kas_wire_field *field, kas_wire_type type,
+                              const char *name, kas_wire_values *out)
 {
     if (field->type == KAS_WIRE_BYTES) {
         *out = (kas_wire_values){.type = type, .rest = kas_wire_of(file, field->bytes)};

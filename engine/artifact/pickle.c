@@ -105,10 +105,11 @@ static kas_status check_end(const kas_pickle_machine *machine)
 {
     const size_t left = machine->bytes.size - machine->at;
     if (left) return kas_refuse(KAS_REASON_MALFORMED, "%zu trailing bytes after STOP", left);
-    if (machine->depth == 1 && machine->stack[0]) return NULL;
+    const kas_pickle_value *top = machine->depth ? machine->stack[machine->depth - 1] : NULL;
+    if (machine->depth == 1 && top) return NULL;
     return kas_refuse(KAS_REASON_MALFORMED,
-                      "at STOP the stack holds %zu values and marks, where one value is needed",
-                      machine->depth);
+                      "at STOP the stack holds %zu values and marks, a %s on top, where one value is needed",
+                      machine->depth, top ? kas_pickle_kind_name(top->kind) : "mark");
 }
 
 static kas_status run(kas_pickle_machine *machine)

@@ -130,8 +130,10 @@ static kas_status check_policy(const kas_pickle_machine *machine, const kas_pick
 {
     if (machine->policy == KAS_PICKLE_OPAQUE) return NULL;
     if (called ? is_device(global) : is_torchscript(global)) return NULL;
-    return kas_refuse(KAS_REASON_UNSUPPORTED, "the global %.*s.%.*s is not allowed here",
-                      KAS_SPAN_ARGS(global->module), KAS_SPAN_ARGS(global->name));
+    const bool quantized = kas_span_is(global->name, "_rebuild_qtensor");
+    return kas_refuse(KAS_REASON_UNSUPPORTED, "the global %.*s.%.*s is not allowed here%s",
+                      KAS_SPAN_ARGS(global->module), KAS_SPAN_ARGS(global->name),
+                      quantized ? ": quantized tensors are not supported" : "");
 }
 
 /* The class or function itself, or that of an OBJECT: what getattr would have found on it, say. */

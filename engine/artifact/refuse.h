@@ -11,7 +11,9 @@
 #define KAS_REASON_LIMIT       "limit"
 #define KAS_REASON_SHAPE       "shape"
 #define KAS_REASON_NOT_FINITE  "not_finite"
+#define KAS_REASON_STATISTICS  "statistics"
 #define KAS_REASON_CHECKSUM    "checksum"
+#define KAS_REASON_SIGNATURE   "signature"
 #define KAS_REASON_METADATA    "metadata"
 
 /* A macro because the status records file and line. */

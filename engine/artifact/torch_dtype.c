@@ -1,36 +1,32 @@
 #include "engine/artifact/torch_dtype.h"
 
-#include <string.h>
-
-#include "base/float8.h"
-#include "base/half.h"
-
 static const struct {
     const char *name, *storage; /* storage "": it has no class of its own */
     unsigned bytes;
+    kas_element element; /* KAS_ELEMENT_COUNT: no number */
 } dtypes[KAS_TORCH_DTYPE_COUNT] = {
-    [KAS_TORCH_FLOAT32] = {"float32", "FloatStorage", 4},
-    [KAS_TORCH_FLOAT64] = {"float64", "DoubleStorage", 8},
-    [KAS_TORCH_FLOAT16] = {"float16", "HalfStorage", 2},
-    [KAS_TORCH_BFLOAT16] = {"bfloat16", "BFloat16Storage", 2},
-    [KAS_TORCH_FLOAT8_E4M3FN] = {"float8_e4m3fn", "", 1},
-    [KAS_TORCH_FLOAT8_E5M2] = {"float8_e5m2", "", 1},
-    [KAS_TORCH_FLOAT8_E4M3FNUZ] = {"float8_e4m3fnuz", "", 1},
-    [KAS_TORCH_FLOAT8_E5M2FNUZ] = {"float8_e5m2fnuz", "", 1},
-    [KAS_TORCH_INT64] = {"int64", "LongStorage", 8},
-    [KAS_TORCH_INT32] = {"int32", "IntStorage", 4},
-    [KAS_TORCH_INT16] = {"int16", "ShortStorage", 2},
-    [KAS_TORCH_INT8] = {"int8", "CharStorage", 1},
-    [KAS_TORCH_UINT8] = {"uint8", "ByteStorage", 1},
-    [KAS_TORCH_UINT16] = {"uint16", "", 2},
-    [KAS_TORCH_UINT32] = {"uint32", "", 4},
-    [KAS_TORCH_UINT64] = {"uint64", "", 8},
-    [KAS_TORCH_BOOL] = {"bool", "BoolStorage", 1},
-    [KAS_TORCH_COMPLEX64] = {"complex64", "ComplexFloatStorage", 8},
-    [KAS_TORCH_COMPLEX128] = {"complex128", "ComplexDoubleStorage", 16},
-    [KAS_TORCH_QINT8] = {"qint8", "QInt8Storage", 1},
-    [KAS_TORCH_QUINT8] = {"quint8", "QUInt8Storage", 1},
-    [KAS_TORCH_QINT32] = {"qint32", "QInt32Storage", 4},
+    [KAS_TORCH_FLOAT32] = {"float32", "FloatStorage", 4, KAS_ELEMENT_F32},
+    [KAS_TORCH_FLOAT64] = {"float64", "DoubleStorage", 8, KAS_ELEMENT_F64},
+    [KAS_TORCH_FLOAT16] = {"float16", "HalfStorage", 2, KAS_ELEMENT_F16},
+    [KAS_TORCH_BFLOAT16] = {"bfloat16", "BFloat16Storage", 2, KAS_ELEMENT_BF16},
+    [KAS_TORCH_FLOAT8_E4M3FN] = {"float8_e4m3fn", "", 1, KAS_ELEMENT_F8_E4M3FN},
+    [KAS_TORCH_FLOAT8_E5M2] = {"float8_e5m2", "", 1, KAS_ELEMENT_F8_E5M2},
+    [KAS_TORCH_FLOAT8_E4M3FNUZ] = {"float8_e4m3fnuz", "", 1, KAS_ELEMENT_F8_E4M3FNUZ},
+    [KAS_TORCH_FLOAT8_E5M2FNUZ] = {"float8_e5m2fnuz", "", 1, KAS_ELEMENT_F8_E5M2FNUZ},
+    [KAS_TORCH_INT64] = {"int64", "LongStorage", 8, KAS_ELEMENT_I64},
+    [KAS_TORCH_INT32] = {"int32", "IntStorage", 4, KAS_ELEMENT_I32},
+    [KAS_TORCH_INT16] = {"int16", "ShortStorage", 2, KAS_ELEMENT_I16},
+    [KAS_TORCH_INT8] = {"int8", "CharStorage", 1, KAS_ELEMENT_I8},
+    [KAS_TORCH_UINT8] = {"uint8", "ByteStorage", 1, KAS_ELEMENT_U8},
+    [KAS_TORCH_UINT16] = {"uint16", "", 2, KAS_ELEMENT_U16},
+    [KAS_TORCH_UINT32] = {"uint32", "", 4, KAS_ELEMENT_U32},
+    [KAS_TORCH_UINT64] = {"uint64", "", 8, KAS_ELEMENT_U64},
+    [KAS_TORCH_BOOL] = {"bool", "BoolStorage", 1, KAS_ELEMENT_BOOL},
+    [KAS_TORCH_COMPLEX64] = {"complex64", "ComplexFloatStorage", 8, KAS_ELEMENT_COUNT},
+    [KAS_TORCH_COMPLEX128] = {"complex128", "ComplexDoubleStorage", 16, KAS_ELEMENT_COUNT},
+    [KAS_TORCH_QINT8] = {"qint8", "QInt8Storage", 1, KAS_ELEMENT_COUNT},
+    [KAS_TORCH_QUINT8] = {"quint8", "QUInt8Storage", 1, KAS_ELEMENT_COUNT},
+    [KAS_TORCH_QINT32] = {"qint32", "QInt32Storage", 4, KAS_ELEMENT_COUNT},
 };
 
 const char *kas_torch_dtype_name(kas_torch_dtype dtype)
@@ -73,58 +69,7 @@ bool kas_torch_dtype_of_storage(kas_span name, kas_torch_dtype *out)
     return false;
 }
 
-static double from_float64(uint64_t bits)
+kas_element kas_torch_dtype_element(kas_torch_dtype dtype)
 {
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static float from_float32(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-double kas_torch_dtype_float(kas_torch_dtype dtype, uint64_t bits)
-{
-    switch (dtype) {
-    case KAS_TORCH_FLOAT64:
-        return from_float64(bits);
-    case KAS_TORCH_FLOAT32:
-        return from_float32((uint32_t)bits);
-    case KAS_TORCH_FLOAT16:
-        return kas_half_to_float((uint16_t)bits);
-    case KAS_TORCH_BFLOAT16:
-        return kas_bfloat_to_float((uint16_t)bits);
-    case KAS_TORCH_FLOAT8_E4M3FN:
-        return kas_float8_to_float(&kas_float8_e4m3fn, (uint8_t)bits);
-    case KAS_TORCH_FLOAT8_E5M2:
-        return kas_float8_to_float(&kas_float8_e5m2, (uint8_t)bits);
-    case KAS_TORCH_FLOAT8_E4M3FNUZ:
-        return kas_float8_to_float(&kas_float8_e4m3fnuz, (uint8_t)bits);
-    case KAS_TORCH_FLOAT8_E5M2FNUZ:
-        return kas_float8_to_float(&kas_float8_e5m2fnuz, (uint8_t)bits);
-    case KAS_TORCH_UINT64:
-        return (double)bits;
-    default:
-        return (double)kas_torch_dtype_integer(dtype, bits);
-    }
-}
-
-int64_t kas_torch_dtype_integer(kas_torch_dtype dtype, uint64_t bits)
-{
-    switch (dtype) {
-    case KAS_TORCH_INT32:
-        return (int32_t)(uint32_t)bits;
-    case KAS_TORCH_INT16:
-        return (int16_t)(uint16_t)bits;
-    case KAS_TORCH_INT8:
-        return (int8_t)(uint8_t)bits;
-    case KAS_TORCH_BOOL:
-        return bits != 0;
-    default:
-        return (int64_t)bits;
-    }
+    return dtypes[dtype].element;
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "engine/artifact/elements.h"
 #include "engine/artifact/span.h"
 
 typedef enum kas_torch_dtype {
@@ -43,10 +44,7 @@ bool kas_torch_dtype_parse(kas_span name, kas_torch_dtype *out);
 /* "FloatStorage", of the global torch.FloatStorage; false: not known. */
 bool kas_torch_dtype_of_storage(kas_span name, kas_torch_dtype *out);
 
-/* The value of one element from its bits (in the low bytes, no others set). The dtype is a number; integers
- * beyond 2^53 are rounded. */
-double kas_torch_dtype_float(kas_torch_dtype dtype, uint64_t bits);
-/* The dtype is an integer or bool; uint64 beyond 2^63 wraps. */
-int64_t kas_torch_dtype_integer(kas_torch_dtype dtype, uint64_t bits);
+/* The dtype is a number. */
+kas_element kas_torch_dtype_element(kas_torch_dtype dtype);
 
 #endif

@@ -1,11 +1,15 @@
 /* Values of tensors: runs along the last dimension, wherever strides put them, to one contiguous block. */
+#include <endian.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/finite.h"
 #include "engine/artifact/refuse.h"
 #include "engine/artifact/torch_archive.h"
+
+enum { BLOCK = 256 /* elements */ };
 
 typedef struct run {
     kas_torch_dtype dtype;
@@ -19,44 +23,87 @@ typedef void write_run(const run *from, void *to);
 /* ---- one run
  * ------------------------------------------------------------------------------------------------ */
 
-static uint64_t element_bits(const run *from, size_t index)
+/* `count` elements from `first` on, one behind the other and little-endian. */
+static void gather(const run *from, size_t first, size_t count, uint8_t *to)
 {
-    const unsigned size = kas_torch_dtype_bytes(from->dtype);
-    const uint8_t *at = from->from + index * from->step_bytes;
-    uint64_t bits = 0;
-    for (unsigned i = 0; i < size; ++i)
-        bits |= (uint64_t)at[from->big_endian ? size - 1 - i : i] << (8 * i);
-    return bits;
-}
-
-static bool is_plain(const run *from)
-{
-    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && !from->big_endian &&
-           from->dtype == KAS_TORCH_FLOAT32 && from->step_bytes == sizeof(float);
+    const size_t size = kas_torch_dtype_bytes(from->dtype);
+    for (size_t i = 0; i < count; ++i) {
+        const uint8_t *at = from->from + (first + i) * from->step_bytes;
+        for (size_t k = 0; k < size; ++k)
+            to[i * size + k] = at[from->big_endian ? size - 1 - k : k];
+    }
 }
 
 static void write_floats(const run *from, void *to)
 {
-    float *values = to;
-    if (is_plain(from))
-        memcpy(values, from->from, from->count * sizeof *values);
-    else
-        for (size_t i = 0; i < from->count; ++i)
-            values[i] = (float)kas_torch_dtype_float(from->dtype, element_bits(from, i));
+    const kas_element element = kas_torch_dtype_element(from->dtype);
+    uint8_t block[BLOCK * sizeof(uint64_t)];
+    if (from->step_bytes == kas_element_bytes(element) && !from->big_endian) {
+        kas_elements_to_floats(element, from->from, from->count, to);
+        return;
+    }
+    for (size_t i = 0; i < from->count; i += BLOCK) {
+        const size_t count = from->count - i < BLOCK ? from->count - i : BLOCK;
+        gather(from, i, count, block);
+        kas_elements_to_floats(element, block, count, (float *)to + i);
+    }
 }
 
-static void write_doubles(const run *from, void *to)
+static uint64_t bits_of(const run *from, size_t index)
 {
-    double *values = to;
-    for (size_t i = 0; i < from->count; ++i)
-        values[i] = kas_torch_dtype_float(from->dtype, element_bits(from, i));
+    uint8_t bytes[sizeof(uint64_t)] = {0};
+    uint64_t bits;
+    gather(from, index, 1, bytes);
+    memcpy(&bits, bytes, sizeof bits);
+    return le64toh(bits);
+}
+
+static int64_t integer_of(kas_torch_dtype dtype, uint64_t bits)
+{
+    switch (dtype) {
+    case KAS_TORCH_INT32:
+        return (int32_t)(uint32_t)bits;
+    case KAS_TORCH_INT16:
+        return (int16_t)(uint16_t)bits;
+    case KAS_TORCH_INT8:
+        return (int8_t)(uint8_t)bits;
+    case KAS_TORCH_BOOL:
+        return bits != 0;
+    default:
+        return (int64_t)bits;
+    }
 }
 
 static void write_integers(const run *from, void *to)
 {
     int64_t *values = to;
     for (size_t i = 0; i < from->count; ++i)
-        values[i] = kas_torch_dtype_integer(from->dtype, element_bits(from, i));
+        values[i] = integer_of(from->dtype, bits_of(from, i));
+}
+
+/* What float32 holds goes by it. */
+static double double_of(const run *from, size_t index)
+{
+    const uint64_t bits = bits_of(from, index);
+    double value;
+    float narrow;
+    if (from->dtype == KAS_TORCH_FLOAT64) {
+        memcpy(&value, &bits, sizeof value);
+        return value;
+    }
+    if (from->dtype == KAS_TORCH_UINT64) return (double)bits;
+    if (!kas_torch_dtype_is_float(from->dtype)) return (double)integer_of(from->dtype, bits);
+    write_floats(
+        &(run){from->dtype, from->big_endian, from->from + index * from->step_bytes, 1, from->step_bytes},
+        &narrow);
+    return (double)narrow;
+}
+
+static void write_doubles(const run *from, void *to)
+{
+    double *values = to;
+    for (size_t i = 0; i < from->count; ++i)
+        values[i] = double_of(from, i);
 }
 
 /* ---- all runs
@@ -141,26 +188,12 @@ static kas_status check_number(const kas_pickle_tensor *tensor)
                       kas_torch_dtype_name(tensor->dtype));
 }
 
-/* Without a branch for each value: there are many, and hardly ever a wrong one. */
-static bool all_finite(const float *values, size_t count)
-{
-    uint32_t wrong = 0;
-    for (size_t i = 0; i < count; ++i) {
-        uint32_t bits;
-        memcpy(&bits, &values[i], sizeof bits);
-        wrong |= (bits & 0x7f800000u) == 0x7f800000u;
-    }
-    return !wrong;
-}
-
 static kas_status check_finite(const float *values, size_t count)
 {
-    size_t i = 0;
-    if (all_finite(values, count)) return NULL;
-    while (isfinite(values[i]))
-        ++i;
-    return kas_refuse(KAS_REASON_NOT_FINITE, "value %zu is %s in float32; weights must be finite", i,
-                      isnan(values[i]) ? "NaN" : "infinite");
+    const size_t wrong = kas_first_not_finite(values, count);
+    if (wrong == count) return NULL;
+    return kas_refuse(KAS_REASON_NOT_FINITE, "value %zu is %s in float32; weights must be finite", wrong,
+                      isnan(values[wrong]) ? "NaN" : "infinite");
 }
 
 kas_status kas_torch_tensor_floats(kas_torch_archive *archive, const char *folder,

@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/finite.h"
 #include "base/random.h"
 #include "engine/artifact/elements.h"
 #include "engine/artifact/refuse.h"
 #include "engine/artifact/safetensors.h"
+#include "engine/artifact/torchsave.h"
 
 enum { WEIGHT_STREAM = 1, BIAS_STREAM = 2 };
 
@@ -59,15 +61,6 @@ static kas_status fit(kas_layer_weights *weights, size_t inputs, size_t outputs,
     return NULL;
 }
 
-kas_status kas_weights_from_safetensors(const void *bytes, size_t size_bytes, size_t inputs, size_t outputs,
-                                        bool has_bias, kas_layer_weights *out)
-{
-    kas_status status = kas_safetensors_layer(bytes, size_bytes, out);
-    if (!status) status = fit(out, inputs, outputs, has_bias);
-    if (status) kas_layer_weights_finish(out);
-    return kas_annotate(status, "safetensors");
-}
-
 /* ---- from bare values
  * ---------------------------------------------------------------------------------------- */
 
@@ -77,7 +70,7 @@ static kas_status copy_finite(const unsigned char *bytes, size_t count, const ch
     if (!values) return kas_out_of_memory();
     *out = values;
     kas_elements_to_floats(KAS_ELEMENT_F32, bytes, count, values);
-    const size_t bad = kas_floats_first_not_finite(values, count);
+    const size_t bad = kas_first_not_finite(values, count);
     if (bad == count) return NULL;
     return kas_refuse(KAS_REASON_NOT_FINITE, "%s: value %zu is %s; weights must be finite", what, bad,
                       isnan(values[bad]) ? "NaN" : "infinite");
@@ -119,16 +112,31 @@ kas_status kas_weights_from_raw(const void *bytes, size_t size_bytes, size_t inp
     return kas_annotate(status, "raw weights");
 }
 
+/* What has the size of raw weights is raw, unless it begins as another format does. */
+static kas_status read_file(const void *bytes, size_t size_bytes, size_t inputs, size_t outputs,
+                            kas_layer_weights *out)
+{
+    size_t without_bytes, with_bytes;
+    const kas_format format = kas_artifact_sniff(bytes, size_bytes, NULL);
+    *out = (kas_layer_weights){0};
+    if (format == KAS_FORMAT_SAFETENSORS)
+        return kas_annotate(kas_safetensors_layer(bytes, size_bytes, out), "safetensors");
+    if (format == KAS_FORMAT_TORCHSAVE) return kas_torchsave_layer(bytes, size_bytes, out);
+    KAS_TRY(raw_sizes(inputs, outputs, &without_bytes, &with_bytes));
+    if (size_bytes == without_bytes || size_bytes == with_bytes)
+        return kas_weights_from_raw(bytes, size_bytes, inputs, outputs, out);
+    return kas_refuse(
+        KAS_REASON_MALFORMED,
+        "weights of %zu bytes are neither safetensors nor a state dict of torch.save, and raw ones of a "
+        "layer of %zu inputs and %zu outputs have %zu bytes, or %zu with a bias",
+        size_bytes, inputs, outputs, without_bytes, with_bytes);
+}
+
 kas_status kas_weights_from_file(const void *bytes, size_t size_bytes, size_t inputs, size_t outputs,
                                  bool has_bias, kas_layer_weights *out)
 {
-    size_t without_bytes, with_bytes;
-    KAS_TRY(raw_sizes(inputs, outputs, &without_bytes, &with_bytes));
-    const bool fits = size_bytes == without_bytes || size_bytes == with_bytes;
-    if (!fits || kas_artifact_sniff(bytes, size_bytes, NULL) == KAS_FORMAT_SAFETENSORS)
-        return kas_weights_from_safetensors(bytes, size_bytes, inputs, outputs, has_bias, out);
-    KAS_TRY(kas_weights_from_raw(bytes, size_bytes, inputs, outputs, out));
-    kas_status status = fit(out, inputs, outputs, has_bias);
+    kas_status status = read_file(bytes, size_bytes, inputs, outputs, out);
+    if (!status) status = fit(out, inputs, outputs, has_bias);
     if (status) kas_layer_weights_finish(out);
     return status;
 }

@@ -47,7 +47,7 @@ void kas_call_preload(kas_call *call)
     kas_call_prepare(call, run_preload, handle_prepared);
 }
 
-/* ---- put: decode and write the bytes, bind the id, write the record ---- */
+/* ---- put: decode the bytes, bind the id, and keep them ---- */
 
 static kas_status check_unbound(kas_call *call, const kas_sha256 *checksum)
 {
@@ -78,8 +78,7 @@ static kas_status decode_put(kas_call *call)
     KAS_TRY(kas_find_derive(engine, call->command.artifact_id, decoded, true, &call->record));
     KAS_TRY(check_unbound(call, &decoded->checksum));
     call->command.bind.checksum = decoded->checksum;
-    return engine->disk ? kas_disk_tier_write(engine->disk, &decoded->checksum, call->bytes, call->size_bytes)
-                        : NULL;
+    return NULL;
 }
 
 static void run_put(kas_task *task)
@@ -93,10 +92,18 @@ void kas_call_put_kernel(kas_call *call)
     kas_call_prepare(call, run_put, handle_prepared);
 }
 
+/* The bytes before the record: a record says that they are there. */
+static kas_status write_put(kas_call *call)
+{
+    kas_disk_tier *disk = call->engine->disk;
+    KAS_TRY(kas_disk_tier_write(disk, &call->record->checksum, call->bytes, call->size_bytes));
+    return kas_disk_tier_write_record(disk, call->record);
+}
+
 static kas_status keep_put(kas_call *call)
 {
     kas_engine *engine = call->engine;
-    if (engine->disk) KAS_TRY(kas_disk_tier_write_record(engine->disk, call->record));
+    if (engine->disk) KAS_TRY(write_put(call));
     KAS_TRY(kas_host_tier_put(engine->host, call->decoded, !engine->disk));
     const kas_record *known = kas_catalog_find(engine->catalog, call->record->artifact_id);
     call->reply.created = !known;
@@ -107,7 +114,10 @@ static kas_status keep_put(kas_call *call)
 static void run_keep(kas_task *task)
 {
     kas_call *call = kas_call_of_task(task);
-    kas_call_prepared(call, keep_put(call));
+    pthread_mutex_lock(&call->engine->uploads_lock);
+    kas_status status = keep_put(call);
+    pthread_mutex_unlock(&call->engine->uploads_lock);
+    kas_call_prepared(call, status);
 }
 
 void kas_call_keep_kernel(kas_call *call)
@@ -134,7 +144,10 @@ static kas_status evict(kas_call *call)
 static void run_evict(kas_task *task)
 {
     kas_call *call = kas_call_of_task(task);
-    kas_call_prepared(call, evict(call));
+    pthread_mutex_lock(&call->engine->uploads_lock);
+    kas_status status = evict(call);
+    pthread_mutex_unlock(&call->engine->uploads_lock);
+    kas_call_prepared(call, status);
 }
 
 void kas_call_evict_kernel(kas_call *call)

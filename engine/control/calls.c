@@ -43,6 +43,12 @@ static kas_call *take_waiting(kas_control *control, kas_ticket ticket)
     return NULL;
 }
 
+/* The state has not taken over what was made for the command: it goes. */
+static void drop_made(kas_call *call)
+{
+    if (call->held && call->held->number) kas_held_table_remove(&call->engine->held, call->held->number);
+}
+
 bool kas_call_apply(kas_call *call)
 {
     kas_control *control = &call->engine->control;
@@ -50,14 +56,10 @@ bool kas_call_apply(kas_call *call)
     call->next = control->waiting;
     control->waiting = call;
     kas_status status = kas_control_apply(call->engine, &call->command);
-    if (status) kas_call_finish(take_waiting(control, call->command.ticket), status, NULL);
+    if (!status) return true;
+    drop_made(call);
+    kas_call_finish(take_waiting(control, call->command.ticket), status, NULL);
     return true;
-}
-
-/* The state has refused: what was made for the command goes. */
-static void drop_made(kas_call *call)
-{
-    if (call->held && call->held->number) kas_held_table_remove(&call->engine->held, call->held->number);
 }
 
 void kas_call_replied(kas_engine *engine, kas_effect *effect)

@@ -6,7 +6,15 @@
 
 /* ---- applying ---- */
 
+/* What passes have done to ramps is told first: a ramp that the command begins is not to count passes from
+ * before. */
 kas_status kas_control_apply(kas_engine *engine, kas_command *command)
+{
+    KAS_TRY(kas_results_tell_ramps(engine));
+    return kas_control_apply_alone(engine, command);
+}
+
+kas_status kas_control_apply_alone(kas_engine *engine, kas_command *command)
 {
     command->now_ns = kas_engine_now(engine);
     command->wall_ns = kas_engine_wall(engine);

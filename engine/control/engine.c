@@ -63,6 +63,7 @@ static kas_status create_tiers(kas_engine *engine, const kas_engine_options *opt
                                                                                  : DEFAULT_ARTIFACT_BYTES};
     if (options->artifact_dir && !(engine->artifact_dir = kas_strdup(options->artifact_dir)))
         return kas_out_of_memory();
+    KAS_TRY(kas_trusted_keys_parse(options->trusted_keys, &engine->trusted_keys));
     KAS_TRY(kas_catalog_create(&engine->catalog));
     KAS_TRY(kas_host_tier_create(&(kas_host_tier_limits){0}, &engine->host));
     return options->data_dir ? create_disk_tier(engine, options->data_dir) : NULL;
@@ -142,6 +143,7 @@ static void init_parts(kas_engine *engine)
     kas_events_init(&engine->events);
     kas_held_table_init(&engine->held);
     init_state_lock(&engine->state_lock);
+    pthread_mutex_init(&engine->uploads_lock, NULL);
     pthread_mutex_init(&engine->alert_lock, NULL);
     engine->control.reclaim_due_ns = KAS_NEVER;
 }
@@ -210,6 +212,7 @@ static void finish_parts(kas_engine *engine)
     kas_events_finish(&engine->events);
     kas_mailbox_finish(&engine->mailbox);
     pthread_rwlock_destroy(&engine->state_lock);
+    pthread_mutex_destroy(&engine->uploads_lock);
     pthread_mutex_destroy(&engine->alert_lock);
     kas_devices_finish(&engine->devices);
     kas_free(engine->artifact_dir);

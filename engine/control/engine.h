@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include "engine/artifact/signature.h"
 #include "engine/cache/catalog.h"
 #include "engine/cache/disk_tier.h"
 #include "engine/cache/host_tier.h"
@@ -63,8 +64,9 @@ typedef struct kas_control {
 
 struct kas_engine {
     kas_env env;
-    kas_loaders *loaders; /* NULL where the environment runs tasks */
-    char *artifact_dir;   /* NULL: none */
+    kas_loaders *loaders;          /* NULL where the environment runs tasks */
+    char *artifact_dir;            /* NULL: none */
+    kas_trusted_keys trusted_keys; /* of the registry */
     kas_artifact_limits limits;
     kas_devices devices;
     kas_catalog *catalog;
@@ -83,7 +85,10 @@ struct kas_engine {
     atomic_bool results_waiting; /* passes have reported */
     atomic_bool results_armed;   /* the control thread looks for results by itself at results_due_ns */
     int64_t started_ns;          /* monotonic */
-    pthread_mutex_t alert_lock;  /* guards the alerts */
+    /* Held while an upload is kept or an artifact removed: the tiers and the catalog change together, so that
+     * bytes which another id has just been given are not removed with the last id that had them before. */
+    pthread_mutex_t uploads_lock;
+    pthread_mutex_t alert_lock; /* guards the alerts */
     struct {
         char component[32], reason[KAS_DETAIL_SIZE];
         int64_t since_ns;
@@ -119,6 +124,8 @@ int64_t kas_control_step(kas_engine *engine);
 void *kas_control_run(void *engine); /* the thread */
 /* Stamps and applies the command; its effects are carried out once the caller has returned to the step. */
 kas_status kas_control_apply(kas_engine *engine, kas_command *command) KAS_MUST_USE;
+kas_status kas_control_apply_alone(kas_engine *engine,
+                                   kas_command *command) KAS_MUST_USE; /* that command only */
 /* The same for a message's handler: false when memory is out. Another failure is a defect, logged and
  * forgotten. */
 bool kas_control_applied(kas_engine *engine, kas_command *command);
@@ -136,9 +143,10 @@ bool kas_publish_again(kas_engine *engine); /* those whose plan could not be mad
 
 /* ---- results.c ---- */
 
-void kas_results_wait(void *engine);                         /* for kas_exec: any thread */
-void kas_results_drained(void *engine, kas_resource kernel); /* for kas_exec: any thread */
-bool kas_results_apply(kas_engine *engine, int64_t now_ns);   /* false: memory is out */
+void kas_results_wait(void *engine);                                /* for kas_exec: any thread */
+void kas_results_drained(void *engine, kas_resource kernel);        /* for kas_exec: any thread */
+kas_status kas_results_tell_ramps(kas_engine *engine) KAS_MUST_USE; /* how far ramps over passes are */
+bool kas_results_apply(kas_engine *engine, int64_t now_ns);         /* false: memory is out */
 int64_t kas_results_due(kas_engine *engine);
 
 /* ---- calls.c and call_….c ---- */

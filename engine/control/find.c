@@ -142,6 +142,15 @@ static kas_status verify_fetched(const char *artifact_id, const kas_sha256 *chec
     return check_bound(artifact_id, checksum, &found);
 }
 
+static kas_status verify_signature(const kas_engine *engine, const char *artifact_id,
+                                   const kas_embedded_artifact *fetched)
+{
+    if (engine->trusted_keys.count == 0) return NULL;
+    return kas_annotate(kas_signature_check(&engine->trusted_keys, fetched->bytes.data, fetched->bytes.size,
+                                            fetched->signature.data, fetched->signature.size),
+                        "artifact %s", artifact_id);
+}
+
 static kas_status find_in_registry(kas_engine *engine, const char *artifact_id, const kas_sha256 *checksum,
                                    const kas_finding *finding, kas_found *out)
 {
@@ -151,10 +160,12 @@ static kas_status find_in_registry(kas_engine *engine, const char *artifact_id, 
                         artifact_id);
     kas_embedded_artifact fetched;
     tell(finding, KAS_STAGE_FETCH, KAS_TIER_REGISTRY, 0, 0);
-    KAS_TRY(kas_annotate(kas_embedded_fetch(engine->env.files, engine->artifact_dir, artifact_id,
-                                            engine->limits.file_bytes, &fetched),
-                         "artifact %s", artifact_id));
+    KAS_TRY(
+        kas_annotate(kas_embedded_fetch(engine->env.files, engine->artifact_dir, artifact_id,
+                                        engine->limits.file_bytes, engine->trusted_keys.count > 0, &fetched),
+                     "artifact %s", artifact_id));
     kas_status status = check_cancelled(finding, artifact_id);
+    if (!status) status = verify_signature(engine, artifact_id, &fetched);
     if (!status) status = verify_fetched(artifact_id, checksum, &fetched, finding);
     if (!status) status = decode_fetched(engine, artifact_id, &fetched, finding, out);
     kas_embedded_finish(&fetched);

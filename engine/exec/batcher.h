@@ -10,6 +10,8 @@
 
 #include "engine/exec/pass.h"
 
+typedef struct kas_visit kas_visit; /* forward.h */
+
 typedef struct kas_waiter {
     kas_pass pass; /* first: a batch's passes are found back by their address */
     struct kas_waiter *next;

@@ -4,11 +4,11 @@
 
 #include "engine/exec/batcher.h"
 
-typedef struct kas_visit {
+struct kas_visit {
     kas_context *context;
     kas_sight sight;
     bool hung; /* the context does not come back by itself */
-} kas_visit;
+};
 
 /* Takes a context of `*set` (NULL: of any device) and looks the layer up; goes on to the right device's
  * contexts. False when there is no free one: *set is then the device to wait for. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/finite.h"
 #include "engine/graph/shape.h"
 
 typedef struct operator_rule {
@@ -97,12 +98,11 @@ static kas_status check_tensor(const kas_graph *graph, size_t index)
                                         kas_check_describe(tensor).text, tensor->elements, elements),
                                "shape");
     if (!tensor->constant) return NULL;
-    for (size_t i = 0; i < elements; ++i)
-        if (!isfinite(tensor->constant[i]))
-            return kas_with_reason(kas_fail(KAS_INVALID_ARTIFACT, KERNEL, "constant %s: element %zu is %f",
-                                            kas_check_describe(tensor).text, i, (double)tensor->constant[i]),
-                                   "not_finite");
-    return NULL;
+    const size_t bad = kas_first_not_finite(tensor->constant, elements);
+    if (bad == elements) return NULL;
+    return kas_with_reason(kas_fail(KAS_INVALID_ARTIFACT, KERNEL, "constant %s: element %zu is %f",
+                                    kas_check_describe(tensor).text, bad, (double)tensor->constant[bad]),
+                           "not_finite");
 }
 
 /* Optional inputs may be left out; all others must have been made by then. */

@@ -62,6 +62,9 @@ typedef enum kas_binary {
 
 typedef enum kas_reduce { KAS_REDUCE_SUM = 0, KAS_REDUCE_MEAN, KAS_REDUCE_MAX, KAS_REDUCE_MIN, KAS_REDUCE_PROD } kas_reduce;
 
+const char *kas_binary_name(kas_binary function); /* "greater_equal" … */
+const char *kas_reduce_name(kas_reduce function); /* "mean" … */
+
 /* Scalar functions, as kernels/act.h numbers them (a test keeps the two the same). */
 typedef enum kas_act {
     KAS_ACT_NONE = 0,

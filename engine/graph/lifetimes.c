@@ -1,32 +1,21 @@
-/* First fit: values are placed in the order in which launches write them, each into the lowest gap between those that
- * are alive then. A list of these, by offset, is all the state there is. */
+/* Values are placed in the order in which launches write them: each takes over the memory of one of its size that nobody
+ * reads any more, or else begins a place of its own at the end. */
 #include "engine/graph/lifetimes.h"
 
 #include "base/alloc.h"
 
-typedef struct block {
-    size_t begin, end; /* bytes */
-    size_t last;       /* launch after which it is free */
-} block;
+/* Memory that values of one size use one after another. */
+typedef struct place {
+    size_t elements; /* of a row */
+    size_t offset;   /* bytes */
+    size_t last;     /* launch after which it is free */
+} place;
 
-/* Drops what nobody reads from launch `now` on. */
-static size_t expire(block *alive, size_t count, size_t now)
+static place *find_free(place *places, size_t count, const kas_value *value)
 {
-    size_t kept = 0;
     for (size_t i = 0; i < count; ++i)
-        if (alive[i].last >= now) alive[kept++] = alive[i];
-    return kept;
-}
-
-/* The lowest gap of `size` bytes: its start, and its place in the list. */
-static size_t first_gap(const block *alive, size_t count, size_t size, size_t *place)
-{
-    size_t begin = 0;
-    for (*place = 0; *place < count; ++*place) {
-        if (alive[*place].begin - begin >= size) break;
-        begin = alive[*place].end;
-    }
-    return begin;
+        if (places[i].elements == value->elements && places[i].last < value->first) return &places[i];
+    return NULL;
 }
 
 /* Bytes of a value, rounded up; false when they do not fit size_t. */
@@ -40,34 +29,32 @@ static bool value_bytes(const kas_value *value, size_t rows, size_t alignment, s
     return true;
 }
 
-/* Places one value among those that are alive, of which there are then one more; false when its end does not fit. */
-static bool place_value(kas_value *value, size_t size, block *alive, size_t living, size_t *end)
+/* Begins a place at the end of what is used, *bytes; false when it does not fit size_t. */
+static bool begin_place(const kas_value *value, size_t rows, size_t alignment, place *out, size_t *bytes)
 {
-    size_t place;
-    value->offset = first_gap(alive, living, size, &place);
-    if (!kas_add(value->offset, size, end)) return false;
-    for (size_t i = living; i > place; --i)
-        alive[i] = alive[i - 1];
-    alive[place] = (block){value->offset, *end, value->last};
-    return true;
+    size_t size = 0;
+    *out = (place){.elements = value->elements, .offset = *bytes};
+    return value_bytes(value, rows, alignment, &size) && kas_add(*bytes, size, bytes);
 }
 
 kas_status kas_lifetimes_place(kas_value *values, size_t count, size_t rows, size_t alignment, size_t *bytes)
 {
     *bytes = 0;
     if (count == 0) return NULL;
-    block *alive = kas_alloc_array(count, sizeof *alive);
-    if (!alive) return kas_out_of_memory();
-    size_t living = 0, i;
+    place *places = kas_alloc_array(count, sizeof *places);
+    if (!places) return kas_out_of_memory();
+    size_t used = 0, i;
     for (i = 0; i < count; ++i) {
-        size_t size = 0, end = 0;
-        if (!value_bytes(&values[i], rows, alignment, &size)) break;
-        living = expire(alive, living, values[i].first);
-        if (!place_value(&values[i], size, alive, living, &end)) break;
-        ++living;
-        if (end > *bytes) *bytes = end;
+        place *at = find_free(places, used, &values[i]);
+        if (!at) {
+            at = &places[used];
+            if (!begin_place(&values[i], rows, alignment, at, bytes)) break;
+            ++used;
+        }
+        values[i].offset = at->offset;
+        at->last = values[i].last;
     }
-    kas_free(alive);
+    kas_free(places);
     if (i == count) return NULL;
     return kas_fail(KAS_TOO_LARGE, KERNEL, "a workspace for %zu rows is beyond the address space", rows);
 }

@@ -1,8 +1,9 @@
-/* Where the values between launches lie in a segment's workspace: first fit by lifetime. Pure.
+/* Where the values between launches lie in a segment's workspace. Pure.
  *
  * A value lives from the launch that writes it to the last that reads it, both counted: a launch's output never
- * shares memory with its inputs. Values whose lifetimes do not meet may share. The layout is made for one number
- * of rows and holds for every smaller one. */
+ * shares memory with its inputs. Values whose lifetimes do not meet may share, if their rows are of one size: a row
+ * of one then never touches another row of the other, so a device may take some rows through several launches while
+ * others are elsewhere. The layout is made for one number of rows and holds for every smaller one. */
 #ifndef KAS_GRAPH_LIFETIMES_H
 #define KAS_GRAPH_LIFETIMES_H
 

@@ -206,7 +206,7 @@ kas_status kas_lower_emit(kas_lowering *lowering, kas_kernel kernel, const kas_o
     step->launch.bindings[0].slot = KAS_SLOT_PARAMS;
     for (size_t i = 0; i < count; ++i)
         bind(lowering, step, i + 1, &operands[i]);
-    if (y.per_row > 0) limit_rows(lowering, (uint64_t)KAS_LOWER_GROUPS_Y_MAX * y.divisor / y.per_row);
+    limit_rows(lowering, kas_launch_rows_max(lowering->device, &step->launch));
     ++lowering->step_count;
     return NULL;
 }

@@ -17,8 +17,6 @@
 
 /* Indices in kernels are ints: rows times the elements of a row stay below this, for every buffer. */
 #define KAS_LOWER_INDEX_MAX (1ull << 30)
-/* Groups of a grid in y; what every API allows. */
-#define KAS_LOWER_GROUPS_Y_MAX 65535u
 
 typedef enum kas_storage { KAS_IN_X = 0, KAS_IN_Y, KAS_IN_WORK, KAS_IN_WEIGHTS } kas_storage;
 

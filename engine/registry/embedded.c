@@ -62,17 +62,27 @@ static kas_status fetch_bytes(const kas_files *files, const char *folder, const 
                     "no %s.onnx, .pt, .pth, .safetensors or .bin in the artifact folder %s", encoded, folder);
 }
 
+static kas_status fetch_beside(const kas_files *files, const char *folder, const char *encoded,
+                               bool with_signature, kas_embedded_artifact *out)
+{
+    char name[sizeof out->name + 8];
+    bool found;
+    snprintf(name, sizeof name, "%s.json", encoded);
+    KAS_TRY(read_optional(files, folder, name, KAS_EMBEDDED_METADATA_MAX, &out->metadata, &found));
+    if (!with_signature) return NULL;
+    snprintf(name, sizeof name, "%s.sig", out->name);
+    return read_optional(files, folder, name, KAS_SIGNATURE_FILE_MAX, &out->signature, &found);
+}
+
 kas_status kas_embedded_fetch(const kas_files *files, const char *folder, const char *artifact_id,
-                              size_t max_bytes, kas_embedded_artifact *out)
+                              size_t max_bytes, bool with_signature, kas_embedded_artifact *out)
 {
     *out = (kas_embedded_artifact){0};
-    char encoded[3 * 128 + 4], name[sizeof encoded + 8];
+    char encoded[3 * 128 + 4];
     if (!encode(artifact_id, encoded, sizeof encoded))
         return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "the artifact id is longer than 128 characters");
     KAS_TRY(fetch_bytes(files, folder, encoded, max_bytes, out));
-    snprintf(name, sizeof name, "%s.json", encoded);
-    bool found;
-    kas_status status = read_optional(files, folder, name, KAS_EMBEDDED_METADATA_MAX, &out->metadata, &found);
+    kas_status status = fetch_beside(files, folder, encoded, with_signature, out);
     if (status) kas_embedded_finish(out);
     return status;
 }
@@ -81,4 +91,5 @@ void kas_embedded_finish(kas_embedded_artifact *artifact)
 {
     kas_bytes_free(&artifact->bytes);
     kas_bytes_free(&artifact->metadata);
+    kas_bytes_free(&artifact->signature);
 }

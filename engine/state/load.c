@@ -66,8 +66,8 @@ static kas_status stage_load(kas_state *state, kas_layer *layer, const kas_comma
 {
     kas_staged *staged;
     KAS_TRY(kas_stage_check(layer, (int32_t)command->seed));
-    KAS_TRY(
-        kas_stage_add(state, layer, (int32_t)command->seed, KAS_CHANGE_LOAD, command->at_epoch, wish, &staged));
+    KAS_TRY(kas_stage_add(state, layer, (int32_t)command->seed, KAS_CHANGE_LOAD, command->at_epoch, wish,
+                          &staged));
     kas_operation *begun;
     KAS_TRY(kas_operation_begin(state, layer, command->seed, wish->artifact_id, &begun));
     begun->staged = staged;

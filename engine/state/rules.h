@@ -176,8 +176,8 @@ kas_status kas_check_compatible(const kas_state *state, const kas_layer *layer, 
 kas_status kas_stage_check_epoch(const kas_state *state, uint32_t at_epoch) KAS_MUST_USE;
 /* Refuses what has a change staged already; seed < 0: the layer's weights. */
 kas_status kas_stage_check(const kas_layer *layer, int32_t seed) KAS_MUST_USE;
-kas_status kas_stage_add(kas_state *state, kas_layer *layer, int32_t seed, kas_change change, uint32_t at_epoch,
-                     const kas_wish *wish, kas_staged **out) KAS_MUST_USE;
+kas_status kas_stage_add(kas_state *state, kas_layer *layer, int32_t seed, kas_change change,
+                         uint32_t at_epoch, const kas_wish *wish, kas_staged **out) KAS_MUST_USE;
 kas_status kas_staged_edit(kas_state *state, kas_staged *staged) KAS_MUST_USE;
 bool kas_staged_ready(const kas_staged *staged);
 /* Takes it out: its kernel, its operation if that still runs (cancelled), and, when dropped, its weights. */

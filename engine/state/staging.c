@@ -44,8 +44,8 @@ static kas_status put(kas_state *state, kas_layer *layer, int32_t seed, kas_stag
     return NULL;
 }
 
-kas_status kas_stage_add(kas_state *state, kas_layer *layer, int32_t seed, kas_change change, uint32_t at_epoch,
-                     const kas_wish *wish, kas_staged **out)
+kas_status kas_stage_add(kas_state *state, kas_layer *layer, int32_t seed, kas_change change,
+                         uint32_t at_epoch, const kas_wish *wish, kas_staged **out)
 {
     void *block;
     KAS_TRY(kas_undo_alloc(&state->undo, sizeof(kas_staged), &block));

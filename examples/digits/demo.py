@@ -203,10 +203,10 @@ class Demo:
             step()
 
 
-def start_server(binary, data_dir):
+def start_server(binary, device, data_dir):
     server = subprocess.Popen(
         [binary, "serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir, "--artifact-dir", os.path.join(HERE, "artifacts"),
-         "--log-level", "error"], stdout=subprocess.PIPE, text=True)
+         "--device", device, "--log-level", "error"], stdout=subprocess.PIPE, text=True)
     line = server.stdout.readline().strip()
     if not line.startswith("kasmina: listening on http://"):
         server.wait()
@@ -225,12 +225,13 @@ def print_try(url):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary", required=True, help="the kasmina program")
+    parser.add_argument("--device", default="host:0", help="what the layers are computed on (default: %(default)s)")
     parser.add_argument("--keep", action="store_true", help="leave the server up until Ctrl-C")
     options = parser.parse_args()
     data_dir = tempfile.mkdtemp(prefix="kasmina-demo-")
     server = None
     try:
-        server, url = start_server(options.binary, data_dir)
+        server, url = start_server(options.binary, options.device, data_dir)
         print(f"Kasmina is at {url}\n")
         Demo(int(url.rsplit(":", 1)[1])).run()
         print("Every number came out as it must.\n")

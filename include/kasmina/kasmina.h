@@ -24,6 +24,8 @@ typedef struct kas_engine_options {
     size_t size;
     const char *data_dir;     /* uploaded artifacts are kept here; NULL: in memory only */
     const char *artifact_dir; /* the embedded registry; NULL: none */
+    const char *trusted_keys; /* Ed25519 public keys in hex, separated by commas: the registry's artifacts must be
+                                 signed by one of them; NULL: signatures are not asked for */
     const char *device;       /* what "auto" means: "host:0"; NULL: the first device there is */
     uint32_t threads;         /* of the host device's pool; number of cores */
     uint32_t loaders;         /* threads that fetch, decode and upload; 2 */

@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 #include "engine/artifact/artifact.h"
-#include "engine/graph/reference.h"
+#include "tests/artifact/float32.h"
 #include "tests/artifact/live_memory.h"
 #include "tests/artifact/manifest.h"
 
@@ -107,6 +107,8 @@ static const struct {
     {"onnx", load_kernel},
     {"raw", load_raw},
     {"safetensors", load_kernel},
+    {"torchsave", load_kernel},
+    {"torchscript", load_kernel},
 };
 
 /* ---- what comes of it
@@ -164,43 +166,21 @@ static void compare(const manifest_file *manifest, const manifest_entry *entry, 
     kas_bytes_free(&want);
 }
 
-/* One node of one row. Between nodes values are float32, as on a device: so they overflow where they do
- * there. */
-static void run_node(const kas_graph *graph, const kas_node *node, double *const *values)
-{
-    const double *in[KAS_MAX_NODE_INPUTS];
-    for (int i = 0; i < node->input_count; ++i)
-        in[i] = node->inputs[i] < 0 ? NULL : values[node->inputs[i]];
-    double *out = values[node->output];
-    kas_reference_node(&(kas_reference){.graph = graph, .node = node, .in = in, .out = out});
-    for (size_t i = 0; i < graph->tensors[node->output].elements; ++i)
-        out[i] = (double)(float)out[i];
-}
-
 static size_t rows_not_finite(const kas_graph *graph, const float *x, size_t rows)
 {
-    const kas_tensor *input = &graph->tensors[graph->input], *output = &graph->tensors[graph->output];
-    double **values = kas_calloc(graph->tensor_count, sizeof *values);
+    const size_t outputs = graph->tensors[graph->output].elements;
     size_t found = 0;
-    for (size_t t = 0; t < graph->tensor_count; ++t) {
-        const kas_tensor *tensor = &graph->tensors[t];
-        values[t] = kas_calloc(tensor->elements, sizeof **values);
-        for (size_t i = 0; tensor->constant && i < tensor->elements; ++i)
-            values[t][i] = (double)tensor->constant[i];
-    }
+    double *y = kas_alloc_array(rows * outputs, sizeof *y);
+    cr_assert_not_null(y);
+    kas_status status = evaluate_as_float32(graph, x, rows, y);
+    cr_assert_null(status, "%s", kas_status_message(status));
     for (size_t r = 0; r < rows; ++r) {
-        for (size_t i = 0; i < input->elements; ++i)
-            values[graph->input][i] = (double)x[r * input->elements + i];
-        for (size_t n = 0; n < graph->node_count; ++n)
-            run_node(graph, &graph->nodes[n], values);
         bool finite = true;
-        for (size_t i = 0; i < output->elements; ++i)
-            finite = finite && isfinite(values[graph->output][i]);
+        for (size_t i = 0; i < outputs; ++i)
+            finite = finite && isfinite(y[r * outputs + i]);
         found += !finite;
     }
-    for (size_t t = 0; t < graph->tensor_count; ++t)
-        kas_free(values[t]);
-    kas_free(values);
+    kas_free(y);
     return found;
 }
 
@@ -295,4 +275,12 @@ Test(manifest, raw)
 Test(manifest, safetensors)
 {
     check_format("safetensors");
+}
+Test(manifest, torchsave)
+{
+    check_format("torchsave");
+}
+Test(manifest, torchscript)
+{
+    check_format("torchscript");
 }

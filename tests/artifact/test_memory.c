@@ -1,4 +1,6 @@
-/* Every allocation of a decoding fails in turn: each ends as out of memory, and leaves nothing behind. */
+/* Every allocation of a decoding fails in turn: each ends as out of memory, and leaves nothing behind. Those
+ * that Jansson makes do not fail here: it does not survive it (2.14 writes beyond a buffer that could not
+ * grow). */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -37,14 +39,12 @@ static kas_status decode_layer(const kas_bytes *bytes, const char *path)
     return NULL;
 }
 
-/* Out of memory; or as it usually ends, where a message could not be completed; or, where Jansson had no room
- * for a string, what it says of one that it does not understand. */
+/* Out of memory; or as it usually is refused, where the message could not be completed. */
 static void expect_good_end(kas_status status, kas_status usual, const char *path, size_t nth)
 {
-    const bool json = strstr(kas_status_message(status), "not valid JSON") != NULL;
-    const bool same = strcmp(kas_status_reason(status), kas_status_reason(usual)) == 0;
-    cr_expect(kas_status_code(status) == KAS_OUT_OF_MEMORY || json || (usual && same),
-              "%s: allocation %zu: %s", path, nth, kas_status_message(status));
+    const bool same = usual && strcmp(kas_status_reason(status), kas_status_reason(usual)) == 0;
+    cr_expect(kas_status_code(status) == KAS_OUT_OF_MEMORY || same, "%s: allocation %zu: %s", path, nth,
+              kas_status_message(status));
 }
 
 /* How many allocations failed before the decoding made no more. */
@@ -69,12 +69,10 @@ static size_t fail_each(const kas_bytes *bytes, const char *path, decoder *decod
 
 static void check(const char *path, decoder *decode, size_t least)
 {
-    json_set_alloc_funcs(malloc, free);
+    live_memory_watch_jansson();
     manifest_file manifest = manifest_open();
     kas_bytes bytes = manifest_read(&manifest, path);
-    json_set_alloc_funcs(kas_alloc, kas_free); /* what Jansson allocates fails too */
     const size_t failures = fail_each(&bytes, path, decode);
-    json_set_alloc_funcs(malloc, free);
     cr_expect_geq(failures, least, "%s: only %zu allocations", path, failures);
     kas_bytes_free(&bytes);
     manifest_close(&manifest);
@@ -114,17 +112,33 @@ Test(artifact_memory, onnx_refused)
 }
 Test(artifact_memory, safetensors)
 {
-    check("safetensors/layer-33-17-mixed.safetensors", decode_kernel, 20);
+    check("safetensors/layer-33-17-mixed.safetensors", decode_kernel, 5);
 }
 Test(artifact_memory, layer)
 {
-    check("digits/base.safetensors", decode_layer, 10);
+    check("digits/base.safetensors", decode_layer, 3);
 }
 Test(artifact_memory, layer_raw)
 {
     check("raw/layer-64-10.f32", decode_layer, 2);
 }
+Test(artifact_memory, torchscript_with_convolutions)
+{
+    check("torchscript/conv-scripted.pt", decode_kernel, 50);
+}
+Test(artifact_memory, torchscript_with_an_example)
+{
+    check("torchscript/attention-traced.pt", decode_kernel, 40);
+}
+Test(artifact_memory, torchscript_with_constants)
+{
+    check("torchscript/attention-for-inference.pt", decode_kernel, 40);
+}
+Test(artifact_memory, torchscript_refused)
+{
+    check("torchscript/training-mlp-scripted.pt", decode_kernel, 20);
+}
 Test(artifact_memory, metadata)
 {
-    check("digits/good.json", decode_metadata, 20);
+    check("digits/good.json", decode_metadata, 2);
 }

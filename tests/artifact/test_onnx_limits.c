@@ -42,7 +42,7 @@ static void expect_refused(message model, const kas_artifact_limits *limits, con
 static message chain(size_t count)
 {
     message graph = make_graph(4, 4);
-    char from[16] = "x", to[16];
+    char from[24] = "x", to[24]; /* "h" and any size_t */
     for (size_t i = 0; i + 1 < count; ++i) {
         snprintf(to, sizeof to, "h%zu", i);
         put_node(&graph, "Relu", from, to);
@@ -108,6 +108,27 @@ Test(onnx_limits, file)
     cr_expect_eq(kas_status_code(status), KAS_TOO_LARGE);
     cr_expect_str_eq(kas_status_message(status), text);
     kas_status_free(status);
+}
+
+/* y = x + (a · b) of two constants [n, n] that the file need not hold. */
+static message product_of_constants(int64_t n)
+{
+    message graph = make_graph(n, n), list = make_tensor("shape", 7, (const int64_t[]){2}, 1);
+    put_varint(&list, 7, (uint64_t)n);
+    put_varint(&list, 7, (uint64_t)n);
+    put_initializer(&graph, &list);
+    put_node(&graph, "ConstantOfShape", "shape", "a");
+    put_node(&graph, "MatMul", "a a", "b");
+    put_node(&graph, "MatMul", "x b", "y");
+    return make_model(&graph, 17);
+}
+
+Test(onnx_limits, work_on_constants)
+{
+    expect_loads(product_of_constants(100), NULL);
+    expect_refused(
+        product_of_constants(1000), NULL, "limit",
+        "onnx: node 1 MatMul \"\": folding constants takes 1002000000 steps, 67108864 are left of its limit");
 }
 
 /* `depth` functions, each calling the next one `calls` times; the last is a Relu. */
@@ -261,6 +282,65 @@ Test(onnx_limits, opsets)
     expect_loads(with_opset(28), NULL);
     expect_refused(with_opset(6), NULL, "unsupported", "onnx: opset 6 is not supported; 7 to 28 are");
     expect_refused(with_opset(29), NULL, "unsupported", "onnx: opset 29 is not supported; 7 to 28 are");
+}
+
+/* y = BatchNormalization(x) of 2 channels; with the variance of the second, and ε. */
+static message batch_norm(float variance, float epsilon)
+{
+    message graph = make_graph(2, 2), node = make_node("BatchNormalization", "x one zero zero variance", "y");
+    message one = make_floats("one", (const int64_t[]){2}, 1, (const float[]){1, 1}, 2);
+    message zero = make_floats("zero", (const int64_t[]){2}, 1, (const float[]){0, 0}, 2);
+    message variances = make_floats("variance", (const int64_t[]){2}, 1, (const float[]){1, variance}, 2);
+    put_initializer(&graph, &one);
+    put_initializer(&graph, &zero);
+    put_initializer(&graph, &variances);
+    put_attribute_float(&node, "epsilon", epsilon);
+    put_message(&graph, GRAPH_NODE, &node);
+    return make_model(&graph, 17);
+}
+
+Test(onnx_limits, statistics_are_plausible)
+{
+    const char *where = "onnx: node 0 BatchNormalization \"\": ";
+    char text[160];
+    expect_loads(batch_norm(0, 1e-5f), NULL);
+    snprintf(text, sizeof text, "%sthe variance of channel 1 is -1e-06: it cannot be negative", where);
+    expect_refused(batch_norm(-1e-6f, 1e-5f), NULL, "statistics", text);
+    snprintf(text, sizeof text, "%sthe variance of channel 1 is 0: and epsilon is 0 too", where);
+    expect_refused(batch_norm(0, 0), NULL, "statistics", text);
+    snprintf(text, sizeof text, "%sepsilon is -1, it cannot be negative", where);
+    expect_refused(batch_norm(2, -1), NULL, "statistics", text);
+}
+
+Test(onnx_limits, types_of_operands)
+{
+    message graph = make_graph(2, 2), two = make_tensor("two", 7, (const int64_t[]){1}, 1);
+    put_varint(&two, 7, 2);
+    put_initializer(&graph, &two);
+    put_node(&graph, "Add", "x two", "y");
+    expect_refused(make_model(&graph, 17), NULL, "malformed",
+                   "onnx: node 0 Add \"\": its operands \"x\" and \"two\" are of the types float and int64");
+}
+
+/* A graph's initializers are counted before anything else; weights in branches and Constant nodes when they
+ * are met. */
+Test(onnx_limits, parameters_together)
+{
+    const kas_artifact_limits six = {.parameters = 6};
+    message graph = make_graph(4, 4);
+    for (int i = 0; i < 2; ++i) {
+        message node = make_node("Constant", "", i ? "b" : "a"), attribute = {0};
+        message tensor = make_floats("", (const int64_t[]){4}, 1, (const float[]){1, 2, 3, 4}, 4);
+        put_text(&attribute, 1, "value");
+        put_message(&attribute, 5, &tensor);
+        put_varint(&attribute, 20, 4);
+        put_message(&node, NODE_ATTRIBUTE, &attribute);
+        put_message(&graph, GRAPH_NODE, &node);
+    }
+    put_node(&graph, "Add", "x a", "h");
+    put_node(&graph, "Add", "h b", "y");
+    expect_refused(make_model(&graph, 17), &six, "limit",
+                   "onnx: node 3 Add \"\": \"b\": with it there are 8 parameters, over the limit of 6");
 }
 
 /* Names of artifacts are shown in messages, cut and without control characters. */

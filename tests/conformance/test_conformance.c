@@ -2,7 +2,6 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-#include "backends/host/driver.h"
 #include "tests/conformance/devices.h"
 #include "tests/conformance/runner.h"
 
@@ -19,10 +18,4 @@ static void run_on(const char *device_id, const char *label)
 Test(conformance, every_device)
 {
     conformance_on_every_device(run_on);
-}
-
-Test(conformance, host_with_helpers)
-{
-    kas_device_use_threads(3);
-    run_on("host:0", "host:0 with helpers");
 }

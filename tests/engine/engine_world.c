@@ -24,7 +24,8 @@ kas_engine *open_engine(const kas_engine_options *options)
     kas_engine_options filled = options ? *options : (kas_engine_options){0};
     kas_engine *engine;
     filled.size = sizeof filled;
-    filled.device = "host:0";
+    const char *device = getenv("KASMINA_TEST_DEVICE");
+    filled.device = device ? device : "host:0";
     ok(kas_engine_create(&filled, &engine));
     return engine;
 }

@@ -9,8 +9,8 @@
 
 enum { FEATURES = 8, PROBE_ROWS = 8 };
 
-kas_engine *
-open_engine(const kas_engine_options *options); /* size and device are filled in; NULL: defaults */
+kas_engine *open_engine(const kas_engine_options *options); /* NULL: defaults. size and device are filled in:
+                                                               host:0, or KASMINA_TEST_DEVICE */
 
 /* A request with its size; a call that must succeed; the code of one that need not (its message into `text`).
  */

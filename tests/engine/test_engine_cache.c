@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "tests/engine/engine_world.h"
+#include "tests/unit/graph_fixture.h"
+
+TestSuite(engine_cache, .fini = expect_no_leaks);
 
 static void put_numbered(kas_engine *engine, unsigned count)
 {

@@ -5,6 +5,9 @@
 #include <time.h>
 
 #include "tests/engine/engine_world.h"
+#include "tests/unit/graph_fixture.h"
+
+TestSuite(engine_changes, .fini = expect_no_leaks);
 
 static void pause_briefly(void)
 {
@@ -144,6 +147,29 @@ Test(engine_changes, a_ramp_over_passes_moves_with_them)
     seed = seed_of(engine, "a", 0);
     cr_expect_eq(seed.alpha_blend, 1);
     cr_expect_not(seed.has_alpha_target);
+    kas_engine_destroy(engine);
+}
+
+Test(engine_changes, a_ramp_that_begins_while_another_runs_starts_at_its_first_step)
+{
+    kas_engine *engine = open_engine(NULL);
+    put_kernel(engine, "twice", onnx_product(FEATURES, 2, 0));
+    create_layer(engine, "l", 2, 1, 0);
+    kas_request request = request_of(KAS_REQUEST_SET_ALPHA, "l", 0);
+    request.has_alpha = true;
+    request.alpha = 1;
+    request.ramp = (kas_ramp){.unit = KAS_RAMP_PASSES, .length = 1000};
+    load(engine, "l", 0, "twice", 0);
+    load(engine, "l", 1, "twice", 0);
+    must_call(engine, &request);
+    for (int i = 0; i < 20; ++i) /* of some of which the control plane has not heard yet */
+        ok(run_pass(engine, "l", 1, 1).status);
+    request.seed = 1;
+    request.ramp.length = 4;
+    uint64_t begins = must_call(engine, &request).generation;
+    pass_result first = run_pass(engine, "l", 1, 1);
+    ok(first.status);
+    cr_expect_eq(first.result.generation, begins + 1);
     kas_engine_destroy(engine);
 }
 

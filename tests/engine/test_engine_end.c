@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "tests/engine/engine_world.h"
+#include "tests/unit/graph_fixture.h"
+
+TestSuite(engine_end, .fini = expect_no_leaks);
 
 enum { SUBMITTED = 64, LOADS = 12, CALLERS = 3, ROUNDS = 10 };
 

@@ -102,7 +102,7 @@ static bool answer_some_make(sim *s, bool well)
     uint32_t from = sim_below(s, SIM_MAKES);
     for (uint32_t i = 0; i < SIM_MAKES; ++i) {
         sim_make *make = &s->world.makes[(from + i) % SIM_MAKES];
-        if (!make->id) continue;
+        if (!make->id || (!well && make->due > s->step)) continue;
         answer_make(s, make, well);
         return true;
     }
@@ -185,11 +185,25 @@ static void add_use(sim_pass *pass, uint32_t seed, uint64_t binding, kas_resourc
     pass->uses[pass->count++] = (sim_use){.seed = (uint16_t)seed, .binding = binding, .kernel = kernel};
 }
 
+/* One that serves, rather with kernels; NULL: there is none. */
+static sim_view *pick_view(sim *s)
+{
+    sim_view *any = NULL;
+    uint32_t from = sim_below(s, SIM_LAYERS);
+    for (uint32_t i = 0; i < SIM_LAYERS; ++i) {
+        sim_view *view = &s->world.views[(from + i) % SIM_LAYERS];
+        if (!view->shown || !view->is.serving) continue;
+        if (view->is.seed_count) return view;
+        any = view;
+    }
+    return any;
+}
+
 static bool begin_pass(sim *s)
 {
-    sim_view *view = &s->world.views[sim_below(s, SIM_LAYERS)];
+    sim_view *view = pick_view(s);
     sim_pass *pass = &s->world.passes[sim_below(s, SIM_PASSES)];
-    if (!view->shown || !view->is.serving || pass->layer_uid) return false;
+    if (!view || pass->layer_uid) return false;
     *pass = (sim_pass){.layer_uid = view->is.uid};
     for (uint32_t i = 0; i < view->is.seed_count; ++i)
         add_use(pass, view->is.seeds[i].seed, view->is.seeds[i].binding, view->is.seeds[i].kernel);
@@ -213,7 +227,7 @@ static kas_outcome outcome_of(sim *s, const sim_use *use)
     const sim_resource *kernel = &s->world.resources[use->kernel];
     if (s->world.lost[kernel->device]) return KAS_OUTCOME_DEVICE;
     if (sim_chance(s, 5)) return sim_chance(s, 50) ? KAS_OUTCOME_DEADLINE : KAS_OUTCOME_DEVICE;
-    return sim_chance(s, kernel->content == 1 ? 80 : 10) ? KAS_OUTCOME_NON_FINITE : KAS_OUTCOME_OK;
+    return sim_chance(s, kernel->content == 1 ? 95 : 10) ? KAS_OUTCOME_NON_FINITE : KAS_OUTCOME_OK;
 }
 
 static void report(sim *s, const sim_pass *pass)
@@ -305,7 +319,7 @@ static void turn_world(sim *s)
 
 void sim_world_answer(sim *s)
 {
-    uint32_t which = sim_below(s, 100);
+    uint32_t which = s->trouble && sim_chance(s, 50) ? 45 + sim_below(s, 37) : sim_below(s, 100);
     if (which < 40)
         (void)answer_some_make(s, false);
     else if (which < 45)

@@ -142,6 +142,12 @@ static void check_seed(sim *s, sim_layer *layer, uint32_t index, const kas_seed_
                 info->has_alpha_target ? "a forgotten" : "a lost");
     SIM_REQUIRE(s, info->error_count == seed->errors, "seed %u of layer %s has %u errors, but must have %u",
                 index, info->layer, info->error_count, seed->errors);
+    SIM_REQUIRE(s, info->last_error.type == seed->last_error,
+                "seed %u of layer %s has error %d, but must have %d", index, info->layer,
+                (int)info->last_error.type, (int)seed->last_error);
+    SIM_REQUIRE(s, info->health_accumulator == seed->health && info->exec_latency_us == seed->latency_us,
+                "seed %u of layer %s has health %g, but must have %g", index, info->layer,
+                (double)info->health_accumulator, (double)seed->health);
     SIM_REQUIRE(s, info->fallback_active == seed->fallback, "seed %u of layer %s: fallback_active", index,
                 info->layer);
     SIM_REQUIRE(s, info->last_update_epoch == seed->epoch,
@@ -292,6 +298,13 @@ static void check_resources(sim *s)
     SIM_REQUIRE(s, stats.entries == entries && stats.total_bytes == bytes,
                 "the cache counts %u kernels, %llu bytes; there are %u, %llu", stats.entries,
                 (unsigned long long)stats.total_bytes, entries, (unsigned long long)bytes);
+    SIM_REQUIRE(s,
+                stats.hits == s->model.hits && stats.misses == s->model.misses &&
+                    stats.evictions == s->model.evictions,
+                "the cache counts %llu hits, %llu misses, %llu evictions; there were %llu, %llu, %llu",
+                (unsigned long long)stats.hits, (unsigned long long)stats.misses,
+                (unsigned long long)stats.evictions, (unsigned long long)s->model.hits,
+                (unsigned long long)s->model.misses, (unsigned long long)s->model.evictions);
     SIM_REQUIRE(s, entries <= s->limits.cache_entries && bytes <= s->limits.cache_bytes,
                 "the cache is beyond its limits");
 }

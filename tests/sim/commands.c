@@ -24,13 +24,18 @@ static void name_layer(sim *s, kas_command *command)
         copy_text(command->layer, sizeof command->layer, "nobody");
     else
         copy_text(command->layer, sizeof command->layer, sim_layer_names[sim_below(s, SIM_LAYERS)]);
+    if (sim_layer_named(s, command->layer) < 0 && sim_chance(s, 80)) /* rather one that there is */
+        for (int i = 0; i < SIM_LAYERS; ++i)
+            if (s->model.layers[i].exists)
+                copy_text(command->layer, sizeof command->layer, sim_layer_names[i]);
 }
 
 static void name_seed(sim *s, kas_command *command)
 {
     name_layer(s, command);
-    command->seed = sim_chance(s, 2) ? SIM_SEEDS + 1 : sim_below(s, SIM_SEEDS);
     int layer = sim_layer_named(s, command->layer);
+    uint32_t seeds = layer < 0 || sim_chance(s, 2) ? SIM_SEEDS + 1 : s->model.layers[layer].num_seeds;
+    command->seed = sim_below(s, seeds);
     if (layer < 0 || command->seed >= SIM_SEEDS || !sim_chance(s, 10)) return;
     uint64_t revision = s->model.layers[layer].seeds[command->seed].revision;
     command->revision = sim_chance(s, 50) ? revision : revision + 1;
@@ -40,6 +45,9 @@ static void name_artifact(sim *s, kas_command *command)
 {
     if (sim_chance(s, 1))
         copy_text(command->artifact_id, sizeof command->artifact_id, "no artifact");
+    else if (s->trouble && sim_chance(s, 60))
+        copy_text(command->artifact_id, sizeof command->artifact_id,
+                  sim_artifact_id(sim_chance(s, 50) ? 1 : 8));
     else
         copy_text(command->artifact_id, sizeof command->artifact_id,
                   sim_artifact_id((int)sim_below(s, SIM_ARTIFACTS)));
@@ -152,7 +160,7 @@ static void fill(sim *s, kas_command *command)
         return;
     case KAS_COMMAND_SET_SERVING:
         name_layer(s, command);
-        command->set_serving.serving = sim_chance(s, 60);
+        command->set_serving.serving = sim_chance(s, 85);
         return;
     case KAS_COMMAND_LOAD:
         load(s, command);
@@ -199,13 +207,13 @@ static const struct {
     const char *name;
 } mix[] = {
     {KAS_COMMAND_CREATE_LAYER, 6, "create layer"},
-    {KAS_COMMAND_DELETE_LAYER, 1, "delete layer"},
+    {KAS_COMMAND_DELETE_LAYER, 2, "delete layer"},
     {KAS_COMMAND_SET_WEIGHTS, 4, "set weights"},
     {KAS_COMMAND_SET_SERVING, 1, "set serving"},
     {KAS_COMMAND_LOAD, 40, "load"},
     {KAS_COMMAND_UNLOAD, 5, "unload"},
     {KAS_COMMAND_RESET, 2, "reset"},
-    {KAS_COMMAND_FOSSILIZE, 5, "fossilize"},
+    {KAS_COMMAND_FOSSILIZE, 2, "fossilize"},
     {KAS_COMMAND_SET_ALPHA, 16, "set alpha"},
     {KAS_COMMAND_DROP_STAGED, 2, "drop staged"},
     {KAS_COMMAND_CANCEL_OPERATION, 3, "cancel"},

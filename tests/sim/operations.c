@@ -122,6 +122,8 @@ static void end(sim *s, uint64_t id, const kas_command *command)
     else
         SIM_REQUIRE(s, is_justified(s, operation, layer, &info, command),
                     "operation %llu fails for no reason: %s", (unsigned long long)id, info.error_detail);
+    if (seed && !kernel && !(operation->staged && cancelled) && (operation->staged || seed->load == id))
+        seed->last_error = cancelled ? KAS_ERROR_KERNEL_LOADING : info.error_type;
     if (seed && seed->staged.operation == id && id)
         end_staged(seed, kernel, cancelled);
     else if (seed && seed->load == id && kernel)

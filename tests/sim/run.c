@@ -135,7 +135,7 @@ static void pass_time(sim *s)
         s->now_ns += sim_below(s, 3000) * KAS_NS_PER_US;
     else if (sim_chance(s, 50) && wakeup_ns != KAS_NEVER && wakeup_ns > s->now_ns)
         s->now_ns = wakeup_ns;
-    else if (sim_chance(s, 25))
+    else if (sim_chance(s, s->trouble ? 8 : 25))
         s->now_ns += sim_below(s, 40) * KAS_NS_PER_S;
     tick(s);
 }
@@ -152,6 +152,7 @@ static void make_limits(sim *s)
         .parameters = 1000,
         .memory_footprint_mb = 10,
     };
+    s->trouble = sim_chance(s, 30);
     s->fail_percent = sim_chance(s, 50) ? 15 : 0;
 }
 

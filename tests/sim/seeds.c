@@ -50,6 +50,7 @@ void sim_seed_bind(sim *s, sim_layer *layer, uint32_t index, const sim_wish *wis
     seed->errors = seed->load_failures = 0;
     seed->fallback = seed->retry = false;
     seed->load = 0;
+    seed->last_error = KAS_ERROR_NONE;
     float confidence = s->world.contents[s->world.resources[kernel].content].facts.confidence;
     float alpha = wish->has_alpha ? wish->alpha : fminf(confidence * 0.6f, 0.5f);
     if (wish->ramp.unit)
@@ -106,7 +107,10 @@ void sim_seed_send_back(sim *s, sim_seed *seed, bool unexpected)
 void sim_seed_unload(sim *s, sim_seed *seed)
 {
     if (seed->state == KAS_SEED_DORMANT) return;
-    if (seed->load) s->model.operations[seed->load].may_be_cancelled = true;
+    if (seed->load) {
+        s->model.operations[seed->load].may_be_cancelled = true;
+        seed->last_error = KAS_ERROR_KERNEL_LOADING;
+    }
     unbind(s, seed);
     seed->state = KAS_SEED_DORMANT;
     seed->load = 0;
@@ -119,6 +123,11 @@ void sim_seed_reset(sim *s, sim_seed *seed)
     sim_seed_unload(s, seed);
     seed->load_failures = 0;
     seed->epoch = 0;
+    seed->last_error = KAS_ERROR_NONE;
+    seed->health = 0;
+    seed->has_health = false;
+    seed->latency_us = 0;
+    seed->recent_count = seed->recent_at = 0;
 }
 
 void sim_seed_set_alpha(sim *s, sim_seed *seed, const sim_wish *wish)
@@ -200,17 +209,44 @@ static void take_out(sim *s, sim_seed *seed)
     if (own) count_fault(s, content);
 }
 
+static kas_error_type error_of(kas_outcome outcome)
+{
+    if (outcome == KAS_OUTCOME_NON_FINITE) return KAS_ERROR_KERNEL_EXECUTION;
+    return outcome == KAS_OUTCOME_DEADLINE ? KAS_ERROR_TIMEOUT : KAS_ERROR_DEVICE_ERROR;
+}
+
+/* (1 − dead_neuron_ratio)·(1 − recent error rate), 0 of a failure; averaged with smoothing 0.1. */
+static void note_health(sim_seed *seed, const kas_pass_result *result)
+{
+    const uint32_t kept = sizeof seed->recent;
+    bool failed = result->outcome != KAS_OUTCOME_OK;
+    seed->recent[seed->recent_at] = failed;
+    seed->recent_at = (seed->recent_at + 1) % kept;
+    if (seed->recent_count < kept) ++seed->recent_count;
+    uint32_t failures = 0;
+    for (uint32_t i = 0; i < seed->recent_count; ++i)
+        failures += seed->recent[i];
+    if (!failed && result->dead_ratio < 0) return; /* not sampled */
+    float rate = (float)failures / (float)seed->recent_count;
+    float score = failed ? 0 : (1 - result->dead_ratio) * (1 - rate);
+    seed->health = seed->has_health ? seed->health + 0.1f * (score - seed->health) : score;
+    seed->has_health = true;
+}
+
 void sim_seed_note_result(sim *s, const kas_pass_result *result)
 {
     int index = sim_layer_of(s, result->layer_uid);
     if (index < 0) return;
     sim_seed *seed = &s->model.layers[index].seeds[result->seed];
     if (!seed->binding || seed->binding != result->binding) return; /* of a kernel that has gone */
+    note_health(seed, result);
+    seed->latency_us = result->latency_us;
     if (result->outcome == KAS_OUTCOME_OK) {
         seed->errors = seed->own_errors = 0;
         return;
     }
     ++seed->errors;
+    seed->last_error = error_of((kas_outcome)result->outcome);
     seed->own_errors = (uint16_t)(seed->own_errors + (result->outcome == KAS_OUTCOME_NON_FINITE));
     if (seed->state != KAS_SEED_FOSSILIZED && seed->errors >= 3) take_out(s, seed);
 }

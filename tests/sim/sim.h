@@ -4,8 +4,10 @@
  *
  * All that happens in a run follows from its seed. What is broken ends the program (sim_fail).
  *
- *     commands.c   what callers ask for          world.c   the carrier of effects and its answers
- *     model.c      what must be answered, and what must follow     checks.c  compares state, world and model
+ *     commands.c   what callers ask for
+ *     world.c      the carrier of effects; views.c: what it publishes; answers.c: what it answers
+ *     verdict.c    what must be answered; model.c, seeds.c, operations.c: what must follow
+ *     checks.c     compares state, world and model
  */
 #ifndef KAS_SIM_H
 #define KAS_SIM_H
@@ -56,6 +58,7 @@ typedef struct sim_make {
     bool uploading, known; /* known: which bytes it makes */
     uint8_t content;       /* once known */
     bool over;             /* nobody waits for its answer: it comes late */
+    uint32_t due;          /* step before which it does not answer */
 } sim_make;
 
 typedef struct sim_fold {
@@ -79,8 +82,8 @@ typedef struct sim_pass {
 typedef struct sim_view {
     bool shown;
     kas_published_layer is;
-    uint32_t steps; /* passes that have begun under it, as far as they move a ramp */
-    uint32_t told;  /* of them, told to the state */
+    uint32_t steps;                         /* passes that have begun under it, as far as they move a ramp */
+    uint32_t told;                          /* of them, told to the state */
     uint64_t last_generation, last_meaning; /* of the layer's last pass */
 } sim_view;
 
@@ -136,6 +139,12 @@ typedef struct sim_seed {
     bool from_recovery, retry;
     int64_t retry_ns;
     sim_staged staged;
+    kas_error_type last_error;
+    float health; /* accumulator; valid once has_health */
+    bool has_health;
+    uint16_t latency_us;
+    uint8_t recent[100]; /* ring of the last executions: failed */
+    uint32_t recent_count, recent_at;
     kas_lifecycle told;           /* as transitions have told it */
     uint64_t binding;             /* that passes name in their results; 0: none, or not published yet */
     uint64_t revision, signature; /* as last seen: of the interface, and of what must change it */
@@ -172,6 +181,9 @@ typedef struct sim_model {
     uint32_t fault_count[SIM_CONTENTS];
     sim_operation operations[SIM_OPERATIONS];
     uint64_t last_operation, last_order;
+    uint64_t hits, misses, evictions; /* of the cache */
+    uint64_t last_fetch;              /* make of a retry that was counted as a miss */
+    bool load_hits;                   /* whether the load at hand does */
     uint32_t epoch;
 } sim_model;
 
@@ -191,6 +203,7 @@ typedef struct sim {
     const kas_effect *reply; /* among them; NULL: none */
     kas_ticket last_ticket;
     uint32_t fail_percent; /* of commands: an allocation fails in them */
+    bool trouble;          /* many passes, and of a kernel that fails */
     sim_world world;
     sim_model model;
     char lines[SIM_TRACE_LINES][SIM_LINE_SIZE];
@@ -243,9 +256,14 @@ bool sim_world_answer_all(sim *s);                        /* everything that is 
 kas_resource sim_world_resident(const sim *s, int content, int device); /* 0: none that loads find */
 bool sim_world_in_use(const sim *s, kas_resource kernel);               /* a view or a pass has it */
 const sim_make *sim_world_make_for(const sim *s, int artifact,
-                                   int device); /* that a load waits for; NULL: none */
+                                   int device);                /* that a load waits for; NULL: none */
+bool sim_world_uploads(const sim *s, int content, int device); /* these bytes are being made */
 
-/* model.c */
+/* views.c */
+bool sim_views_have(const sim *s, kas_resource kernel);
+void sim_views_publish(sim *s); /* all that the effects name, at once; what no view has any more drains */
+
+/* model.c, verdict.c */
 void sim_model_make(sim *s);
 kas_code sim_model_verdict(sim *s,
                            const kas_command *command); /* what a caller's command must be answered with */
@@ -255,6 +273,8 @@ bool sim_model_fits(const sim *s, const sim_layer *layer, int device,
                     int content);                        /* compatible; layer NULL: a preload */
 bool sim_model_needs(const sim *s, kas_resource kernel); /* a seed, a fossil, a staged load or a pin */
 bool sim_model_pins(const sim *s, int content);
+bool sim_model_is_quarantined(const sim *s, int artifact);
+kas_code sim_model_check_change(const sim_layer *layer, uint32_t seed, kas_change change); /* of 409 */
 bool sim_seed_live(const sim_seed *seed);
 uint32_t sim_model_unready(const sim *s, uint32_t epoch); /* staged loads due by then that have no kernel */
 double sim_model_base(const sim *s, const sim_layer *layer); /* D̂ */

@@ -43,23 +43,6 @@ kas_resource sim_world_weights(sim *s)
 
 /* ---- looking ---- */
 
-static bool view_has(const sim_view *view, kas_resource kernel)
-{
-    if (!view->shown) return false;
-    for (uint32_t i = 0; i < view->is.seed_count; ++i)
-        if (view->is.seeds[i].kernel == kernel) return true;
-    for (uint32_t i = 0; i < view->is.fossil_count; ++i)
-        if (view->is.fossils[i].kernel == kernel) return true;
-    return false;
-}
-
-static bool any_view_has(const sim *s, kas_resource kernel)
-{
-    for (int i = 0; i < SIM_LAYERS; ++i)
-        if (view_has(&s->world.views[i], kernel)) return true;
-    return false;
-}
-
 static bool any_pass_has(const sim *s, kas_resource kernel)
 {
     for (int i = 0; i < SIM_PASSES; ++i) {
@@ -72,7 +55,7 @@ static bool any_pass_has(const sim *s, kas_resource kernel)
 
 bool sim_world_in_use(const sim *s, kas_resource kernel)
 {
-    return any_view_has(s, kernel) || any_pass_has(s, kernel);
+    return sim_views_have(s, kernel) || any_pass_has(s, kernel);
 }
 
 kas_resource sim_world_resident(const sim *s, int content, int device)
@@ -104,10 +87,20 @@ const sim_make *sim_world_make_for(const sim *s, int artifact, int device)
     return NULL;
 }
 
+bool sim_world_uploads(const sim *s, int content, int device)
+{
+    for (int i = 0; i < SIM_MAKES; ++i) {
+        const sim_make *make = &s->world.makes[i];
+        if (make->id && !make->over && make->uploading && make->content == content && make->device == device)
+            return true;
+    }
+    return false;
+}
+
 /* ---- makes ---- */
 
-/* Bytes are on the device, or are made for it, once. (An id whose bytes are not known yet may be fetched beside
- * another id of the same ones.) */
+/* Bytes are on the device, or are made for it, once. (An id whose bytes are not known yet may be fetched
+ * beside another id of the same ones.) */
 static void require_alone(sim *s, const sim_make *make)
 {
     SIM_REQUIRE(s, !sim_world_resident(s, make->content, make->device), "artifact %s is made again on %s",
@@ -130,6 +123,12 @@ static sim_make *free_make(sim *s)
     sim_fail(s, "the simulation is out of makes");
 }
 
+/* Most answer soon; some take long. */
+static uint32_t due(sim *s)
+{
+    return s->step + (sim_chance(s, 80) ? 0 : sim_below(s, 120));
+}
+
 static void carry_resolve(sim *s, const kas_effect *effect)
 {
     int artifact = sim_artifact_of(effect->make.artifact_id), device = sim_device_named(effect->make.device);
@@ -142,6 +141,7 @@ static void carry_resolve(sim *s, const kas_effect *effect)
     *make = (sim_make){.id = effect->make.make,
                        .artifact = (uint8_t)artifact,
                        .device = (uint8_t)device,
+                       .due = due(s),
                        .known = bound >= 0,
                        .content = (uint8_t)(bound < 0 ? 0 : bound)};
     if (!make->known) return;
@@ -158,6 +158,7 @@ static void carry_upload(sim *s, const kas_effect *effect, const kas_command *co
     SIM_REQUIRE(s, command->kind == KAS_COMMAND_RESOLVED && command->resolved.make == make->id,
                 "an upload is asked for by another command than RESOLVED");
     make->uploading = true;
+    make->due = due(s);
     make->known = true;
     make->content = s->world.registry[make->artifact];
     require_alone(s, make);
@@ -204,7 +205,10 @@ static void carry_release_kernel(sim *s, const kas_effect *effect, const kas_com
                 (unsigned long long)number);
     SIM_REQUIRE(s, !kernel->undrained, "kernel %llu is released before it is drained",
                 (unsigned long long)number);
-    if (command->kind == KAS_COMMAND_RESOLVED) require_least_recent(s, number);
+    if (command->kind == KAS_COMMAND_RESOLVED) {
+        require_least_recent(s, number);
+        ++s->model.evictions;
+    }
     kernel->owner = SIM_NOBODY;
 }
 
@@ -256,101 +260,6 @@ static void carry_fold(sim *s, const kas_effect *effect)
     sim_fail(s, "the simulation is out of folds");
 }
 
-/* ---- publications ---- */
-
-static bool same_views(const kas_published_layer *a, const kas_published_layer *b)
-{
-    if (a->serving != b->serving || a->weights != b->weights || a->folded_fossils != b->folded_fossils ||
-        a->fossil_count != b->fossil_count || a->seed_count != b->seed_count)
-        return false;
-    for (uint32_t i = 0; i < a->fossil_count; ++i)
-        if (a->fossils[i].kernel != b->fossils[i].kernel || a->fossils[i].alpha != b->fossils[i].alpha)
-            return false;
-    for (uint32_t i = 0; i < a->seed_count; ++i) {
-        const kas_published_seed *x = &a->seeds[i], *y = &b->seeds[i];
-        if (x->seed != y->seed || x->binding != y->binding || x->kernel != y->kernel || x->alpha != y->alpha || x->ramp != y->ramp ||
-            x->ramp_to != y->ramp_to || x->ramp_done != y->ramp_done)
-            return false;
-    }
-    return true;
-}
-
-/* Passes of a ramp that goes on, as far as the state has not been told of them: the new view goes on from there. */
-static uint32_t untold_steps(const sim_view *view, const kas_published_layer *before)
-{
-    uint32_t untold = view->steps - view->told, longest = 0;
-    bool goes_on = false;
-    for (uint32_t i = 0; i < view->is.seed_count; ++i) {
-        const kas_published_seed *now = &view->is.seeds[i];
-        if (!now->ramp) continue;
-        if (now->ramp_length - now->ramp_done > longest) longest = now->ramp_length - now->ramp_done;
-        for (uint32_t n = 0; n < before->seed_count; ++n) {
-            const kas_published_seed *old = &before->seeds[n];
-            goes_on |= old->ramp && old->seed == now->seed && old->binding == now->binding &&
-                       old->ramp_from == now->ramp_from && old->ramp_to == now->ramp_to &&
-                       old->ramp_length == now->ramp_length && old->ramp_curve == now->ramp_curve;
-        }
-    }
-    if (!goes_on) return 0;
-    return untold < longest ? untold : longest;
-}
-
-static void publish(sim *s, const kas_effect *effect)
-{
-    int layer = 0;
-    while (strcmp(sim_layer_names[layer], effect->layer))
-        ++layer;
-    sim_view *view = &s->world.views[layer];
-    bool had = view->shown && view->is.uid == effect->layer_uid;
-    const kas_published_layer before = view->is;
-    SIM_REQUIRE(s, kas_state_published(s->state, effect->layer_uid, &view->is),
-                "layer %s is published, which is not there", effect->layer);
-    uint32_t steps = view->steps;
-    view->shown = true;
-    view->steps = had ? untold_steps(view, &before) : 0;
-    view->told = 0;
-    if (!had) {
-        view->last_generation = view->last_meaning = 0;
-        return;
-    }
-    SIM_REQUIRE(s, view->is.generation + view->steps >= before.generation + steps, "the generation of layer %s goes back",
-                effect->layer);
-    if (!steps && same_views(&before, &view->is))
-        SIM_REQUIRE(s, view->is.generation == before.generation,
-                    "a publication of layer %s that changes nothing "
-                    "is a new generation",
-                    effect->layer);
-    if (!steps && !same_views(&before, &view->is))
-        SIM_REQUIRE(s, view->is.generation > before.generation, "layer %s changes within a generation",
-                    effect->layer);
-}
-
-static void unpublish(sim *s, const kas_effect *effect)
-{
-    for (int i = 0; i < SIM_LAYERS; ++i)
-        if (s->world.views[i].shown && s->world.views[i].is.uid == effect->layer_uid)
-            s->world.views[i].shown = false;
-}
-
-/* All of one command become visible at once; what is dropped by it drains. */
-static void carry_publications(sim *s)
-{
-    bool shown[SIM_RESOURCES];
-    for (kas_resource i = 1; i <= s->world.last_resource; ++i)
-        shown[i] = any_view_has(s, i);
-    for (size_t i = 0; i < s->effects.count; ++i) {
-        if (s->effects.items[i].kind == KAS_EFFECT_PUBLISH) publish(s, &s->effects.items[i]);
-        if (s->effects.items[i].kind == KAS_EFFECT_UNPUBLISH) unpublish(s, &s->effects.items[i]);
-    }
-    for (kas_resource i = 1; i <= s->world.last_resource; ++i) {
-        bool shows = any_view_has(s, i);
-        SIM_REQUIRE(s, !shows || s->world.resources[i].owner == SIM_STATE,
-                    "kernel %llu is published, which is gone", (unsigned long long)i);
-        if (shows) s->world.resources[i].undrained = false;
-        if (shown[i] && !shows) s->world.resources[i].undrained = true;
-    }
-}
-
 static bool is_publication(const kas_effect *effect)
 {
     return effect->kind == KAS_EFFECT_PUBLISH || effect->kind == KAS_EFFECT_UNPUBLISH;
@@ -379,6 +288,9 @@ static void carry_one(sim *s, const kas_effect *effect, const kas_command *comma
     case KAS_EFFECT_FOLD:
         carry_fold(s, effect);
         return;
+    case KAS_EFFECT_ALERT:
+        sim_trace(s, "   alert: %s", effect->error.detail);
+        return;
     default: /* what is told; checks.c looks at operations and transitions */
         return;
     }
@@ -400,7 +312,7 @@ void sim_world_carry(sim *s, const kas_command *command)
     note_answer(s, command);
     for (size_t i = 0; i < s->effects.count; ++i) {
         const kas_effect *effect = &s->effects.items[i];
-        if (is_publication(effect) && !published) carry_publications(s);
+        if (is_publication(effect) && !published) sim_views_publish(s);
         SIM_REQUIRE(s, !is_publication(effect) || !published || is_publication(effect - 1),
                     "the publications of a command are not one");
         published |= is_publication(effect);

@@ -76,6 +76,27 @@ static int random_conv(pool *p, int x)
     return conv(p->graph, x, constant_random(p->graph, weight, 1), bias, random_below(2));
 }
 
+/* An average or a maximum over windows of two, along every spatial dimension that has as many. */
+static int random_pool(pool *p, int x)
+{
+    kas_shape shape = shape_of(p->graph, x), out = shape;
+    if (shape.rank != 2 && shape.rank != 3) return x;
+    kas_node node = {.op = KAS_OP_POOL, .inputs = {x}, .input_count = 1};
+    node.window.spatial = shape.rank - 1;
+    node.window.groups = 1;
+    node.window.average = random_below(2);
+    node.window.count_padding = random_below(2);
+    for (int d = 0; d < node.window.spatial; ++d) {
+        int64_t kernel = shape.dims[1 + d] > 1 ? 2 : 1, padding = kernel > 1 ? random_below(2) : 0;
+        node.window.kernel[d] = kernel;
+        node.window.stride[d] = 1 + random_below(2);
+        node.window.dilation[d] = 1;
+        node.window.before[d] = padding;
+        out.dims[1 + d] = (shape.dims[1 + d] + padding - kernel) / node.window.stride[d] + 1;
+    }
+    return append(p->graph, node, out);
+}
+
 static int random_view(pool *p, int x)
 {
     kas_shape shape = shape_of(p->graph, x), out = shape;
@@ -173,7 +194,8 @@ static int random_node(pool *p)
     static int (*const kinds[])(pool *, int) = {
         random_unary,   random_unary,     random_binary, random_binary, random_binary,
         random_product, random_conv,      random_view,   random_view,   random_gather,
-        random_pad,     random_statistic, random_join};
+        random_pad,     random_statistic, random_join,   random_pool,
+    };
     return kinds[random_below(sizeof kinds / sizeof *kinds)](p, pick(p));
 }
 

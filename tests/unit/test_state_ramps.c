@@ -206,3 +206,19 @@ Test(state_ramps, a_staged_ramp_starts_at_the_boundary)
     cr_expect_eq(seed_of(&w, "a", 0).last_update_epoch, 1);
     world_finish(&w);
 }
+
+Test(state_ramps, a_load_that_fails_does_not_turn_back_when_alpha_moved)
+{
+    world w = world_make(NULL);
+    load_whole(&w, "a", 0, "k", 0);
+    ramp_to(&w, 0, 1, (kas_ramp){.unit = KAS_RAMP_MS, .length = 100});
+    cr_assert_eq(load(&w, "a", 0, "other", 0.5f), KAS_OK);
+    uint64_t make = asked_make(&w, KAS_EFFECT_RESOLVE);
+    cr_assert_eq(advance(&w, 3, false), KAS_OK);
+    pass_time(&w, 50 * KAS_NS_PER_MS);
+    cr_expect_eq(alpha_of(&w, 0), 0.5f, "the old kernel serves, and its ramp goes on");
+    fail_make(&w, make, KAS_NOT_FOUND, KAS_ERROR_KERNEL_LOADING);
+    cr_expect_eq(seed_of(&w, "a", 0).lifecycle_state, KAS_SEED_ACTIVE);
+    cr_expect_eq(seed_of(&w, "a", 0).last_update_epoch, 3);
+    world_finish(&w);
+}

@@ -185,3 +185,19 @@ Test(state_staging, an_epoch_alone_is_no_generation)
     cr_expect_eq(count_effects(&w, KAS_EFFECT_PUBLISH), 1, "but answers name the epoch");
     world_finish(&w);
 }
+
+Test(state_staging, what_the_request_says_is_refused_before_what_the_state_says)
+{
+    world w = world_make(NULL);
+    cr_assert_eq(advance(&w, 5, false), KAS_OK);
+    cr_expect_eq(ask(&w, KAS_COMMAND_FOSSILIZE, "a", 0), KAS_ILLEGAL_TRANSITION);
+    cr_expect_eq(stage(&w, KAS_COMMAND_FOSSILIZE, 0, NULL, 5), KAS_INVALID_ARGUMENT);
+    cr_expect_eq(stage(&w, KAS_COMMAND_FOSSILIZE, 0, NULL, 6), KAS_ILLEGAL_TRANSITION);
+    cr_assert_eq(load(&w, "a", 0, "k", 0.5f), KAS_OK);
+    cr_expect_eq(stage(&w, KAS_COMMAND_LOAD, 0, "other", 4), KAS_INVALID_ARGUMENT);
+    cr_expect_eq(stage(&w, KAS_COMMAND_LOAD, 0, "other", 6), KAS_ILLEGAL_TRANSITION);
+    cr_assert_eq(stage_weights(&w, 900, "w", 6), KAS_OK);
+    cr_expect_eq(stage_weights(&w, 901, "x", 5), KAS_INVALID_ARGUMENT);
+    cr_expect_eq(stage_weights(&w, 901, "x", 7), KAS_CONFLICT);
+    world_finish(&w);
+}

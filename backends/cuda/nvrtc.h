@@ -1,0 +1,11 @@
+/* The run-time compiler, opened when a kernel has no image that its device takes. */
+#ifndef KAS_CUDA_NVRTC_H
+#define KAS_CUDA_NVRTC_H
+
+#include "backends/cuda/cuda.h"
+
+/* Compiles a kernel from its portable source to PTX for the device; *ptx is freed with kas_free.
+ * KAS_UNSUPPORTED where NVRTC is not installed or refuses the source. Any thread. */
+kas_status kas_cuda_nvrtc_compile(const kas_cuda_device *device, kas_kernel kernel, char **ptx) KAS_MUST_USE;
+
+#endif

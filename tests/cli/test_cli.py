@@ -1,0 +1,163 @@
+"""The command line, as people and programs use it: exit codes, messages, tables, JSON, help, completion, manual page."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "http"))
+from server import BINARY, EXAMPLES, Server  # noqa: E402
+
+GOOD = os.path.join(EXAMPLES, "artifacts", "digits-good.onnx")
+IMAGES = os.path.join(EXAMPLES, "images.f32")
+
+
+def run(*arguments, url=None, **options):
+    environment = {**os.environ, "KASMINA_URL": url or "http://127.0.0.1:1"}
+    return subprocess.run([BINARY, *arguments], capture_output=True, timeout=60, env=environment, **options)
+
+
+class Local(unittest.TestCase):
+    """What needs no server."""
+
+    def fails(self, code, text, *arguments):
+        result = run(*arguments)
+        self.assertEqual(result.returncode, code, result)
+        self.assertIn(text, result.stderr.decode())
+        self.assertEqual(result.stdout, b"")
+
+    def test_usage_errors_end_with_2(self):
+        self.fails(2, "no command 'frob'", "frob")
+        self.fails(2, "kernel list", "kernel")
+        self.fails(2, "no option '--colour'", "layer", "list", "--colour", "blue")
+        self.fails(2, "--input", "layer", "create", "a", "--input", "many", "--output", "3")
+        self.fails(2, "Try 'kasmina seed load --help'", "seed", "load", "a")
+        self.fails(2, "--seeds and --kernel", "bench", "--seeds", "1")
+        self.fails(2, "sizes such as 64x10", "kernel", "inspect", GOOD, "--layer", "wide")
+
+    def test_failures_end_with_1(self):
+        self.fails(1, "127.0.0.1:1", "layer", "list")
+        self.fails(1, "/nowhere.onnx", "kernel", "inspect", "/nowhere.onnx")
+
+    def test_each_command_has_help_with_an_example(self):
+        overview = run("help").stdout.decode()
+        names = [line.strip().split("  ")[0] for line in overview.splitlines() if line.startswith("  ")]
+        self.assertGreater(len(names), 20)
+        for name in names:
+            result = run(*name.split(), "--help")
+            self.assertEqual(result.returncode, 0, name)
+            self.assertIn(f"Usage: kasmina {name}", result.stdout.decode())
+            self.assertIn("Examples:\n  ", result.stdout.decode(), name)
+
+    def test_version(self):
+        self.assertRegex(run("version").stdout.decode(), r"^kasmina \d+\.\d+\.\d+")
+
+    def test_inspect(self):
+        report = json.loads(run("kernel", "inspect", GOOD, "--json", "--layer", "64x10").stdout)
+        self.assertEqual((report["format"], report["input_shape"], report["output_shape"]), ("onnx", "[64]", "[10]"))
+        self.assertEqual([node["operator"] for node in report["nodes"]], ["linear", "linear"])
+        self.assertTrue(report["layer"]["compatible"])
+        host = [device for device in report["devices"] if device["device"] == "host:0"]
+        self.assertTrue(host and host[0]["runs"] and host[0]["launches"])
+        text = run("kernel", "inspect", GOOD).stdout.decode()
+        self.assertIn("sha256", text)
+        self.assertRegex(text, r"host:0 +yes +linear, linear")
+
+    def test_inspect_says_why_not(self):
+        result = run("kernel", "inspect", GOOD, "--layer", "64x12")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("64 to 10", result.stdout.decode())
+        with tempfile.NamedTemporaryFile(suffix=".onnx") as cut:
+            with open(GOOD, "rb") as whole:
+                cut.write(whole.read()[:500])
+            cut.flush()
+            result = run("kernel", "inspect", cut.name)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("refused, malformed", result.stderr.decode())
+
+    def test_inspect_draws(self):
+        text = run("kernel", "inspect", GOOD, "--dot").stdout.decode()
+        self.assertTrue(text.startswith("digraph kernel {") and text.endswith("}\n"))
+        self.assertEqual(text.count("shape=box"), 2)
+
+    def test_bench(self):
+        arguments = ["--seconds", "0.05", "--rows", "3", "--in", "64", "--out", "10", "--json"]
+        figures = json.loads(run("bench", *arguments, "--seeds", "2", "--kernel", GOOD).stdout)
+        self.assertGreater(figures["passes"], 0)
+        self.assertGreater(figures["p50_us"], 0)
+        self.assertEqual(figures["active_seeds"], 2)
+
+    def test_local_devices(self):
+        devices = json.loads(run("devices", "--local", "--json").stdout)
+        self.assertIn("host:0", [device["id"] for device in devices])
+
+    def test_completion(self):
+        script = run("completion").stdout.decode() + """
+            COMP_WORDS=(kasmina seed ""); COMP_CWORD=2; _kasmina; echo "${COMPREPLY[@]}"
+            COMP_WORDS=(kasmina seed load --a); COMP_CWORD=3; _kasmina; echo "${COMPREPLY[@]}"
+        """
+        result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30)
+        self.assertEqual(result.stderr, "")
+        verbs, options = result.stdout.splitlines()
+        self.assertIn("fossilize", verbs.split())
+        self.assertIn("--alpha", options.split())
+
+    def test_manual(self):
+        page = run("manual").stdout.decode()
+        self.assertTrue(page.startswith(".TH KASMINA 1"))
+        self.assertIn(".SS \"kasmina seed load", page)
+
+
+class Remote(unittest.TestCase):
+    """What speaks to a server."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def ok(self, *arguments, **options):
+        result = run(*arguments, url=self.server.url, **options)
+        self.assertEqual(result.returncode, 0, result)
+        return result.stdout
+
+    def test_a_day(self):
+        self.ok("layer", "create", "digits", "--input", "64", "--output", "10", "--weights",
+                os.path.join(EXAMPLES, "base.safetensors"))
+        self.assertRegex(self.ok("layer", "list").decode(), r"digits +64 +10")
+        self.assertIn("live", self.ok("seed", "load", "digits", "0", "digits-good", "--alpha", "0.5").decode())
+        self.assertRegex(self.ok("seed", "show", "digits").decode(), r"0 ACTIVE +digits-good +0\.5")
+        seeds = json.loads(self.ok("seed", "show", "digits", "--json"))["seeds"]
+        self.assertEqual([seed["lifecycle_state"] for seed in seeds], ["ACTIVE"] + 3 * ["DORMANT"])
+        self.ok("seed", "alpha", "digits", "0", "0.25")
+        answer = self.ok("forward", "digits", "--input", IMAGES)
+        self.assertEqual(len(answer), 1797 * 10 * 4)
+        self.ok("seed", "unload", "digits", "0", "--at-epoch", "1")
+        self.assertIn("1", self.ok("epoch").decode())
+        self.ok("epoch", "1")
+        self.assertRegex(self.ok("seed", "show", "digits").decode(), r"0 DORMANT")
+        self.assertIn("total_executions", self.ok("stats", "digits").decode())
+        self.assertIn("cache_stats", json.loads(self.ok("stats", "--json")))
+        self.assertIn("digits-good", self.ok("kernel", "list").decode())
+        self.ok("kernel", "evict", "digits-good")
+        weights = self.ok("layer", "weights", "digits", "--get", "-")
+        with open(os.path.join(EXAMPLES, "base.safetensors"), "rb") as file:
+            self.assertGreater(len(weights), len(file.read()) - 200)
+        self.assertIn("host:0", self.ok("devices").decode())
+        self.ok("layer", "delete", "digits")
+        self.assertIn("none", self.ok("layer", "list").decode())
+
+    def test_a_refusal_is_told(self):
+        result = run("seed", "show", "nobody", url=self.server.url)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("there is no layer nobody", result.stderr.decode())
+        result = run("kernel", "validate", "--file", "/dev/null", url=self.server.url)
+        self.assertEqual(result.returncode, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,8 @@
+/* A vendor's OpenCL library that does not survive being loaded. */
+#include <signal.h>
+#include <unistd.h>
+
+__attribute__((constructor)) static void crash(void)
+{
+    kill(getpid(), SIGKILL);
+}
