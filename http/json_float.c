@@ -113,8 +113,9 @@ size_t kas_json_format_float(float value, char out[KAS_JSON_FLOAT_SIZE])
 {
     double size = fabs((double)value);
     if (size == 0) {
-        memcpy(out, signbit(value) ? "-0.0" : "0.0", 5);
-        return strlen(out);
+        const char *zero = signbit(value) ? "-0.0" : "0.0";
+        memcpy(out, zero, strlen(zero) + 1);
+        return strlen(zero);
     }
     if (!(size >= 1e-5 && size < 1e13)) return write_slowly(value, out);
     int exponent = 0;
