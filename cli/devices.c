@@ -4,6 +4,7 @@
 #include "backends/core/device.h"
 #include "base/alloc.h"
 #include "cli/remote.h"
+#include "cli/selftest.h"
 #include "cli/table.h"
 
 static const cli_column columns[] = {
@@ -55,6 +56,7 @@ static int devices(const cli_arguments *arguments)
     json_t *answer = NULL, *list = NULL, *device;
     size_t index;
     int result = CLI_OK;
+    if (cli_switch(arguments, "selftest")) return cli_selftest(arguments->json);
     if (cli_switch(arguments, "local")) {
         result = list_local(&list);
         if (arguments->json) json_dumpf(list, stdout, JSON_INDENT(2)), putchar('\n');
@@ -71,7 +73,16 @@ static int devices(const cli_arguments *arguments)
     return result;
 }
 
-static const cli_option options[] = {{"local", NULL, NULL, "of this machine, without a server"}};
+static const cli_option options[] = {
+    {"local", NULL, NULL, "of this machine, without a server"},
+    {"selftest", NULL, NULL, "every operator on every device of this machine, against float64"},
+};
 const cli_command cli_devices = {
-    "devices", "", "Lists devices", "  kasmina devices\n  kasmina devices --local\n", true,
-    options,   1,  devices};
+    "devices",
+    "",
+    "Lists devices",
+    "  kasmina devices\n  kasmina devices --local\n  kasmina devices --selftest\n",
+    true,
+    options,
+    2,
+    devices};

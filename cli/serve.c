@@ -36,6 +36,10 @@ static const cli_option options[] = {
      "a connection without traffic is closed after this (60)"},
     {"header-timeout-s", "S", "KASMINA_HEADER_TIMEOUT_S",
      "a request's head must have come in after this (10)"},
+    {"token-file", "FILE", "KASMINA_TOKEN_FILE",
+     "bearer tokens that are asked for, one a line: ROLE SHA256-HEX NAME (none)"},
+    {"allow-anyone", NULL, "KASMINA_ALLOW_ANYONE",
+     "listen where others can reach it although nobody is asked for credentials (off)"},
     {"log-level", "LEVEL", "KASMINA_LOG_LEVEL", "debug, info, warning, error or critical (info)"},
 };
 
@@ -99,6 +103,8 @@ static int read_settings(const cli_arguments *arguments, serve_settings *out)
     if (!read_numbers(arguments, out)) return CLI_USAGE;
     kas_log_set_level(level);
     out->http.listen = cli_value(arguments, "listen");
+    out->http.token_file = cli_value(arguments, "token-file");
+    out->http.allow_anyone = cli_switch(arguments, "allow-anyone");
     out->engine.data_dir = cli_value(arguments, "data-dir");
     if (!out->engine.data_dir) out->engine.data_dir = "kasmina-data";
     out->engine.artifact_dir = cli_value(arguments, "artifact-dir");
@@ -136,13 +142,26 @@ static void wait_for_signal(const sigset_t *signals)
     if (sigwait(signals, &signal) == 0) kas_info("serve", "%s: stopping", strsignal(signal));
 }
 
+/* The host is always there; any other is looked for, which may load a driver. */
+static kas_status check_device(kas_engine *engine, const char *device)
+{
+    kas_device_report devices[KAS_DEVICES_MAX] = {{.size = sizeof *devices}};
+    if (strcmp(device, "host:0") == 0 || strcmp(device, "auto") == 0) return NULL;
+    size_t count = kas_engine_list_devices(engine, devices, KAS_DEVICES_MAX);
+    for (size_t i = 0; i < count; ++i)
+        if (strcmp(devices[i].id, device) == 0) return NULL;
+    return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
+                    "there is no device '%s' (kasmina devices --local lists them)", device);
+}
+
 /* Returns when a signal came and everything was answered. */
 static int serve(kas_engine *engine, const serve_settings *settings, const sigset_t *signals)
 {
     kas_http_server *server;
     kas_http_options http = settings->http;
     http.engine = engine;
-    kas_status status = kas_http_start(&http, &server);
+    kas_status status = check_device(engine, settings->engine.device);
+    if (!status) status = kas_http_start(&http, &server);
     if (status) return complain(status);
     printf("kasmina: listening on %s\n", kas_http_url(server));
     fflush(stdout);
@@ -167,7 +186,7 @@ static int run(const cli_arguments *arguments)
                     NULL); /* before any thread is made, so that only sigwait sees them */
     signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
-    kas_status status = kas_http_check_address(settings.http.listen);
+    kas_status status = kas_http_check_address(&settings.http);
     if (!status) status = kas_engine_create(&settings.engine, &engine);
     if (status) return complain(status);
     code = serve(engine, &settings, &signals);

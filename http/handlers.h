@@ -89,6 +89,11 @@ void kas_http_list_errors(kas_http_request *request);
 void kas_http_get_recovery(kas_http_request *request);
 void kas_http_list_breakers(kas_http_request *request);
 void kas_http_write_recovery(kas_json *json, const char *name, kas_engine *engine);
+void kas_http_write_error(kas_json *json, const char *name, const kas_error_record *error);
+/* events.c */
+void kas_http_get_events(kas_http_request *request);
+/* openapi.c */
+void kas_http_get_openapi(kas_http_request *request);
 /* health.c */
 void kas_http_get_health(kas_http_request *request);
 void kas_http_get_live(kas_http_request *request);

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "http/serving.h"
+#include "http/streams.h"
 
 typedef struct head { /* of one connection */
     struct head *next, **link;
@@ -13,6 +14,7 @@ typedef struct head { /* of one connection */
 } head;
 
 struct kas_http_heads {
+    kas_http_server *server;
     pthread_mutex_t lock; /* guards all below, and that no listed socket is closed */
     pthread_cond_t wake;
     head *first;
@@ -39,6 +41,7 @@ static void *watch(void *context)
         ++until.tv_sec;
         pthread_cond_timedwait(&heads->wake, &heads->lock, &until);
         shut_late(heads, kas_monotonic_ns());
+        kas_http_streams_tick(heads->server);
     }
     pthread_mutex_unlock(&heads->lock);
     return NULL;
@@ -48,6 +51,7 @@ kas_status kas_http_heads_start(kas_http_server *server)
 {
     kas_http_heads *heads = kas_calloc(1, sizeof *heads);
     if (!heads) return kas_out_of_memory();
+    heads->server = server;
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

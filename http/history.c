@@ -5,9 +5,9 @@
 #include "http/problems.h"
 #include "http/respond.h"
 
-static void write_error(kas_json *json, const kas_error_record *error)
+void kas_http_write_error(kas_json *json, const char *name, const kas_error_record *error)
 {
-    kas_json_open(json, NULL, '{');
+    kas_json_open(json, name, '{');
     kas_json_time(json, "at", error->at_ns);
     kas_json_text(json, "error_type", kas_error_type_name(error->type));
     kas_json_text(json, "component", error->component);
@@ -41,7 +41,7 @@ void kas_http_list_errors(kas_http_request *request)
     kas_json_open(&json, NULL, '{');
     kas_json_open(&json, "errors", '[');
     for (size_t i = 0; i < count; ++i)
-        write_error(&json, &errors[i]);
+        kas_http_write_error(&json, NULL, &errors[i]);
     kas_json_close(&json, ']');
     kas_json_real(&json, "error_rate_5min", stats.error_rate_5min);
     kas_json_close(&json, '}');

@@ -11,8 +11,9 @@ enum { NO_OVERRIDE = -1 };
 typedef struct infer_reader {
     kas_json_scan scan;
     kas_infer *out;
-    bool has_outputs, output_says; /* the output itself says whether it is binary */
-    float alphas[KAS_MAX_SEEDS];   /* NO_OVERRIDE: none */
+    bool has_datatype, has_outputs;
+    bool output_says;            /* the output itself says whether it is binary */
+    float alphas[KAS_MAX_SEEDS]; /* NO_OVERRIDE: none */
 } infer_reader;
 
 typedef kas_status (*take_member)(infer_reader *reader, const char *name, size_t length);
@@ -156,6 +157,7 @@ static kas_status read_datatype(infer_reader *reader)
     const char *text;
     size_t length;
     KAS_TRY(read_text(reader, "datatype", &text, &length));
+    reader->has_datatype = true;
     if (is_named(text, length, "FP32")) return NULL;
     return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "inference input 'input' is FP32, not %.*s",
                     length > 16 ? 16 : (int)length, text);
@@ -189,6 +191,8 @@ static kas_status read_input(infer_reader *reader)
         return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "an inference input must have a 'name'");
     if (!reader->out->input.rank)
         return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "inference input 'input' must have a 'shape'");
+    if (!reader->has_datatype)
+        return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "inference input 'input' must have a 'datatype', FP32");
     if (reader->out->binary && reader->out->input.count)
         return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
                         "inference input 'input' has both 'data' and 'binary_data_size'");

@@ -108,9 +108,37 @@ static kas_status convert(const kas_json_scan *scan, const char *end, double *ou
     return NULL;
 }
 
+/* The usual number, read in one go: a few digits, perhaps a point, no exponent, and no end of the text in
+ * sight. False: look again, slowly. */
+static bool scan_plainly(kas_json_scan *scan, double *out)
+{
+    const char *at = scan->at, *end = scan->end;
+    bool negative = at < end && *at == '-';
+    at += negative;
+    const char *first = at, *point = NULL;
+    uint64_t mantissa = 0;
+    for (; at < end; ++at) {
+        unsigned digit = (unsigned)(*at - '0');
+        if (digit <= 9)
+            mantissa = mantissa * 10 + digit;
+        else if (*at == '.' && !point && at > first)
+            point = at;
+        else
+            break;
+    }
+    size_t digits = (size_t)(at - first) - (point != NULL), fraction = point ? (size_t)(at - point) - 1 : 0;
+    if (at == end || digits == 0 || digits > EXACT_DIGITS || (point && fraction == 0)) return false;
+    if (*at == 'e' || *at == 'E' || (*first == '0' && digits - fraction > 1)) return false;
+    double value = (double)mantissa / powers[fraction];
+    *out = negative ? -value : value;
+    scan->at = at;
+    return true;
+}
+
 kas_status kas_json_scan_number(kas_json_scan *scan, double *out)
 {
     kas_json_peek(scan);
+    if (scan_plainly(scan, out)) return NULL;
     const char *end = number_end(scan->at, scan->end);
     if (!end) return kas_json_malformed(scan, "a number");
     KAS_TRY(convert(scan, end, out));

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "http/json_float.h"
 #include "http/json_scan.h"
 
 enum { TEXT_MAX = 1 << 30, FIRST_CAPACITY = 1024, NUMBER_SIZE = 40 };
@@ -115,16 +116,14 @@ void kas_json_real(kas_json *json, const char *name, double value)
 
 void kas_json_float(kas_json *json, const char *name, float value)
 {
-    char text[NUMBER_SIZE];
+    char text[KAS_JSON_FLOAT_SIZE];
     if (!isfinite(value)) {
         kas_json_null(json, name);
         return;
     }
-    for (int digits = 6; digits <= 9; ++digits) {
-        snprintf(text, sizeof text, "%.*g", digits, (double)value);
-        if (strtof(text, NULL) == value) break;
-    }
-    put_real(json, name, text, sizeof text);
+    size_t length = kas_json_format_float(value, text);
+    begin(json, name);
+    kas_text_append(&json->text, text, length);
 }
 
 static const char *escape_of(unsigned char byte, char out[8])

@@ -45,7 +45,7 @@ static kas_status split(const char *text, char host[HOST_SIZE], uint16_t *port)
 }
 
 /* Names are not looked up, but for the one that everybody means the same by. */
-static kas_status parse(const char *text, socket_address *out)
+static kas_status parse(const char *text, bool anyone, socket_address *out)
 {
     char host[HOST_SIZE];
     uint16_t port;
@@ -64,18 +64,23 @@ static kas_status parse(const char *text, socket_address *out)
     } else {
         return not_an_address(text);
     }
-    if (loopback) return NULL;
+    if (loopback || anyone) return NULL;
     return kas_fail(
         KAS_INVALID_ARGUMENT, CALLER,
-        "%s can be reached by others, and this server asks nobody for credentials; listen on 127.0.0.1 or "
-        "[::1], and put a proxy that does before it",
+        "%s can be reached by others, and nobody is asked for credentials: give --token-file FILE, listen on "
+        "127.0.0.1 or [::1], or say --allow-anyone",
         text);
 }
 
-kas_status kas_http_check_address(const char *listen_address)
+static bool is_for_anyone(const kas_http_options *options)
+{
+    return options->token_file || options->allow_anyone;
+}
+
+kas_status kas_http_check_address(const kas_http_options *options)
 {
     socket_address address;
-    return listen_address ? parse(listen_address, &address) : NULL;
+    return options->listen ? parse(options->listen, is_for_anyone(options), &address) : NULL;
 }
 
 static socklen_t size_of(const socket_address *address)
@@ -107,10 +112,11 @@ static kas_status bind_to(int listener, const socket_address *address, const cha
     return NULL;
 }
 
-kas_status kas_http_listen(const char *text, int *out, char *url, size_t url_size)
+kas_status kas_http_listen(const kas_http_options *options, int *out, char *url, size_t url_size)
 {
+    const char *text = options->listen;
     socket_address address;
-    KAS_TRY(parse(text, &address));
+    KAS_TRY(parse(text, is_for_anyone(options), &address));
     int listener = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (listener < 0) return kas_fail_os(errno, "making a socket");
     kas_status status = bind_to(listener, &address, text);

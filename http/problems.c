@@ -334,7 +334,7 @@ void kas_http_respond_problem(kas_http_request *request)
         respond_bare(request);
         return;
     }
-    kas_http_respond_json(request, problems[fault->problem].status, &json);
+    kas_http_respond_json_as(request, problems[fault->problem].status, "application/problem+json", &json);
 }
 
 /* ---- operations --------------------------------------------------------------------------------------- */

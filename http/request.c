@@ -1,5 +1,6 @@
 #include "http/request.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@ enum { FIRST_BODY_BYTES = 1 << 20 };
 
 /* A body that is not wanted is still received, so that the client reads the answer and not a broken
  * connection; but not beyond this many bytes. */
-static const unsigned long long discard_max_bytes = 1ull << 30;
+static const unsigned long long discard_max_bytes = 8 << 20;
 
 const char *kas_http_header(const kas_http_request *request, const char *name)
 {
@@ -67,8 +68,9 @@ static void name_request(kas_http_request *request)
 static kas_http_request *begin(kas_http_server *server, struct MHD_Connection *connection, const char *path,
                                const char *method)
 {
-    kas_http_request *request = kas_calloc(1, sizeof *request);
+    kas_http_request *request = kas_alloc(sizeof *request);
     if (!request) return NULL;
+    memset(request, 0, offsetof(kas_http_request, fault.detail)); /* the texts behind it are large */
     request->server = server;
     request->engine = server->engine;
     request->connection = connection;
@@ -116,24 +118,29 @@ static void drop_body(kas_http_request *request)
     request->discard_body = true;
 }
 
-static void receive(kas_http_request *request, const char *bytes, size_t size)
+/* MHD_NO: the connection is closed, since no answer can be given before the body's end. */
+static enum MHD_Result receive(kas_http_request *request, const char *bytes, size_t size)
 {
     kas_http_body *body = &request->body;
     atomic_fetch_add_explicit(&request->server->counts.received_bytes, size, memory_order_relaxed);
-    if (request->discard_body) return;
+    if (request->discard_body) {
+        request->discarded += size;
+        return request->discarded <= discard_max_bytes ? MHD_YES : MHD_NO;
+    }
     if (size > body->limit - body->size) {
         kas_http_refuse(request, KAS_PROBLEM_TOO_LARGE,
                         "the body has more than the %zu bytes that are the limit here", body->limit);
         drop_body(request);
-        return;
+        return MHD_YES;
     }
     if (!grow_body(request, body->size + size)) {
         kas_http_fail(request, kas_out_of_memory());
         drop_body(request);
-        return;
+        return MHD_YES;
     }
     memcpy(body->bytes + body->size, bytes, size);
     body->size += size;
+    return MHD_YES;
 }
 
 static void unpack(kas_http_request *request)
@@ -184,7 +191,8 @@ static enum MHD_Result on_head(kas_http_request *request)
     kas_http_route_request(request);
     if (!request->fault.problem) return MHD_YES;
     request->discard_body = true;
-    if (expect || declared_length(request) > discard_max_bytes) return run(request, NULL);
+    if (expect || request->ambiguous || declared_length(request) > discard_max_bytes)
+        return run(request, NULL); /* the connection ends with the answer */
     return MHD_YES;
 }
 
@@ -209,9 +217,9 @@ enum MHD_Result kas_http_on_request(void *server, struct MHD_Connection *connect
         return request ? on_head(request) : MHD_NO;
     }
     if (*upload_size) {
-        receive(request, upload, *upload_size);
+        enum MHD_Result received = receive(request, upload, *upload_size);
         *upload_size = 0;
-        return MHD_YES;
+        return received;
     }
     if (request->answered) return MHD_YES;
     if (!request->counted) return on_complete(request);

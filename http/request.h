@@ -57,15 +57,15 @@ typedef enum kas_http_problem {
 
 typedef struct kas_http_fault { /* why a request is refused; static storage but for `detail` */
     kas_http_problem problem;   /* KAS_PROBLEM_NONE: it is not */
-    char detail[KAS_HTTP_DETAIL_SIZE];
-    const char *reason;     /* a short stable word, or NULL */
-    const char *error_type; /* the engine's classification, or NULL */
-    const char *state;      /* the seed's, or NULL */
+    const char *reason;         /* a short stable word, or NULL */
+    const char *error_type;     /* the engine's classification, or NULL */
+    const char *state;          /* the seed's, or NULL */
     const char
         *allowed[KAS_ALLOWED_MAX]; /* what it allows, or NULLs; of a refused method see `allowed_methods` */
     uint32_t allowed_methods;      /* kas_http_method bits; 0: not about methods */
     const kas_epoch_failure *unready; /* loads that hold an epoch up; the request's reply owns them */
     uint32_t unready_count;
+    char detail[KAS_HTTP_DETAIL_SIZE]; /* last: a new request does not clear it */
 } kas_http_fault;
 
 /* ---- routes ------------------------------------------------------------------------------------------- */
@@ -84,7 +84,17 @@ typedef enum kas_http_media { /* bits */
                               KAS_MEDIA_OCTETS = 2,
                               KAS_MEDIA_HTML = 4,
                               KAS_MEDIA_TEXT = 8,
+                              KAS_MEDIA_EVENTS = 16,
+                              KAS_MEDIA_YAML = 32,
 } kas_http_media;
+
+/* What a client may do; each contains those before it. */
+typedef enum kas_http_role {
+    KAS_ROLE_READ = 0,
+    KAS_ROLE_INFER,
+    KAS_ROLE_OPERATE,
+    KAS_ROLE_ADMIN,
+} kas_http_role;
 
 /* What the ids of a path name: it must exist before anything else is looked at. */
 typedef enum kas_http_resource {
@@ -119,6 +129,8 @@ typedef struct kas_http_route {
     bool any_type;      /* whatever Content-Type says: the body is what `accepts` names */
     bool tensor;        /* a JSON body is left to the handler: too large for a tree */
     uint8_t limit;      /* kas_http_limit */
+    uint8_t role;       /* kas_http_role that it needs */
+    bool open;          /* to everybody, without credentials */
 } kas_http_route;
 
 /* ---- the request -------------------------------------------------------------------------------------- */
@@ -142,16 +154,20 @@ struct kas_http_request {
     char request_id[KAS_HTTP_ID_SIZE];
     char trace_id[KAS_HTTP_TRACE_SIZE];
 
+    kas_http_role role; /* of its credentials */
+    const char *client; /* whose they are; NULL: none were asked for. The server's */
+
     uint8_t media;  /* kas_http_media of the body */
     uint8_t answer; /* what the client accepts of what the route produces; bits */
     kas_http_body body;
     bool discard_body; /* the answer is known already: what comes is dropped */
+    bool ambiguous;    /* where the body ends is told in two ways */
+    size_t discarded;  /* bytes */
     json_t *json;      /* the body of a JSON route; owned */
 
     kas_http_step next; /* to run when the connection is resumed */
     bool counted;       /* as in progress */
     bool answered;
-    kas_http_fault fault;
 
     /* what the engine answered */
     kas_status status;          /* owned */
@@ -162,9 +178,11 @@ struct kas_http_request {
     void *work;                      /* a handler's own memory over suspensions; freed with kas_free */
     void (*work_finish)(void *work); /* called before, unless NULL */
 
-    char headers[KAS_HTTP_HEADER_TEXT]; /* "Name\0value\0…" */
     size_t headers_size;
     unsigned http_status; /* as answered; 0: not yet */
+
+    kas_http_fault fault;               /* what follows its detail is not cleared in a new request */
+    char headers[KAS_HTTP_HEADER_TEXT]; /* "Name\0value\0…" */
 };
 
 /* The handlers of libmicrohttpd. */

@@ -89,6 +89,12 @@ void kas_http_respond_bytes(kas_http_request *request, unsigned status, const ch
 
 void kas_http_respond_json(kas_http_request *request, unsigned status, kas_json *json)
 {
+    kas_http_respond_json_as(request, status, "application/json", json);
+}
+
+void kas_http_respond_json_as(kas_http_request *request, unsigned status, const char *media_type,
+                              kas_json *json)
+{
     if (json->text.failed) {
         kas_json_finish(json);
         kas_http_fail(request, kas_out_of_memory());
@@ -98,8 +104,7 @@ void kas_http_respond_json(kas_http_request *request, unsigned status, kas_json 
     size_t length = json->text.length;
     json->text.bytes = NULL;
     kas_json_finish(json);
-    kas_http_respond_bytes(request, status, status < 400 ? "application/json" : "application/problem+json",
-                           bytes, length);
+    kas_http_respond_bytes(request, status, media_type, bytes, length);
 }
 
 void kas_http_respond_static(kas_http_request *request, unsigned status, const char *media_type,
@@ -110,6 +115,15 @@ void kas_http_respond_static(kas_http_request *request, unsigned status, const c
     struct MHD_Response *response =
         MHD_create_response_from_buffer(size, (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
     queue(request, status, media_type, response, size);
+}
+
+void kas_http_respond_stream(kas_http_request *request, unsigned status, const char *media_type,
+                             struct MHD_Response *response)
+{
+    queue(request, status, media_type, response, 0);
+    if (!request->counted) return;
+    request->counted = false;
+    atomic_fetch_sub_explicit(&request->server->answering, 1, memory_order_acq_rel);
 }
 
 void kas_http_respond_empty(kas_http_request *request, unsigned status)

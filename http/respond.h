@@ -14,9 +14,15 @@ void kas_http_respond_bytes(kas_http_request *request, unsigned status, const ch
                             size_t size);
 /* Takes the text; when writing it failed, memory was out and the answer says so. */
 void kas_http_respond_json(kas_http_request *request, unsigned status, kas_json *json);
+void kas_http_respond_json_as(kas_http_request *request, unsigned status, const char *media_type,
+                              kas_json *json);
 void kas_http_respond_static(kas_http_request *request, unsigned status, const char *media_type,
                              const char *text);
 void kas_http_respond_empty(kas_http_request *request, unsigned status);
+
+/* Takes the response (NULL: memory was out); what of it is still to be sent holds no stopping server up. */
+void kas_http_respond_stream(kas_http_request *request, unsigned status, const char *media_type,
+                             struct MHD_Response *response);
 
 /* Location: PREFIX followed by the escaped id and suffix. */
 void kas_http_add_location(kas_http_request *request, const char *prefix, const char *id);

@@ -7,6 +7,7 @@
 #include "http/problems.h"
 #include "http/respond.h"
 #include "http/serving.h"
+#include "http/tokens.h"
 
 static const char *const method_names[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
 
@@ -103,6 +104,8 @@ static const struct {
     {KAS_MEDIA_OCTETS, "application/octet-stream", "application/*"},
     {KAS_MEDIA_HTML, "text/html", "text/*"},
     {KAS_MEDIA_TEXT, "text/plain", "text/*"},
+    {KAS_MEDIA_EVENTS, "text/event-stream", "text/*"},
+    {KAS_MEDIA_YAML, "application/yaml", "application/*"},
 };
 
 static bool is_refused(const char *item, size_t length) /* q=0 */
@@ -163,10 +166,36 @@ static void check_body(kas_http_request *request, const kas_http_route *route)
     request->media = (uint8_t)media;
 }
 
+static enum MHD_Result count_length(void *count, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    (void)kind;
+    (void)value;
+    if (strcasecmp(name, "Content-Length") == 0 || strcasecmp(name, "Transfer-Encoding") == 0)
+        ++*(unsigned *)count;
+    return MHD_YES;
+}
+
+/* Two lengths, or a length beside chunks: another server on the way may see the end elsewhere (RFC
+ * 9112, 6.3).
+ */
+static bool has_one_length(kas_http_request *request)
+{
+    unsigned count = 0;
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_length, &count);
+    if (count < 2) return true;
+    kas_http_refuse(request, KAS_PROBLEM_MALFORMED, "the head says twice how long the body is");
+    request->ambiguous = true;
+    kas_http_add_header(request, "Connection", "close");
+    return false;
+}
+
 void kas_http_route_request(kas_http_request *request)
 {
     uint32_t wanted = method_bit(request->method), methods;
+    if (!has_one_length(request)) return;
     const kas_http_route *route = find(request, wanted, &methods);
+    if (!(route && route->open) && !kas_http_is_known(request)) return;
+    if (route && route->method == wanted && !kas_http_is_allowed(request, (kas_http_role)route->role)) return;
     if (!route) {
         kas_http_refuse(request, KAS_PROBLEM_NOT_FOUND,
                         "there is nothing at this path; GET /v1 says what this server is");

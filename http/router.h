@@ -8,8 +8,8 @@
 extern const kas_http_route kas_http_routes[];
 extern const size_t kas_http_route_count;
 
-/* Judges the head: sets route, params, media, answer and the body's limit, or refuses. In this order: 404 of
- * the path, 405, 413, 415, 406. */
+/* Judges the head: sets route, params, media, answer and the body's limit, or refuses. In this order: 401,
+ * 403, 404 of the path, 405, 413, 415, 406. */
 void kas_http_route_request(kas_http_request *request);
 
 /* Matches an escaped path with a pattern; ids are unescaped into params. An id that is too long is cut at a

@@ -15,9 +15,12 @@
 #include "http/listen.h"
 #include "http/request.h"
 #include "http/serving.h"
+#include "http/streams.h"
+#include "http/tokens.h"
 
 enum {
     POOL_MARGIN = 4096, /* of a connection's memory, beside the head: what is parsed, and the answer's head */
+    ARRIVING_MS = 3000, /* for requests that are still coming in when the server stops */
     LAST_ANSWERS_MS = 5000, /* beyond the grace: for answers that the engine owes */
 };
 
@@ -72,6 +75,7 @@ static kas_status start_daemon(kas_http_server *server)
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)(options->header_bytes + POOL_MARGIN), NULL},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)kas_http_on_completed, server},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)kas_http_heads_on_connection, server},
+        {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL}, /* a Host is required */
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_escaped, NULL},
         {pool ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, pool, NULL},
         {MHD_OPTION_END, 0, NULL},
@@ -89,8 +93,11 @@ static kas_status begin(kas_http_server *server)
     KAS_TRY(kas_random_bytes(&prefix, sizeof prefix));
     snprintf(server->id_prefix, sizeof server->id_prefix, "%016llx", (unsigned long long)prefix);
     atomic_init(&server->next_id, 1);
-    KAS_TRY(kas_http_listen(server->options.listen, &server->listener, server->url, sizeof server->url));
+    KAS_TRY(kas_http_listen(&server->options, &server->listener, server->url, sizeof server->url));
+    if (server->options.token_file)
+        KAS_TRY(kas_http_tokens_read(server->options.token_file, &server->tokens));
     KAS_TRY(kas_http_answers_create(&server->answers));
+    KAS_TRY(kas_http_streams_create(server));
     KAS_TRY(kas_http_heads_start(server));
     return start_daemon(server);
 }
@@ -98,7 +105,9 @@ static kas_status begin(kas_http_server *server)
 static void release(kas_http_server *server)
 {
     kas_http_heads_stop(server);
+    kas_http_streams_destroy(server);
     kas_http_answers_destroy(server->answers);
+    kas_http_tokens_destroy(server->tokens);
     if (server->listener >= 0) close(server->listener);
     pthread_mutex_destroy(&server->lock);
     kas_free(server);
@@ -130,6 +139,7 @@ const char *kas_http_url(const kas_http_server *server)
 
 /* ---- stopping ----------------------------------------------------------------------------------------- */
 
+/* False when the time is over. */
 static bool becomes_zero(const _Atomic uint64_t *count, int64_t deadline_ns)
 {
     while (atomic_load_explicit(count, memory_order_acquire) != 0) {
@@ -139,15 +149,18 @@ static bool becomes_zero(const _Atomic uint64_t *count, int64_t deadline_ns)
     return true;
 }
 
-/* Waits only for requests that are complete: a client that is still sending is not waited for. What the
- * engine still owes must be given back before the daemon can stop, since a suspended connection cannot be
+/* Waits for requests that are complete, and a little for those whose client is still sending. What the engine
+ * still owes must be given back before the daemon can stop, since a suspended connection cannot be
  * closed. */
 kas_status kas_http_stop(kas_http_server *server, int64_t grace_ns)
 {
     if (!server) return NULL;
     int64_t deadline_ns = kas_monotonic_ns() + grace_ns;
     kas_http_end_waits(server);
+    kas_http_streams_end(server);
     MHD_quiesce_daemon(server->daemon);
+    int64_t arriving_ns = grace_ns < ARRIVING_MS * KAS_NS_PER_MS ? grace_ns : ARRIVING_MS * KAS_NS_PER_MS;
+    becomes_zero(&server->counts.in_progress, kas_monotonic_ns() + arriving_ns);
     if (!becomes_zero(&server->answering, deadline_ns))
         kas_warning("http", "%llu requests were not answered before the server stopped",
                     (unsigned long long)atomic_load(&server->answering));

@@ -6,6 +6,7 @@
 #define KAS_HTTP_SERVER_H
 
 #include <kasmina/kasmina.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -15,6 +16,8 @@ typedef struct kas_http_server kas_http_server;
 typedef struct kas_http_options { /* zero: the default */
     kas_engine *engine;
     const char *listen;        /* "ADDRESS:PORT"; "127.0.0.1:8080". Port 0: a free one */
+    const char *token_file;    /* bearer tokens (tokens.h); NULL: nobody is asked for credentials */
+    bool allow_anyone;         /* may listen without them where others can reach it */
     uint32_t threads;          /* that serve; number of cores */
     uint32_t max_connections;  /* 10,000 */
     uint32_t idle_timeout_s;   /* 60: a connection without traffic is closed */
@@ -26,8 +29,9 @@ typedef struct kas_http_options { /* zero: the default */
     size_t artifact_bytes;     /* 256 MiB: of an uploaded artifact */
 } kas_http_options;
 
-/* KAS_INVALID_ARGUMENT: not an address, or one that others can reach. Binds nothing. NULL: the default. */
-kas_status kas_http_check_address(const char *listen) KAS_MUST_USE;
+/* KAS_INVALID_ARGUMENT: `listen` is not an address, or one that others can reach while nobody is asked for
+ * credentials. Binds nothing. */
+kas_status kas_http_check_address(const kas_http_options *options) KAS_MUST_USE;
 
 /* KAS_INVALID_ARGUMENT as above. KAS_IO: the address cannot be listened on. */
 kas_status kas_http_start(const kas_http_options *options, kas_http_server **out) KAS_MUST_USE;

@@ -35,6 +35,8 @@ struct kas_http_server {
     pthread_mutex_t lock; /* guards `waits` */
     struct kas_http_wait *waits;
     struct kas_http_heads *heads;
+    struct kas_http_tokens *tokens;   /* NULL: nobody is asked for credentials */
+    struct kas_http_streams *streams; /* of events */
     struct kas_http_answers *answers; /* under their Idempotency-Keys */
 };
 

@@ -178,6 +178,8 @@ typedef struct kas_slot {
 typedef struct kas_submission {
     kas_list *list;
     kas_slot slots[KAS_SLOT_COUNT]; /* those that the list's launches name */
+    bool apart; /* it and its neighbours that are apart too write nothing that another of them reads or writes: a
+                   device may run them at the same time */
 } kas_submission;
 
 enum { KAS_SUBMISSIONS_MAX = 160 }; /* between two waits */

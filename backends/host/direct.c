@@ -7,9 +7,8 @@
 #include "backends/host/host.h"
 #include "base/clock.h"
 
-#define WORK_WORTH_HELPERS 1.2e6 /* multiply-adds; as in pool.c */
-#define WORK_WORTH_A_LOOK  5e6   /* at the clock */
-enum { LOOKS_MAX = 8 };          /* and no more than these, however long it takes */
+#define WORK_WORTH_A_LOOK 5e6 /* multiply-adds that are worth a look at the clock */
+enum { LOOKS_MAX = 8 };       /* and no more than these, however long it takes */
 
 typedef struct host_list {
     kas_list base;
@@ -84,7 +83,7 @@ bool kas_host_run_directly(kas_queue *queue, const kas_list *list, void *const *
             (char *)slots[self->bindings[i].slot] + self->bindings[i].offset_bytes;
     task.rows = rows;
     self->plan(&task, threads);
-    if (threads > 1 && task.work >= WORK_WORTH_HELPERS) return false;
+    if (threads > 1 && task.work >= 2 * KAS_HOST_WORK_PER_THREAD) return false;
     if (!run_until(&task, deadline_ns))
         *outcome = kas_fail(KAS_DEADLINE, KERNEL, "\"%s\": the deadline passed", list->label);
     return true;

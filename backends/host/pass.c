@@ -5,6 +5,7 @@
 enum {
     LEAST_ROWS = 6,       /* of a thread: with fewer, tiles leave multipliers idle */
     RANGE_ROWS = 32,      /* that a range has where each thread can have several */
+    CLOSE_NS = 20000,     /* from the end of a pass to the beginning of one that follows close upon it */
     RANGES_PER_THREAD = 4 /* at most; so that a late helper costs little */
 };
 /* Multiply-adds from which on meeting after each launch costs nothing, and reading all weights for each range
@@ -65,6 +66,46 @@ static size_t stretch_length(kas_host_step *steps, size_t count, unsigned thread
     return length > 1 && *work < LARGE_WORK ? length : 0;
 }
 
+/* ---- by submissions that are apart ---- */
+
+static bool ends_submission(const kas_host_step *step)
+{
+    return step->launch + 1 == step->list->count;
+}
+
+typedef struct division {
+    const kas_host_step *steps;
+    size_t count, submissions, parts;
+} division;
+
+/* Part p is every submission from p · submissions / parts on, up to the next part's. */
+static void run_submissions(const kas_host_task *task, size_t begin, size_t end)
+{
+    const division *d = task->args;
+    size_t first = begin * d->submissions / d->parts, last = end * d->submissions / d->parts, submission = 0;
+    for (const kas_host_step *step = d->steps; step < d->steps + d->count; ++step) {
+        if (submission >= first && submission < last) {
+            kas_host_task own = step->task;
+            step->plan(&own, 1);
+            own.run(&own, 0, own.parts);
+        }
+        submission += ends_submission(step);
+    }
+}
+
+static division divide(kas_host_step *steps, size_t count, unsigned threads, double *work)
+{
+    division d = {.steps = steps};
+    *work = 0.0;
+    for (; threads > 1 && d.count < count && steps[d.count].apart; ++d.count) {
+        steps[d.count].plan(&steps[d.count].task, 1);
+        *work += steps[d.count].task.work;
+        d.submissions += ends_submission(&steps[d.count]);
+    }
+    d.parts = d.submissions < threads ? d.submissions : threads;
+    return d;
+}
+
 /* ---- accounts ---- */
 
 /* When the oldest submission that has not completed began. */
@@ -72,11 +113,6 @@ typedef struct account {
     kas_progress *progress;
     int64_t since_ns;
 } account;
-
-static bool ends_submission(const kas_host_step *step)
-{
-    return step->launch + 1 == step->list->count;
-}
 
 /* What steps took together belongs to their submissions in proportion to their work. */
 static void settle(account *a, const kas_host_step *steps, size_t count)
@@ -103,27 +139,50 @@ static kas_status passed(const kas_host_step *step)
                     step->list->label, step->launch + 1, step->list->count);
 }
 
+/* Each of the two makes one task of the next steps and says of how many; 0: it is not to be had or not worth
+ * it. */
+static size_t by_ranges(kas_host_step *steps, size_t count, unsigned threads, stretch *s,
+                        kas_host_task *whole)
+{
+    *s = (stretch){.steps = steps, .rows = steps->task.rows};
+    s->count = stretch_length(steps, count, threads, &whole->work);
+    s->range_rows = rows_of_range(s->rows, threads);
+    whole->run = run_ranges;
+    whole->args = s;
+    whole->parts = (s->rows + s->range_rows - 1) / s->range_rows;
+    return s->count;
+}
+
+static size_t by_submissions(kas_host_step *steps, size_t count, unsigned threads, division *d,
+                             kas_host_task *whole)
+{
+    *d = divide(steps, count, threads, &whole->work);
+    whole->run = run_submissions;
+    whole->args = d;
+    whole->parts = d->parts;
+    return d->submissions > 1 && whole->work < LARGE_WORK ? d->count : 0;
+}
+
 /* Runs the next steps and says how many; 0: the deadline has passed. */
 static size_t advance(kas_host_pool *pool, kas_host_job *job, kas_host_step *steps, size_t count,
                       int64_t deadline_ns)
 {
     unsigned threads = kas_host_pool_threads(pool);
-    stretch s = {.steps = steps, .rows = steps->task.rows};
-    kas_host_task whole = {.run = run_ranges, .args = &s};
-    s.count = stretch_length(steps, count, threads, &whole.work);
-    if (s.count == 0) {
-        steps->plan(&steps->task, threads);
-        return kas_host_pool_run(pool, job, &steps->task, deadline_ns) ? 1 : 0;
-    }
-    s.range_rows = rows_of_range(s.rows, threads);
-    whole.parts = (s.rows + s.range_rows - 1) / s.range_rows;
-    return kas_host_pool_run(pool, job, &whole, deadline_ns) ? s.count : 0;
+    stretch s;
+    division d;
+    kas_host_task whole;
+    size_t together = by_ranges(steps, count, threads, &s, &whole);
+    if (together == 0) together = by_submissions(steps, count, threads, &d, &whole);
+    if (together > 0) return kas_host_pool_run(pool, job, &whole, deadline_ns) ? together : 0;
+    steps->plan(&steps->task, threads);
+    return kas_host_pool_run(pool, job, &steps->task, deadline_ns) ? 1 : 0;
 }
 
 kas_status kas_host_pass_run(kas_host_pool *pool, kas_host_job *job, kas_host_step *steps, size_t count,
                              int64_t deadline_ns, kas_progress *progress)
 {
     account a = {.progress = progress, .since_ns = kas_monotonic_ns()};
+    job->follows = a.since_ns - job->ended_ns < CLOSE_NS;
     for (size_t unsettled = 0, at = 0; at < count;) {
         size_t ran = advance(pool, job, &steps[at], count - at, deadline_ns);
         if (ran == 0) return passed(&steps[at]);
@@ -132,5 +191,6 @@ kas_status kas_host_pass_run(kas_host_pool *pool, kas_host_job *job, kas_host_st
         settle(&a, &steps[unsettled], at - unsettled);
         unsettled = at;
     }
+    job->ended_ns = a.since_ns;
     return NULL;
 }

@@ -1,9 +1,11 @@
 /* The launches that run between two waits, spread over threads.
  *
- * Where a stretch of launches can be run on a range of rows, and rows are many, each thread takes ranges of rows through
- * the whole stretch: threads meet once, and what a launch hands to the next stays in a processor's own cache. Elsewhere
- * threads share each launch in turn. What launches of one list share is laid out in rows of one size (kas_list_create),
- * so ranges do not meet; different lists lay one workspace out in different ways, so a stretch ends between them. */
+ * Where a stretch of launches can be run on a range of rows, and rows are many, each thread takes ranges of
+ * rows through the whole stretch: threads meet once, and what a launch hands to the next stays in a
+ * processor's own cache. Where rows are few, submissions that are apart are divided among the threads: each
+ * reads weights that stay in its processor's cache from pass to pass. Elsewhere threads share each launch in
+ * turn. What launches of one list share is laid out in rows of one size (kas_list_create), so ranges do not
+ * meet; different lists lay one workspace out in different ways, so a stretch ends between them. */
 #ifndef KAS_HOST_PASS_H
 #define KAS_HOST_PASS_H
 
@@ -17,7 +19,8 @@ typedef struct kas_host_step {
     const kas_list *list;
     uint32_t launch;  /* in the list */
     const void *work; /* KAS_SLOT_WORK of its submission; NULL: the list has none */
-    bool by_rows;    /* it may be run on a range of rows */
+    bool by_rows;     /* it may be run on a range of rows */
+    bool apart;       /* kas_submission.apart */
 } kas_host_step;
 
 /* Runs steps in order, all of them for the same rows, and adds submissions that have completed to *progress.

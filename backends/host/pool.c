@@ -15,8 +15,8 @@ enum {
     CHUNKS_PER_THREAD = 8, /* so that the last one to finish is not far behind */
     CHUNKS_PER_DEADLINE = 64 /* looks at the clock in a launch that one thread runs */
 };
-#define WORK_PER_THREAD 600e3 /* multiply-adds that are worth another thread */
-#define CALLER_SLEEPS   0x80000000u
+#define WORK_TO_WAKE  20e6 /* multiply-adds that are worth waking a helper, come what may */
+#define CALLER_SLEEPS 0x80000000u
 
 /* A helper's life: IDLE ⇄ SLEEPING; a caller that wants it makes it CLAIMED, leaves the job and makes it
  * CALLED; the helper makes that BUSY, or the caller, to call it off, IDLE again. Only the helper itself goes
@@ -123,6 +123,7 @@ static bool claim(const kas_host_pool *pool, helper *h, kas_host_job *job)
 {
     uint32_t state = atomic_load_explicit(&h->state, memory_order_relaxed);
     if (state != IDLE && state != SLEEPING) return false;
+    if (state == SLEEPING && !job->follows && job->task->work < WORK_TO_WAKE) return false;
     if (!atomic_compare_exchange_strong(&h->state, &state, CLAIMED)) return false;
     h->job = job;
     if (state == SLEEPING) keep_off_this_processor(pool, h);
@@ -186,7 +187,7 @@ static unsigned helpers_worth(const kas_host_pool *pool, const kas_host_task *ta
 {
     unsigned most = pool->threads - 1;
     if (most > task->parts - 1) most = (unsigned)(task->parts - 1);
-    double worth = task->work / WORK_PER_THREAD - 1.0;
+    double worth = task->work / KAS_HOST_WORK_PER_THREAD - 1.0;
     if (worth < 1.0) return 0;
     return worth < (double)most ? (unsigned)worth : most;
 }

@@ -6,8 +6,8 @@
  * every sum in a register: for each k, PANEL / VEC_FLOATS loads, and for each row one broadcast and as many
  * multiply-adds. Heights 1 … TILE_ROWS are all instances of one function; rows are spread evenly over tiles,
  * so that 32 rows are 11 + 11 + 10 and not 12 + 12 + 8. One to three rows have too few sums to keep the
- * multipliers busy: they take several panels at once. For long rows the depth is cut into blocks whose inputs
- * stay in the first-level cache; sums wait in Y.
+ * multipliers busy: they take several panels at once. For long rows the depth is cut into blocks; sums wait
+ * in Y.
  *
  * Bits: a result is always x₀w₀, + x₁w₁, …, one at a time in ascending k, then + b, whatever the height, the
  * panels taken at once, the depth block or the thread. A sum kept in Y comes back as it was. */
@@ -19,9 +19,10 @@
 
 enum {
     HEIGHT_MAX = 12,     /* of any instruction set's tiles */
-    DEPTH = 512,         /* inputs of a block */
+    DEPTH = 1024,        /* inputs of a block: a row group's stay near while it passes over the panels */
     AHEAD = 8,           /* steps of the depth between fetching weights and using them */
-    PART_PANELS = 8,     /* panels of a part: their weights of one block stay in the second-level cache */
+    PART_PANELS = 4,     /* panels of a part: their weights of one block stay in the second-level cache */
+    READING_ROWS = 4,    /* that take as long as fewer, which wait for their weights */
     PARTS_PER_THREAD = 4 /* so that a late helper costs little */
 };
 
@@ -183,10 +184,14 @@ static const uint *coefficients_of(const product *p, size_t row)
 static void activate_rows(const product *p, size_t row, size_t rows, size_t column, size_t columns)
 {
     const struct linear_args *args = p->args;
-    size_t ldy = (size_t)args->ldy, lines = columns == ldy ? 1 : rows;
-    for (size_t i = 0; i < lines; ++i)
-        PACKED(activate_row)
-        (p->y + (row + i) * ldy + column, columns * (rows / lines), args->act, args->act_a, args->act_b);
+    size_t ldy = (size_t)args->ldy;
+    if (columns == ldy) {
+        columns *= rows;
+        rows = 1;
+    }
+    float *y = p->y + row * ldy + column;
+    for (size_t i = 0; i < rows; ++i, y += ldy)
+        PACKED(activate_row)(y, columns, args->act, args->act_a, args->act_b);
 }
 
 static void blend_outputs(const product *p, size_t row, size_t column, size_t columns)
@@ -311,5 +316,5 @@ void PACKED(plan_product)(kas_host_task *task, unsigned threads)
     task->part_rows = part_rows;
     task->part_panels = part_panels;
     task->parts = divide_up(rows, part_rows) * divide_up(panels, part_panels);
-    task->work = (double)rows * (double)args->k * (double)args->n;
+    task->work = (double)(rows < READING_ROWS ? READING_ROWS : rows) * (double)args->k * (double)args->n;
 }

@@ -145,6 +145,7 @@ static void make_step(const kas_host_device *device, const kas_submission *submi
     kas_host_plan *plan = device->isa->plans[launch->kernel];
     step->plan = plan ? plan : kas_host_plan_groups;
     step->by_rows = plan != NULL;
+    step->apart = submission->apart;
     step->list = submission->list;
     step->launch = i;
     step->work = submission->list->slots >> KAS_SLOT_WORK & 1

@@ -85,7 +85,7 @@ struct kas_onnx_op {
 extern const kas_onnx_op kas_onnx_ops_product[], kas_onnx_ops_elementwise[], kas_onnx_ops_activation[],
     kas_onnx_ops_norm[], kas_onnx_ops_shape[], kas_onnx_ops_index[], kas_onnx_ops_constant[],
     kas_onnx_ops_pool[], kas_onnx_ops_reduce[], kas_onnx_ops_attention[], kas_onnx_ops_quantise[],
-    kas_onnx_ops_control[], kas_onnx_ops_cast[], kas_onnx_ops_layout[];
+    kas_onnx_ops_control[], kas_onnx_ops_cast[], kas_onnx_ops_layout[], kas_onnx_ops_pad[];
 
 /* ---- onnx_call.c: what a node says
  * -------------------------------------------------------------------------- */
@@ -219,6 +219,9 @@ kas_status kas_onnx_transpose(kas_onnx_reader *reader, kas_onnx_value *x, const 
 /* x[…, begin : begin + size·step : step, …] along one axis. onnx_ops_index.c */
 kas_status kas_onnx_slice(kas_onnx_reader *reader, kas_onnx_value *x, int axis, int64_t begin, int64_t step,
                           int64_t size, kas_onnx_value **out) KAS_MUST_USE;
+/* Along one axis, with as many elements as there are indices, each in range. onnx_ops_index.c */
+kas_status kas_onnx_gather(kas_onnx_reader *reader, kas_onnx_value *x, int axis, const int32_t *indices,
+                           size_t count, kas_onnx_value **out) KAS_MUST_USE;
 /* The last two axes of a by those of b. onnx_ops_product.c */
 kas_status kas_onnx_matmul(kas_onnx_reader *reader, kas_onnx_value *a, kas_onnx_value *b,
                            kas_onnx_value **out) KAS_MUST_USE;

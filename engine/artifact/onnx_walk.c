@@ -109,7 +109,7 @@ static const kas_onnx_op *find_op(kas_span name)
         kas_onnx_ops_product, kas_onnx_ops_elementwise, kas_onnx_ops_activation, kas_onnx_ops_norm,
         kas_onnx_ops_shape,   kas_onnx_ops_index,       kas_onnx_ops_constant,   kas_onnx_ops_pool,
         kas_onnx_ops_reduce,  kas_onnx_ops_attention,   kas_onnx_ops_quantise,   kas_onnx_ops_control,
-        kas_onnx_ops_cast,    kas_onnx_ops_layout,
+        kas_onnx_ops_cast,    kas_onnx_ops_layout,      kas_onnx_ops_pad,
     };
     for (size_t t = 0; t < sizeof tables / sizeof *tables; ++t)
         for (const kas_onnx_op *op = tables[t]; op->name; ++op)

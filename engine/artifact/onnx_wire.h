@@ -1,5 +1,6 @@
-/* Protocol Buffers' wire format, read in place: nothing is copied, nothing recurses, and every length is checked
- * against what is really there. Fields that a message's reader does not know are skipped, as the format wants it. */
+/* Protocol Buffers' wire format, read in place: nothing is copied, nothing recurses, and every length is
+ * checked against what is really there. Fields that a message's reader does not know are skipped, as the
+ * format wants it. */
 #ifndef KAS_ONNX_WIRE_H
 #define KAS_ONNX_WIRE_H
 
@@ -41,8 +42,8 @@ kas_status kas_wire_expect(const kas_wire_field *field, kas_wire_type type, cons
 /* How many fields of this number a message has, wherever they stand. */
 kas_status kas_wire_count(const uint8_t *file, kas_span message, uint32_t number, size_t *out) KAS_MUST_USE;
 
-/* Reads values of a repeated scalar, packed or not, one after the other. Start with {0}, hand it each field of the
- * number in turn, and take values while there are some. */
+/* Reads values of a repeated scalar, packed or not, one after the other. Start with {0}, hand it each field
+ * of the number in turn, and take values while there are some. */
 typedef struct kas_wire_values {
     kas_wire_type type; /* of one value */
     kas_wire rest;
@@ -50,8 +51,8 @@ typedef struct kas_wire_values {
     uint64_t value;
 } kas_wire_values;
 
-kas_status kas_wire_values_of(const uint8_t *file, const kas_wire_field *field, kas_wire_type type, const char *name,
-                              kas_wire_values *out) KAS_MUST_USE;
+kas_status kas_wire_values_of(const uint8_t *file, const kas_wire_field *field, kas_wire_type type,
+                              const char *name, kas_wire_values *out) KAS_MUST_USE;
 kas_status kas_wire_values_next(kas_wire_values *values, uint64_t *out, bool *more) KAS_MUST_USE;
 
 #endif

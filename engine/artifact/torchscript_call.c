@@ -342,11 +342,24 @@ kas_status kas_script_give_first(kas_script_call *call)
     return NULL;
 }
 
+/* The unknown width, a part of it, or a multiple. */
+static bool is_unknown(int64_t size)
+{
+    const int64_t unknown = KAS_SCRIPT_UNKNOWN_WIDTH;
+    return size >= unknown / KAS_SCRIPT_UNKNOWN_PARTS && (unknown % size == 0 || size % unknown == 0);
+}
+
+kas_status kas_script_show_size(kas_script_reader *reader, int64_t unknown, int64_t size)
+{
+    const int64_t whole = KAS_SCRIPT_UNKNOWN_WIDTH;
+    if (reader->is_width_known || !is_unknown(unknown) || size < 1 || is_unknown(size)) return NULL;
+    if (unknown > whole && size % (unknown / whole)) return NULL;
+    if (__builtin_mul_overflow(size, whole, &size)) return NULL;
+    reader->width = size / unknown;
+    return kas_out_of_memory(); /* any failure would do: this one needs no memory, and nobody reads it */
+}
+
 kas_status kas_script_show_width(kas_script_reader *reader, const kas_onnx_value *x, int axis, int64_t size)
 {
-    const int64_t unknown = KAS_SCRIPT_UNKNOWN_WIDTH, least = unknown / KAS_SCRIPT_UNKNOWN_PARTS;
-    if (reader->is_width_known || axis < 0 || size < 1 || size >= least) return NULL;
-    if (x->dims[axis] < least || unknown % x->dims[axis]) return NULL;
-    reader->width = size * (unknown / x->dims[axis]);
-    return kas_out_of_memory(); /* any failure would do: this one needs no memory, and nobody reads it */
+    return axis < 0 ? NULL : kas_script_show_size(reader, x->dims[axis], size);
 }

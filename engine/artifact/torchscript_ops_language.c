@@ -157,6 +157,8 @@ static kas_status call_append(kas_script_call *call)
 {
     if (call->arguments[0]->kind != KAS_SCRIPT_VALUE_LIST)
         return kas_refuse(KAS_REASON_UNSUPPORTED, "to %s", kas_script_kind_name(call->arguments[0]->kind));
+    if (call->arguments[0]->list->is_state)
+        return kas_refuse(KAS_REASON_UNSUPPORTED, "it changes a list of the module's own");
     KAS_TRY(kas_script_list_append(call->reader, call->arguments[0]->list, *call->arguments[1]));
     return kas_script_give_first(call);
 }

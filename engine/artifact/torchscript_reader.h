@@ -68,6 +68,7 @@ typedef struct kas_script_value {
 typedef struct kas_script_list {
     kas_script_value *items;
     size_t count, capacity;
+    bool is_state; /* a copy of what the module holds: not to be changed */
 } kas_script_list;
 
 typedef struct kas_script_unit kas_script_unit;     /* a parsed file; torchscript_lookup.c */
@@ -231,8 +232,10 @@ kas_status kas_script_give_first(kas_script_call *call) KAS_MUST_USE;
 /* Refuses a `dtype` other than None and float32. */
 kas_status kas_script_check_dtype(const kas_script_call *call, int index) KAS_MUST_USE;
 
-/* The call shows that this axis of x has `size` elements: ends the evaluation if it is the unknown width, or
- * a part of it. */
+/* The call shows that what is `unknown` is in truth `size`: ends the evaluation if it is the unknown width,
+ * or a part of it. */
+kas_status kas_script_show_size(kas_script_reader *reader, int64_t unknown, int64_t size) KAS_MUST_USE;
+/* The same of an axis of x; −1: of none. */
 kas_status kas_script_show_width(kas_script_reader *reader, const kas_onnx_value *x, int axis,
                                  int64_t size) KAS_MUST_USE;
 

@@ -86,6 +86,7 @@ static kas_status list_of_pickle(kas_script_reader *reader, const char *folder, 
     if (reader->depth_left == 0) return kas_refuse(KAS_REASON_LIMIT, "a list is nested too deep");
     KAS_TRY(kas_script_list_new(reader, is_tuple ? KAS_SCRIPT_VALUE_TUPLE : KAS_SCRIPT_VALUE_LIST,
                                 value->items.count, out));
+    out->list->is_state = true;
     for (size_t i = 0; i < value->items.count; ++i) {
         kas_script_value item;
         KAS_TRY(kas_script_spend(reader, 1));

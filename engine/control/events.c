@@ -70,11 +70,17 @@ void kas_events_listen(kas_events *events, void (*wake)(void *user), void *user)
     pthread_mutex_unlock(&events->listener_lock);
 }
 
-void kas_events_tell(kas_events *events)
+uint64_t kas_events_last(kas_events *events)
 {
     pthread_mutex_lock(&events->lock);
     uint64_t last = events->last;
     pthread_mutex_unlock(&events->lock);
+    return last;
+}
+
+void kas_events_tell(kas_events *events)
+{
+    uint64_t last = kas_events_last(events);
     if (last == events->told) return;
     events->told = last;
     pthread_mutex_lock(&events->listener_lock);

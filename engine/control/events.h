@@ -23,6 +23,7 @@ void kas_events_finish(kas_events *events);
  * gap. */
 void kas_events_push(kas_events *events, const kas_event *event);
 size_t kas_events_list(kas_events *events, uint64_t after, kas_event *out, size_t capacity, uint64_t *missed);
+uint64_t kas_events_last(kas_events *events);
 void kas_events_listen(kas_events *events, void (*wake)(void *user), void *user);
 void kas_events_tell(kas_events *events); /* control thread: wakes the listener if there are new ones */
 

@@ -166,6 +166,11 @@ size_t kas_engine_events(kas_engine *engine, uint64_t after, kas_event *out, siz
     return kas_events_list(&engine->events, after, out, capacity, missed);
 }
 
+uint64_t kas_engine_last_event(kas_engine *engine)
+{
+    return kas_events_last(&engine->events);
+}
+
 void kas_engine_on_events(kas_engine *engine, void (*wake)(void *user), void *user)
 {
     kas_events_listen(&engine->events, wake, user);

@@ -196,6 +196,9 @@ static void put_seed(const kas_batch *batch, uint32_t at, uint32_t i)
     const kas_arena_layout *layout = &batch->plan->layout;
     kas_submission *submission = put(batch, at, batch->plan->seeds[i].list, (int)i);
     submission->slots[KAS_SLOT_Y] = at_arena(batch, layout->blend + i * layout->blend_stride);
+    submission->apart = layout->apart;
+    if (layout->apart)
+        submission->slots[KAS_SLOT_WORK] = at_arena(batch, layout->work + i * layout->work_stride);
 }
 
 /* The base's output goes to the caller where nothing comes after it. */

@@ -3,7 +3,7 @@
 #include "engine/exec/plan.h"
 
 /* Bounds on what one context holds for a plan, whatever its shape: rows are reduced until they are met. */
-enum { ARENA_BYTES_MAX = 32 << 20, STAGING_BYTES_MAX = 1 << 20 };
+enum { ARENA_BYTES_MAX = 32 << 20, STAGING_BYTES_MAX = 1 << 20, WORK_APART_BYTES_MAX = 4 << 20 };
 
 static uint32_t min_rows(uint32_t a, uint32_t b)
 {
@@ -116,7 +116,9 @@ kas_status kas_plan_lay_out(kas_plan *plan, uint32_t rows_limit)
     layout->fossil_blend = reserve(&end, plan->fossil_count > 0 ? output_bytes : 0);
     layout->base[0] = reserve(&end, composed ? output_bytes : 0);
     layout->base[1] = reserve(&end, plan->fossil_count > 0 ? output_bytes : 0);
-    layout->work = reserve(&end, largest_work(plan));
+    size_t work = largest_work(plan);
+    layout->apart = plan->seed_count > 1 && work <= WORK_APART_BYTES_MAX / plan->seed_count;
+    layout->work = reserve_many(&end, layout->apart ? plan->seed_count : 1, work, &layout->work_stride);
     layout->total_bytes = end.bytes;
     if (end.overflown)
         return kas_fail(KAS_TOO_LARGE, ENGINE,

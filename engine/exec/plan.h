@@ -44,7 +44,8 @@ typedef struct kas_arena_layout {
     size_t blend, blend_stride; /* contributions' outputs */
     size_t fossil_blend;        /* the output of one fossil */
     size_t base[2];             /* the base's output, before and after a fossil in turn */
-    size_t work;                /* of the segment that runs */
+    size_t work, work_stride;   /* of the segment that runs; of each contribution, where they are apart */
+    bool apart; /* contributions have workspaces of their own: they may run at the same time */
     size_t total_bytes;
 } kas_arena_layout;
 

@@ -121,7 +121,8 @@ static void replace_root(kas_publication *publication, kas_root *root)
 {
     kas_root *old = atomic_load_explicit(&publication->root, memory_order_relaxed);
     root->sequence = old->sequence + 1;
-    atomic_store(&publication->sequence, root->sequence); /* first: who still reads the old number has the old root */
+    atomic_store(&publication->sequence,
+                 root->sequence); /* first: who still reads the old number has the old root */
     atomic_store(&publication->root, root);
     old->next_retired = publication->retired_roots;
     publication->retired_roots = old;

@@ -28,8 +28,8 @@ typedef struct kas_alpha_override {
 } kas_alpha_override;
 
 /* Input [..., input_size], output [..., output_size], the same leading dimensions, whose product is the number of rows
- * (0 is fine). Today both are dense float32 in host memory; another view is KAS_UNSUPPORTED. Input and output must not
- * overlap. The memory, the name and the overrides stay the caller's and must stay valid until the pass has ended. */
+ * (0 is fine). Today both are dense float32 in host memory, aligned for it; another view is KAS_UNSUPPORTED. Input
+ * and output must not overlap. The memory, the name and the overrides stay the caller's and must stay valid until the pass has ended. */
 typedef struct kas_forward_request {
     size_t size;
     const char *layer;

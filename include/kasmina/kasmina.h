@@ -340,6 +340,7 @@ typedef struct kas_event {
  * between `after` and the first returned are gone. */
 KAS_API size_t kas_engine_events(kas_engine *engine, uint64_t after, kas_event *out, size_t capacity,
                                  uint64_t *missed);
+KAS_API uint64_t kas_engine_last_event(kas_engine *engine); /* sequence of the newest; 0: there was none yet */
 /* Called on the control thread after new events; must not block. One listener; NULL removes it (and waits until a
  * running call has returned). */
 KAS_API void kas_engine_on_events(kas_engine *engine, void (*wake)(void *user), void *user);

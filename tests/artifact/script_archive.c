@@ -115,6 +115,9 @@ static void make_state(pickle *state)
     RAW(state, "\x89");
     text(state, "scale");
     RAW(state, "G\x3f\xe0\0\0\0\0\0\0");
+    text(state, "sizes");
+    RAW(state, "](K\x03K\x04"
+               "e");
     for (size_t i = 0; i < sizeof tensors / sizeof *tensors; ++i) {
         text(state, tensors[i].name);
         tensor(state, "ctorch\nFloatStorage\n", tensors[i].key, tensors[i].rows, tensors[i].columns);

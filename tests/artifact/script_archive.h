@@ -1,10 +1,10 @@
 /* A small TorchScript archive around code that a test or the fuzzer gives.
  *
  * The code is the file code/__torch__.py. The root is an object of its class Kernel, with the attributes
- * training (False) and scale (0.5), the tensors weight [3, 12], bias [3], square [4, 4], gain [12], mean
- * [12], variance [12] (positive), and child, an object of the class __torch__.parts.Child with a tensor gain
- * [12], whose code is always the same. CONSTANTS.c0 is a double of rank 0, CONSTANTS.c1 a float32 tensor
- * [12]. expect.py knows the values, too. */
+ * training (False), scale (0.5) and sizes ([3, 4]), the tensors weight [3, 12], bias [3], square [4, 4], gain
+ * [12], mean [12], variance [12] (positive), and child, an object of the class __torch__.parts.Child with a
+ * tensor gain [12], whose code is always the same. CONSTANTS.c0 is a double of rank 0, CONSTANTS.c1 a float32
+ * tensor [12]. expect.py knows the values, too. */
 #ifndef KAS_TESTS_SCRIPT_ARCHIVE_H
 #define KAS_TESTS_SCRIPT_ARCHIVE_H
 

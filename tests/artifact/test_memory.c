@@ -114,6 +114,30 @@ Test(artifact_memory, safetensors)
 {
     check("safetensors/layer-33-17-mixed.safetensors", decode_kernel, 5);
 }
+Test(artifact_memory, torchsave)
+{
+    check("torchsave/ir-linear-64-10.pt", decode_kernel, 10);
+}
+Test(artifact_memory, torchsave_with_opaque_objects)
+{
+    check("torchsave/ir-linear-with-compiled-module.pt", decode_kernel, 10);
+}
+Test(artifact_memory, torchsave_convolution)
+{
+    check("torchsave/ir-conv.pt", decode_kernel, 15);
+}
+Test(artifact_memory, torchsave_refused)
+{
+    check("hostile/pickle-weight-is-text.pt", decode_kernel, 3);
+}
+Test(artifact_memory, zip_inflating)
+{
+    check("hostile/zip-inflate-short.pt", decode_kernel, 3);
+}
+Test(artifact_memory, layer_torchsave)
+{
+    check("torchsave/state-checkpoint.pt", decode_layer, 3);
+}
 Test(artifact_memory, layer)
 {
     check("digits/base.safetensors", decode_layer, 3);

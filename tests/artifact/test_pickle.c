@@ -4,8 +4,11 @@
 
 #include "base/alloc.h"
 #include "engine/artifact/pickle.h"
+#include "tests/unit/graph_fixture.h"
 
-TestSuite(pickle);
+static void end_test(void);
+
+TestSuite(pickle, .fini = end_test);
 
 enum { ARENA_BYTES = 8 << 20 };
 
@@ -51,15 +54,16 @@ static void expect_refused(const char *body, size_t size, kas_pickle_policy poli
 #define REFUSED_CLOSED(body, reason, says)                                                                   \
     expect_refused(body, sizeof(body) - 1, KAS_PICKLE_CLOSED, reason, says)
 
-static void finish(void)
+static void end_test(void)
 {
     kas_arena_finish(&arena);
+    expect_no_leaks();
 }
 
 /* ---- values
  * ------------------------------------------------------------------------------------------------- */
 
-Test(pickle, integers_of_every_width, .fini = finish)
+Test(pickle, integers_of_every_width)
 {
     cr_expect_eq(VALUE("K\xff")->integer, 255);
     cr_expect_eq(VALUE("M\xff\xff")->integer, 65535);
@@ -73,7 +77,7 @@ Test(pickle, integers_of_every_width, .fini = finish)
     cr_expect_eq(VALUE("\x8b\x01\x00\x00\x00\x80")->integer, -128);
 }
 
-Test(pickle, scalars_and_texts, .fini = finish)
+Test(pickle, scalars_and_texts)
 {
     cr_expect_eq(VALUE("N")->kind, KAS_PICKLE_NONE);
     cr_expect(VALUE("\x88")->boolean);
@@ -84,7 +88,7 @@ Test(pickle, scalars_and_texts, .fini = finish)
     cr_expect_eq(VALUE("C\x01\xff")->kind, KAS_PICKLE_BYTES);
 }
 
-Test(pickle, containers, .fini = finish)
+Test(pickle, containers)
 {
     const kas_pickle_value *tuple = VALUE("K\1K\2K\3\x87");
     cr_assert_eq(tuple->kind, KAS_PICKLE_TUPLE);
@@ -97,7 +101,7 @@ Test(pickle, containers, .fini = finish)
     cr_expect_eq(VALUE("(K\1t")->items.count, 1);
 }
 
-Test(pickle, the_last_of_two_equal_keys_counts, .fini = finish)
+Test(pickle, the_last_of_two_equal_keys_counts)
 {
     const kas_pickle_value *dict = VALUE("}(\x8c\1aK\1\x8c\1bK\2\x8c\1aK\3u");
     cr_expect_eq(kas_pickle_get(dict, "a")->integer, 3);
@@ -107,7 +111,7 @@ Test(pickle, the_last_of_two_equal_keys_counts, .fini = finish)
     cr_expect_null(kas_pickle_get(kas_pickle_get(dict, "a"), "a"));
 }
 
-Test(pickle, what_was_memoised_is_shared, .fini = finish)
+Test(pickle, what_was_memoised_is_shared)
 {
     const kas_pickle_value *tuple = VALUE("]q\5h\5\x86");
     cr_expect_eq(tuple->items.at[0], tuple->items.at[1]);
@@ -117,7 +121,7 @@ Test(pickle, what_was_memoised_is_shared, .fini = finish)
     cr_expect_eq(tuple->items.at[0], tuple->items.at[1]);
 }
 
-Test(pickle, an_ordered_dict_keeps_no_attributes, .fini = finish)
+Test(pickle, an_ordered_dict_keeps_no_attributes)
 {
     const kas_pickle_value *dict = VALUE("ccollections\nOrderedDict\n)R(\x8c\1aK\1u}\x8c\1xK\2sb");
     cr_assert_eq(dict->kind, KAS_PICKLE_DICT);
@@ -128,7 +132,7 @@ Test(pickle, an_ordered_dict_keeps_no_attributes, .fini = finish)
 /* ---- what is not built
  * -------------------------------------------------------------------------------------- */
 
-Test(pickle, an_object_is_only_named, .fini = finish)
+Test(pickle, an_object_is_only_named)
 {
     char text[KAS_PICKLE_DESCRIBED];
     const kas_pickle_value *object = VALUE("cos\nsystem\n\x8c\4evil\x85R}\x8c\1a]sb(K\1K\2u");
@@ -141,7 +145,7 @@ Test(pickle, an_object_is_only_named, .fini = finish)
                      "an opaque object, what os.system would return");
 }
 
-Test(pickle, torchscript_objects_keep_their_attributes, .fini = finish)
+Test(pickle, torchscript_objects_keep_their_attributes)
 {
     static const char body[] = "c__torch__.m\nM\n)\x81}\x8c\1aK\7sb";
     const kas_pickle_value *object;
@@ -172,7 +176,7 @@ Test(pickle, torchscript_cycles_through_objects)
 #define V3                      "ctorch._utils\n_rebuild_tensor_v3\n("
 #define REST                    "\x89}tR"
 
-Test(pickle, a_tensor_is_a_view, .fini = finish)
+Test(pickle, a_tensor_is_a_view)
 {
     const kas_pickle_value *value = VALUE(V2 STORAGE("HalfStorage", "K\x0c") "K\1K\2K\3\x86K\4K\1\x86" REST);
     cr_assert_eq(value->kind, KAS_PICKLE_TENSOR);
@@ -186,14 +190,14 @@ Test(pickle, a_tensor_is_a_view, .fini = finish)
     cr_expect(kas_span_is(tensor->storage->key, "0"));
 }
 
-Test(pickle, a_parameter_is_its_tensor, .fini = finish)
+Test(pickle, a_parameter_is_its_tensor)
 {
     const kas_pickle_value *value = VALUE("ctorch._utils\n_rebuild_parameter\n(" V2 STORAGE(
         "FloatStorage", "K\2") "K\0K\2\x85K\1\x85" REST "\x88}tR");
     cr_expect_eq(value->kind, KAS_PICKLE_TENSOR);
 }
 
-Test(pickle, a_tensor_whose_type_is_a_global, .fini = finish)
+Test(pickle, a_tensor_whose_type_is_a_global)
 {
     const kas_pickle_value *value =
         VALUE(V3 "(\x8c\7storagectorch.storage\nUntypedStorage\n\x8c\0010\x8c\3cpuK\x08tQ"
@@ -303,7 +307,9 @@ Test(pickle, containers_that_hold_themselves)
     REFUSED("]q\0h\0a", "malformed", "a list holds itself");
     REFUSED("}q\0\x8c\1ah\0s", "malformed", "a dict holds itself");
     REFUSED("]q\0h\0\x85\x85q\1ah\1\x85", "malformed", "the stack holds 2");
-    REFUSED("]q\0h\0\x85\x85" "a", "malformed", "holds itself");
+    REFUSED("]q\0h\0\x85\x85"
+            "a",
+            "malformed", "holds itself");
 }
 
 static void nest(size_t depth, bool expected)
@@ -318,14 +324,14 @@ static void nest(size_t depth, bool expected)
     kas_status_free(status);
 }
 
-Test(pickle, nesting_is_limited, .fini = finish)
+Test(pickle, nesting_is_limited)
 {
     nest(KAS_PICKLE_MAX_DEPTH, true);
     nest(KAS_PICKLE_MAX_DEPTH + 1, false);
 }
 
 /* What was seen by a short way counts with the depth that it has by the long one. */
-Test(pickle, depth_is_that_of_the_longest_way, .fini = finish)
+Test(pickle, depth_is_that_of_the_longest_way)
 {
     char body[512] = ")";
     size_t size = 1;
@@ -345,7 +351,7 @@ Test(pickle, depth_is_that_of_the_longest_way, .fini = finish)
     kas_status_free(status);
 }
 
-Test(pickle, a_tree_of_exponentially_many_paths, .fini = finish)
+Test(pickle, a_tree_of_exponentially_many_paths)
 {
     char body[512] = ")";
     size_t size = 1;

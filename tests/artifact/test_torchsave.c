@@ -8,8 +8,9 @@
 #include "base/alloc.h"
 #include "engine/artifact/artifact.h"
 #include "tests/artifact/torch_build.h"
+#include "tests/unit/graph_fixture.h"
 
-TestSuite(torchsave);
+TestSuite(torchsave, .fini = expect_no_leaks);
 
 static void expect_refused(kas_status status, const char *reason, const char *says)
 {

@@ -105,6 +105,33 @@ Test(torchscript, an_example_tells_the_shape)
     }
 }
 
+/* What shows the width where there is no example. */
+Test(torchscript, the_first_call_that_tells_shows_the_width)
+{
+    static const struct {
+        const char *result;
+        size_t width;
+    } cases[] = {
+        {"torch.linear(torch.relu(x), self.weight)", 12},
+        {"torch.layer_norm(torch.tanh(x), [9])", 9},
+        {"torch.mul(torch.sub(x, torch.mean(x, [1], True)), self.gain)", 12},
+        {"torch.flatten(torch.mul(torch.unsqueeze(x, -1), torch.unsqueeze(self.gain, -1)), 1)", 12},
+        {"torch.view(torch.neg(x), [torch.size(x, 0), 3, 5])", 15},
+        {"torch.mul(torch.glu(x), self.gain)", 24},
+        {"torch.linear(torch.chunk(x, 5, 1)[4], self.weight)", 60},
+        {"torch.linear(torch.cat([x, x], 1), self.weight)", 6},
+        {"[x, torch.relu(x)][int(torch.eq(torch.size(x, 1), 21))]", 21},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        kas_artifact artifact;
+        kas_status status = decode_traced(cases[i].result, 0, &artifact);
+        cr_assert_null(status, "%s: %s", cases[i].result, kas_status_message(status));
+        cr_expect_eq(artifact.graph->tensors[artifact.graph->input].elements, cases[i].width, "%s",
+                     cases[i].result);
+        kas_artifact_finish(&artifact);
+    }
+}
+
 /* ---- limits -------------------------------------------------------------------------------------------- */
 
 /* language.py under limits that it breaks. */

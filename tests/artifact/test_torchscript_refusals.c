@@ -137,6 +137,7 @@ Test(torchscript_refusals, changes_nothing_that_is_shared)
         {"    a, b, = torch.chunk(torch.mul(x, self.gain), 2, 1)\n    c = torch.mul_(a, 2)\n    return b\n",
          "unsupported", "torch.mul_"},
         {"    y = torch.view_(x, [-1, 12])\n    return y\n", "unsupported", "in place it is not supported"},
+        {"    _0 = torch.append(self.sizes, 5)\n    return x\n", "unsupported", "a list of the module's own"},
         {"    self.gain = x\n    return x\n", "unsupported",
          BEFORE "4: \"assignment to an attribute or an element\""},
     };

@@ -5,8 +5,9 @@
 
 #include "engine/artifact/zip.h"
 #include "tests/artifact/zip_build.h"
+#include "tests/unit/graph_fixture.h"
 
-TestSuite(zip);
+TestSuite(zip, .fini = expect_no_leaks);
 
 enum { PICKLE, CODE, TENSOR, PARTS, ARENA_BYTES = 1 << 20 };
 

@@ -88,6 +88,16 @@ class Local(unittest.TestCase):
         self.assertGreater(figures["p50_us"], 0)
         self.assertEqual(figures["active_seeds"], 2)
 
+    def test_selftest(self):
+        result = run("devices", "--selftest", "--json")
+        report = json.loads(result.stdout)
+        self.assertEqual((result.returncode, report["passed"]), (0, True), result.stderr)
+        host = next(device for device in report["devices"] if device["id"] == "host:0")
+        for operator in host["operators"]:
+            self.assertGreater(operator["cases"], 0, operator)
+            self.assertLessEqual(operator["worst_share"], 1, operator)
+        self.assertLessEqual({"linear", "conv", "pad", "linear_blend"}, {each["operator"] for each in host["operators"]})
+
     def test_local_devices(self):
         devices = json.loads(run("devices", "--local", "--json").stdout)
         self.assertIn("host:0", [device["id"] for device in devices])

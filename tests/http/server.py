@@ -236,7 +236,7 @@ class Unchanged:
 class Raw:
     """Bytes on a socket, for what no HTTP library would send."""
 
-    def __init__(self, server, timeout=30):
+    def __init__(self, server, timeout=10):
         self.socket = server.connect(timeout)
         self.file = self.socket.makefile("rb")
 

@@ -39,7 +39,9 @@ def measure(valgrind, program, size):
         out = f"{folder}/out"
         command = [valgrind, "--tool=callgrind", f"--callgrind-out-file={out}", "--dump-instr=no"]
         command += [f"--toggle-collect={name}" for name in names]
-        subprocess.run(command + [program] + [str(n) for n in size], check=True, capture_output=True, timeout=300)
+        done = subprocess.run(command + [program] + [str(n) for n in size], capture_output=True, text=True, timeout=300)
+        if done.returncode != 0:
+            sys.exit(f"callgrind exited {done.returncode}:\n{done.stderr}")
         with open(out, encoding="utf-8") as file:
             costs = inclusive_costs(file.read(), names)
     return [costs[name] / CALLS for name in names]

@@ -77,6 +77,7 @@ typedef struct direct {
     kas_host_plan *plan;
 } direct;
 
+/* The host's product as anything else would call it: cut into parts for this many rows, then run. */
 __attribute__((noinline)) void measured_products(direct *d, int calls);
 
 void measured_products(direct *d, int calls)

@@ -159,6 +159,81 @@ Test(host_product, same_bits_with_any_number_of_threads)
     with_each_isa(check_threads);
 }
 
+/* Two products, one after the other, and as many rows as make each thread take ranges of them through both.
+ */
+static kas_list *record_network(kas_device *device, kas_buffer *w, size_t k, size_t hidden, size_t n)
+{
+    struct linear_args args[2] = {
+        {.k = (int)k, .n = (int)hidden, .m = 1, .ldx = (int)k, .ldy = (int)hidden, .act = 2},
+        {.k = (int)hidden, .n = (int)n, .m = 1, .ldx = (int)hidden, .ldy = (int)n}};
+    kas_launch launches[2] = {0};
+    for (int i = 0; i < 2; ++i) {
+        uint8_t from = i == 0 ? KAS_SLOT_X : KAS_SLOT_WORK, to = i == 0 ? KAS_SLOT_WORK : KAS_SLOT_Y;
+        launches[i] = (kas_launch){
+            .kernel = KAS_KERNEL_linear,
+            .bindings = {{.slot = KAS_SLOT_PARAMS},
+                         {.slot = from},
+                         {.slot = KAS_SLOT_FIXED, .buffer = w},
+                         {.slot = KAS_SLOT_FIXED, .buffer = w},
+                         {.slot = to}},
+            .grid_x = {.fixed = (uint32_t)args[i].n, .divisor = LINEAR_TILE_COLUMNS},
+            .grid_y = {.per_row = 1, .divisor = LINEAR_TILE_ROWS},
+        };
+        memcpy(launches[i].args, &args[i], sizeof args[i]);
+    }
+    kas_list *list;
+    ok(kas_list_create(device, launches, 2, "network", &list));
+    return list;
+}
+
+static void run_network(const layer *l, float *x, float *work, float *y, uint32_t rows)
+{
+    uint32_t params[PARAMS_HEAD] = {rows};
+    kas_submission s[2] = {{.list = l->list}}; /* twice the same: one stretch */
+    kas_progress progress;
+    s[0].slots[KAS_SLOT_PARAMS].host = params;
+    s[0].slots[KAS_SLOT_X].host = x;
+    s[0].slots[KAS_SLOT_WORK].host = work;
+    s[0].slots[KAS_SLOT_Y].host = y;
+    s[1] = s[0];
+    ok(kas_queue_submit(l->queue, s, 2, rows));
+    ok(kas_queue_wait(l->queue, KAS_NEVER, &progress));
+    cr_expect_eq(progress.completed, 2);
+    cr_expect_gt(progress.elapsed_ns[0], 0);
+    cr_expect_gt(progress.elapsed_ns[1], 0);
+}
+
+static void check_ranges(void)
+{
+    enum { ROWS = 101, K = 256, HIDDEN = 70, N = 256 };
+    float *x = kas_alloc_array(ROWS * K, sizeof *x), *work = kas_alloc_array(ROWS * HIDDEN, sizeof *work);
+    float *alone = kas_alloc_array(ROWS * N, sizeof *alone), *y = kas_alloc_array(ROWS * N, sizeof *y);
+    cr_assert(x && work && alone && y);
+    fill(x, ROWS * K, 13);
+    kas_device_use_threads(3);
+    layer l = make_layer(K, N, 0); /* its weights are large enough for both products */
+    kas_list_release(l.list);
+    l.list = record_network(l.device, l.w, K, HIDDEN, N);
+    for (uint32_t r = 0; r < ROWS; ++r)
+        run_network(&l, x + r * K, work, alone + r * N, 1);
+    for (uint32_t rows = ROWS - 3; rows <= ROWS; ++rows) {
+        memset(y, 0xff, ROWS * N * sizeof *y);
+        run_network(&l, x, work, y, rows);
+        cr_expect_eq(memcmp(y, alone, rows * N * sizeof *y), 0, "%u rows", rows);
+    }
+    drop_layer(&l);
+    kas_device_use_threads(0);
+    kas_free(x);
+    kas_free(work);
+    kas_free(alone);
+    kas_free(y);
+}
+
+Test(host_product, same_bits_by_ranges_of_rows)
+{
+    with_each_isa(check_ranges);
+}
+
 static void check_neighbours(void)
 {
     enum { ROWS = 13, K = 70, N = 50 };
@@ -178,6 +253,44 @@ static void check_neighbours(void)
 Test(host_product, a_row_of_nan_stays_alone)
 {
     with_each_isa(check_neighbours);
+}
+
+/* Submissions of one row that are apart go to different threads, and end in the same bits. */
+static void check_apart(void)
+{
+    enum { COUNT = 5, K = 512, HIDDEN = 200, N = 512 };
+    float x[K], work[COUNT][HIDDEN], y[COUNT][N], alone[N];
+    uint32_t params[PARAMS_HEAD] = {1};
+    kas_submission s[COUNT] = {0};
+    kas_progress progress;
+    fill(x, K, 17);
+    kas_device_use_threads(3);
+    layer l = make_layer(K, N, 0);
+    kas_list_release(l.list);
+    l.list = record_network(l.device, l.w, K, HIDDEN, N);
+    run_network(&l, x, work[0], alone, 1);
+    for (int i = 0; i < COUNT; ++i) {
+        s[i] = (kas_submission){.list = l.list, .apart = i != 3};
+        s[i].slots[KAS_SLOT_PARAMS].host = params;
+        s[i].slots[KAS_SLOT_X].host = x;
+        s[i].slots[KAS_SLOT_WORK].host = work[i];
+        s[i].slots[KAS_SLOT_Y].host = y[i];
+    }
+    for (int again = 0; again < 20; ++again) { /* the first ones find helpers asleep */
+        memset(y, 0xff, sizeof y);
+        ok(kas_queue_submit(l.queue, s, COUNT, 1));
+        ok(kas_queue_wait(l.queue, KAS_NEVER, &progress));
+        cr_expect_eq(progress.completed, COUNT);
+        for (int i = 0; i < COUNT; ++i)
+            cr_expect_eq(memcmp(y[i], alone, sizeof alone), 0, "submission %d", i);
+    }
+    drop_layer(&l);
+    kas_device_use_threads(0);
+}
+
+Test(host_product, same_bits_of_submissions_that_are_apart)
+{
+    with_each_isa(check_apart);
 }
 
 /* The widest instruction set that is asked for must be there. */

@@ -1,10 +1,10 @@
-#include "tests/conformance/batches.h"
+#include "selftest/batches.h"
 
-#include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "selftest/need.h"
 
 size_t bits_that_differ(const float *a, const float *b, size_t count)
 {
@@ -21,8 +21,7 @@ size_t batches_that_differ(segment_runner *runner, const float *x, const float *
     } batches[] = {{0, 1}, {5, 1}, {127, 1}, {0, 7}, {64, 7}, {121, 7}, {0, 32}, {93, 32}};
     const kas_segment_info *info = kas_segment_get_info(runner->segment);
     size_t different = 0;
-    float *again = kas_alloc_array(BATCH_ROWS * info->outputs, sizeof *again);
-    cr_assert_not_null(again);
+    float *again = selftest_alloc(BATCH_ROWS * info->outputs, sizeof *again);
     for (size_t i = 0; i < sizeof batches / sizeof *batches; ++i) {
         uint32_t first = batches[i].first, rows = batches[i].rows;
         segment_runner_run(runner, x + first * info->inputs, rows, again);
@@ -43,9 +42,9 @@ size_t neighbours_that_differ(segment_runner *runner, const float *x, const floa
 {
     const kas_segment_info *info = kas_segment_get_info(runner->segment);
     size_t different = 0, inputs = info->inputs, outputs = info->outputs;
-    float *spoilt = kas_memdup(x, BATCH_ROWS * inputs * sizeof *spoilt);
-    float *again = kas_alloc_array(BATCH_ROWS * outputs, sizeof *again);
-    cr_assert(spoilt && again);
+    float *spoilt = selftest_alloc(BATCH_ROWS * inputs, sizeof *spoilt);
+    float *again = selftest_alloc(BATCH_ROWS * outputs, sizeof *again);
+    memcpy(spoilt, x, BATCH_ROWS * inputs * sizeof *spoilt);
     for (size_t row = 2; row < BATCH_ROWS; row += 4)
         spoil(spoilt + row * inputs, inputs, row / 4);
     segment_runner_run(runner, spoilt, BATCH_ROWS, again);

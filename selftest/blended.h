@@ -1,10 +1,10 @@
 /* A base's product blended with contributions, in the product's own epilogue and as a step of its own,
  * against float64. */
-#ifndef KAS_TESTS_CONFORMANCE_BLENDED_H
-#define KAS_TESTS_CONFORMANCE_BLENDED_H
+#ifndef KAS_SELFTEST_BLENDED_H
+#define KAS_SELFTEST_BLENDED_H
 
-#include "tests/conformance/batches.h"
-#include "tests/conformance/tolerance.h"
+#include "selftest/batches.h"
+#include "selftest/tolerance.h"
 
 typedef struct blended_result {
     double worst;     /* share of the tolerance */

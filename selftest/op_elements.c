@@ -1,7 +1,7 @@
 /* Operators element by element, and along a dimension. */
 #include "engine/graph/shape.h"
-#include "tests/conformance/op_graphs.h"
-#include "tests/unit/graph_fixture.h"
+#include "selftest/graph_builder.h"
+#include "selftest/op_graphs.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

@@ -3,8 +3,8 @@
  * Rounding is imitated: the graph is evaluated again with every element that a node reads or writes off by up
  * to one unit of float32 in a random direction. The tolerance is a multiple of what comes of that, so it is
  * wide just where the graph itself magnifies rounding (cancellation, poles), and a few 1e-6 elsewhere. */
-#ifndef KAS_TESTS_CONFORMANCE_TOLERANCE_H
-#define KAS_TESTS_CONFORMANCE_TOLERANCE_H
+#ifndef KAS_SELFTEST_TOLERANCE_H
+#define KAS_SELFTEST_TOLERANCE_H
 
 #include "engine/graph/graph.h"
 

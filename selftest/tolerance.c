@@ -1,12 +1,12 @@
-#include "tests/conformance/tolerance.h"
+#include "selftest/tolerance.h"
 
-#include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/random.h"
 #include "engine/graph/reference.h"
+#include "selftest/need.h"
 
 #define UNIT     0x1p-23 /* of float32, relative */
 #define MARGIN   64      /* sums of a thousand terms round worse than one unit an element tells */
@@ -24,19 +24,13 @@ typedef struct evaluation {
     kas_rng rng;
 } evaluation;
 
-static void *need(void *block)
-{
-    cr_assert_not_null(block, "out of memory");
-    return block;
-}
-
 static void begin(evaluation *e, const kas_graph *graph)
 {
     *e = (evaluation){.graph = graph, .rng = kas_rng_make(17, 0)};
-    e->values = need(kas_calloc(graph->tensor_count, sizeof *e->values));
+    e->values = selftest_alloc(graph->tensor_count, sizeof *e->values);
     for (size_t i = 0; i < graph->tensor_count; ++i) {
         const kas_tensor *tensor = &graph->tensors[i];
-        e->values[i] = need(kas_calloc(tensor->elements, sizeof **e->values));
+        e->values[i] = selftest_alloc(tensor->elements, sizeof **e->values);
         for (size_t k = 0; tensor->constant && k < tensor->elements; ++k)
             e->values[i][k] = tensor->constant[k];
     }
@@ -100,8 +94,8 @@ expectation expectation_make(const kas_graph *graph, const float *x, size_t rows
 {
     expectation e = {.rows = rows, .outputs = graph->tensors[graph->output].elements};
     size_t inputs = graph->tensors[graph->input].elements;
-    e.want = need(kas_calloc(rows * e.outputs, sizeof *e.want));
-    e.tolerance = need(kas_calloc(rows * e.outputs, sizeof *e.tolerance));
+    e.want = selftest_alloc(rows * e.outputs, sizeof *e.want);
+    e.tolerance = selftest_alloc(rows * e.outputs, sizeof *e.tolerance);
     evaluation run;
     begin(&run, graph);
     for (size_t row = 0; row < rows; ++row)

@@ -1,7 +1,7 @@
 /* Graphs of one operator each: shapes of one element, with tails, of prime sizes and large, every attribute,
  * operands that are constants or depend on the input. */
-#ifndef KAS_TESTS_CONFORMANCE_OP_GRAPHS_H
-#define KAS_TESTS_CONFORMANCE_OP_GRAPHS_H
+#ifndef KAS_SELFTEST_OP_GRAPHS_H
+#define KAS_SELFTEST_OP_GRAPHS_H
 
 #include "engine/graph/graph.h"
 

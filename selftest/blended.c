@@ -1,12 +1,12 @@
-#include "tests/conformance/blended.h"
+#include "selftest/blended.h"
 
-#include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/random.h"
+#include "selftest/need.h"
 
 enum { SEEDS = 5 };
 
@@ -22,17 +22,11 @@ typedef struct blending {
     float *k; /* SEEDS × BATCH_ROWS × outputs */
 } blending;
 
-static void need(kas_status status)
-{
-    cr_assert_null(status, "blending: %s", kas_status_message(status));
-}
-
 /* Sums below 1, above 1 and exactly 1; rows that fail, and rows that would if anybody looked at them. */
 static void choose_contributions(blending *b)
 {
     kas_rng rng = kas_rng_make(b->outputs, 5);
-    b->k = kas_alloc_array(SEEDS * BATCH_ROWS * b->outputs, sizeof *b->k);
-    cr_assert_not_null(b->k);
+    b->k = selftest_alloc(SEEDS * BATCH_ROWS * b->outputs, sizeof *b->k);
     for (size_t i = 0; i < SEEDS * BATCH_ROWS * b->outputs; ++i)
         b->k[i] = 2.0f * kas_rng_unit(&rng) - 1.0f;
     for (size_t r = 0; r < BATCH_ROWS; ++r)
@@ -49,7 +43,7 @@ static void choose_contributions(blending *b)
 static kas_buffer *make_buffer(const blending *b, size_t size_bytes)
 {
     kas_buffer *buffer;
-    need(kas_buffer_create(b->runner->device, size_bytes, "blending", &buffer));
+    selftest_need(kas_buffer_create(b->runner->device, size_bytes, "blending", &buffer), "blending");
     return buffer;
 }
 
@@ -63,9 +57,10 @@ static void begin(blending *b, segment_runner *runner, bool fused)
                                  .capacity_rows = BATCH_ROWS,
                                  .stride_floats = BATCH_ROWS * b->outputs};
     choose_contributions(b);
-    need(kas_judge_list(runner->device, &b->shape, &b->judge));
-    need(fused ? kas_linear_blend_list(runner->device, runner->segment, &b->shape, &b->blend)
-               : kas_blend_list(runner->device, &b->shape, &b->blend));
+    selftest_need(kas_judge_list(runner->device, &b->shape, &b->judge), "blending");
+    selftest_need(fused ? kas_linear_blend_list(runner->device, runner->segment, &b->shape, &b->blend)
+                        : kas_blend_list(runner->device, &b->shape, &b->blend),
+                  "blending");
     b->x = make_buffer(b, BATCH_ROWS * b->inputs * sizeof(float));
     b->y = make_buffer(b, BATCH_ROWS * b->outputs * sizeof(float));
     b->base = make_buffer(b, BATCH_ROWS * b->outputs * sizeof(float));
@@ -89,11 +84,13 @@ static void upload(const blending *b, const float *x, const uint32_t *params, si
 {
     kas_queue *queue = b->runner->queue;
     size_t row = b->outputs * sizeof(float);
-    need(kas_queue_upload(queue, b->params, 0, params, params_bytes));
-    need(kas_queue_upload(queue, b->x, 0, x + first * b->inputs, rows * b->inputs * sizeof *x));
+    selftest_need(kas_queue_upload(queue, b->params, 0, params, params_bytes), "blending");
+    selftest_need(kas_queue_upload(queue, b->x, 0, x + first * b->inputs, rows * b->inputs * sizeof *x),
+                  "blending");
     for (size_t s = 0; s < SEEDS; ++s)
-        need(kas_queue_upload(queue, b->contributions, s * BATCH_ROWS * row,
-                              b->k + (s * BATCH_ROWS + first) * b->outputs, rows * row));
+        selftest_need(kas_queue_upload(queue, b->contributions, s * BATCH_ROWS * row,
+                                       b->k + (s * BATCH_ROWS + first) * b->outputs, rows * row),
+                      "blending");
 }
 
 static void run(const blending *b, const float *x, uint32_t first, uint32_t rows, float *y)
@@ -115,9 +112,10 @@ static void run(const blending *b, const float *x, uint32_t first, uint32_t rows
     }
     all[count++].list = b->blend;
     upload(b, x, params, (PARAMS_HEAD + rows * SEEDS) * sizeof *params, first, rows);
-    need(kas_queue_submit(b->runner->queue, all, count, rows));
-    need(kas_queue_download(b->runner->queue, b->y, 0, y, rows * b->outputs * sizeof *y));
-    need(kas_queue_wait(b->runner->queue, KAS_NEVER, NULL));
+    selftest_need(kas_queue_submit(b->runner->queue, all, count, rows), "blending");
+    selftest_need(kas_queue_download(b->runner->queue, b->y, 0, y, rows * b->outputs * sizeof *y),
+                  "blending");
+    selftest_need(kas_queue_wait(b->runner->queue, KAS_NEVER, NULL), "blending");
 }
 
 /* ---- what it should be ------------------------------------------------------------------------------------
@@ -154,8 +152,7 @@ static size_t batches(const blending *b, const float *x, const float *y)
 {
     static const uint32_t parts[][2] = {{0, 1}, {6, 1}, {64, 7}, {93, 32}};
     size_t different = 0;
-    float *again = kas_alloc_array(BATCH_ROWS * b->outputs, sizeof *again);
-    cr_assert_not_null(again);
+    float *again = selftest_alloc(BATCH_ROWS * b->outputs, sizeof *again);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; ++i) {
         run(b, x, parts[i][0], parts[i][1], again);
         different += bits_that_differ(again, y + parts[i][0] * b->outputs, parts[i][1] * b->outputs);
@@ -168,8 +165,7 @@ blended_result blended_check(segment_runner *runner, const expectation *base, co
 {
     blending b;
     begin(&b, runner, fused);
-    float *y = kas_alloc_array(BATCH_ROWS * b.outputs, sizeof *y);
-    cr_assert_not_null(y);
+    float *y = selftest_alloc(BATCH_ROWS * b.outputs, sizeof *y);
     run(&b, x, 0, BATCH_ROWS, y);
     blended_result result = {.different = batches(&b, x, y)};
     for (size_t row = 0; row < base->rows; ++row)

@@ -1,7 +1,7 @@
 /* Graphs on a device, from tests: lowered to a segment, run on rows in host memory. Every call ends the test
  * where it fails. */
-#ifndef KAS_TESTS_CONFORMANCE_SEGMENT_RUNNER_H
-#define KAS_TESTS_CONFORMANCE_SEGMENT_RUNNER_H
+#ifndef KAS_SELFTEST_SEGMENT_RUNNER_H
+#define KAS_SELFTEST_SEGMENT_RUNNER_H
 
 #include "engine/graph/segment.h"
 

@@ -1,19 +1,13 @@
-#include "tests/conformance/segment_runner.h"
-
-#include <criterion/criterion.h>
+#include "selftest/segment_runner.h"
 
 #include "base/clock.h"
-
-static void need(kas_status status, const char *what)
-{
-    cr_assert_null(status, "%s: %s", what, kas_status_message(status));
-}
+#include "selftest/need.h"
 
 void segment_runner_open(segment_runner *runner, const char *device_id)
 {
     *runner = (segment_runner){0};
-    need(kas_device_open(device_id, &runner->device), device_id);
-    need(kas_queue_create(runner->device, "conformance", &runner->queue), device_id);
+    selftest_need(kas_device_open(device_id, &runner->device), device_id);
+    selftest_need(kas_queue_create(runner->device, "conformance", &runner->queue), device_id);
 }
 
 void segment_runner_close(segment_runner *runner)
@@ -25,15 +19,16 @@ void segment_runner_close(segment_runner *runner)
 static kas_buffer *make_buffer(segment_runner *runner, size_t size_bytes)
 {
     kas_buffer *buffer;
-    need(kas_buffer_create(runner->device, size_bytes ? size_bytes : 4, "conformance", &buffer), "a buffer");
+    selftest_need(kas_buffer_create(runner->device, size_bytes ? size_bytes : 4, "conformance", &buffer),
+                  "a buffer");
     return buffer;
 }
 
 void segment_runner_load(segment_runner *runner, const kas_graph *graph, uint32_t rows, const char *what)
 {
     kas_segment_plan *plan;
-    need(kas_segment_plan_create(runner->device, graph, rows, &plan), what);
-    need(kas_segment_create(plan, runner->queue, KAS_NEVER, &runner->segment), what);
+    selftest_need(kas_segment_plan_create(runner->device, graph, rows, &plan), what);
+    selftest_need(kas_segment_create(plan, runner->queue, KAS_NEVER, &runner->segment), what);
     kas_segment_plan_destroy(plan);
     const kas_segment_info *info = kas_segment_get_info(runner->segment);
     runner->rows = info->rows_max < rows ? info->rows_max : rows;
@@ -64,11 +59,12 @@ static void run_part(segment_runner *runner, const float *x, uint32_t rows, floa
                   [KAS_SLOT_Y] = {.buffer = runner->y},
                   [KAS_SLOT_WORK] = {.buffer = runner->work}},
     };
-    need(kas_queue_upload(runner->queue, runner->params, 0, params, sizeof params), "parameters");
-    need(kas_queue_upload(runner->queue, runner->x, 0, x, rows * info->inputs * sizeof *x), "input");
-    need(kas_queue_submit(runner->queue, &submission, 1, rows), "pass");
-    need(kas_queue_download(runner->queue, runner->y, 0, y, rows * info->outputs * sizeof *y), "output");
-    need(kas_queue_wait(runner->queue, KAS_NEVER, NULL), "pass");
+    selftest_need(kas_queue_upload(runner->queue, runner->params, 0, params, sizeof params), "parameters");
+    selftest_need(kas_queue_upload(runner->queue, runner->x, 0, x, rows * info->inputs * sizeof *x), "input");
+    selftest_need(kas_queue_submit(runner->queue, &submission, 1, rows), "pass");
+    selftest_need(kas_queue_download(runner->queue, runner->y, 0, y, rows * info->outputs * sizeof *y),
+                  "output");
+    selftest_need(kas_queue_wait(runner->queue, KAS_NEVER, NULL), "pass");
 }
 
 void segment_runner_run(segment_runner *runner, const float *x, uint32_t rows, float *y)

@@ -1,8 +1,8 @@
 /* Batch invariance: the bits of a row must not depend on which rows it is computed with. */
-#ifndef KAS_TESTS_CONFORMANCE_BATCHES_H
-#define KAS_TESTS_CONFORMANCE_BATCHES_H
+#ifndef KAS_SELFTEST_BATCHES_H
+#define KAS_SELFTEST_BATCHES_H
 
-#include "tests/conformance/segment_runner.h"
+#include "selftest/segment_runner.h"
 
 enum { BATCH_ROWS = 128 };
 

@@ -1,0 +1,199 @@
+#include "selftest/operators.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "selftest/batches.h"
+#include "selftest/blended.h"
+#include "selftest/graph_builder.h"
+#include "selftest/need.h"
+#include "selftest/tolerance.h"
+
+enum {
+    CASES_MAX = 2048,
+    WORK_MAX = 1 << 22, /* multiply-adds that a reference may take, about; fewer rows are compared beyond */
+    PRINTED_MAX = 10
+};
+
+static const selftest_operator operators[] = {
+    {"linear", op_linear, false, true},    {"linear + act", op_linear_act, false, true},
+    {"matmul", op_matmul, false, false},   {"conv", op_conv, false, false},
+    {"pool", op_pool, false, false},       {"unary", op_unary, false, false},
+    {"binary", op_binary, false, false},   {"select", op_select, true, false},
+    {"softmax", op_softmax, false, false}, {"norm", op_norm, false, false},
+    {"reduce", op_reduce, false, false},   {"strided", op_strided, true, false},
+    {"concat", op_concat, true, false},    {"gather", op_gather, true, false},
+    {"pad", op_pad, true, false},
+};
+enum { OPERATORS = sizeof operators / sizeof *operators };
+_Static_assert(OPERATORS + 3 <= SELFTEST_ROWS_MAX, "one more, and two for blending");
+
+typedef struct op_case {
+    size_t operator, variant;
+    kas_graph *graph;
+    float *x; /* BATCH_ROWS rows */
+    expectation want;
+} op_case;
+
+struct selftest_suite {
+    const selftest_operator *more;
+    size_t operator_count, case_count;
+    op_case cases[CASES_MAX];
+};
+
+static const selftest_operator *operator_at(const selftest_suite *suite, size_t i)
+{
+    return i < OPERATORS ? &operators[i] : suite->more;
+}
+
+/* ---- cases ------------------------------------------------------------------------------------------------
+ */
+
+static float *make_input(const kas_graph *graph)
+{
+    size_t count = BATCH_ROWS * graph->tensors[graph->input].elements;
+    float *x = selftest_alloc(count, sizeof *x);
+    for (size_t i = 0; i < count; ++i)
+        x[i] = random_below(16) ? random_within(3) : 0;
+    return x;
+}
+
+/* Rows to compare: as many as the reference can do in a moment. */
+static size_t compared_rows(const kas_graph *graph)
+{
+    size_t work = 1;
+    for (size_t i = 0; i < graph->node_count; ++i) {
+        const kas_node *node = &graph->nodes[i];
+        bool product = node->op == KAS_OP_LINEAR || node->op == KAS_OP_CONV || node->op == KAS_OP_MATMUL;
+        const kas_shape *w = &graph->tensors[node->inputs[product ? 1 : 0]].shape;
+        size_t each = 16;
+        for (int d = node->op == KAS_OP_MATMUL ? w->rank - 2 : 1; product && d < w->rank; ++d)
+            each *= (size_t)w->dims[d];
+        work += graph->tensors[node->output].elements * each;
+    }
+    size_t rows = WORK_MAX / work;
+    return rows < 2 ? 2 : rows > BATCH_ROWS ? BATCH_ROWS : rows;
+}
+
+static void add_case(selftest_suite *suite, size_t operator, size_t variant, kas_graph *graph)
+{
+    selftest_check(suite->case_count < CASES_MAX, "room for another case");
+    op_case *c = &suite->cases[suite->case_count++];
+    *c = (op_case){.operator= operator, .variant = variant, .graph = graph, .x = make_input(graph)};
+    c->want = expectation_make(graph, c->x, compared_rows(graph), operator_at(suite, operator)->exact);
+}
+
+selftest_suite *selftest_suite_create(const selftest_operator *more, size_t step)
+{
+    selftest_suite *suite = selftest_alloc(1, sizeof *suite);
+    suite->more = more;
+    suite->operator_count = OPERATORS + (more != NULL);
+    for (size_t i = 0; i < suite->operator_count; ++i) {
+        random_restart(i + 1);
+        kas_graph *graph;
+        for (size_t variant = 0; (graph = operator_at(suite, i)->make(variant)) != NULL; variant += step)
+            add_case(suite, i, variant, graph);
+    }
+    return suite;
+}
+
+void selftest_suite_destroy(selftest_suite *suite)
+{
+    for (size_t i = 0; i < suite->case_count; ++i) {
+        kas_graph_destroy(suite->cases[i].graph);
+        kas_free(suite->cases[i].x);
+        expectation_finish(&suite->cases[i].want);
+    }
+    kas_free(suite);
+}
+
+size_t selftest_row_count(const selftest_suite *suite)
+{
+    return suite->operator_count + 2;
+}
+
+const char *selftest_row_name(const selftest_suite *suite, size_t row)
+{
+    if (row < suite->operator_count) return operator_at(suite, row)->name;
+    return row == suite->operator_count ? "blend" : "linear_blend";
+}
+
+size_t selftest_case_count(const selftest_suite *suite)
+{
+    return suite->case_count;
+}
+
+size_t selftest_beyond_count(const selftest_suite *suite)
+{
+    size_t beyond = 0;
+    for (size_t i = 0; i < suite->case_count; ++i)
+        beyond += suite->cases[i].want.beyond;
+    return beyond;
+}
+
+/* ---- running ----------------------------------------------------------------------------------------------
+ */
+
+static void note(selftest_cell *to, double worst, size_t dependent, const char *label, const char *name,
+                 size_t variant)
+{
+    ++to->cases;
+    to->worst = fmax(to->worst, worst);
+    to->wrong += worst > 1;
+    to->dependent += dependent > 0;
+    if ((worst > 1 || dependent > 0) && to->wrong + to->dependent <= PRINTED_MAX)
+        fprintf(stderr, "%s, %s %zu: off by %.3g times the tolerance; %zu elements depend on their batch\n",
+                label, name, variant, worst, dependent);
+}
+
+static double worst_share(const op_case *c, const float *y)
+{
+    double worst = 0;
+    for (size_t i = 0; i < c->want.rows * c->want.outputs && !c->want.beyond; ++i)
+        worst = fmax(worst, tolerance_share(c->want.want[i], c->want.tolerance[i], y[i]));
+    return worst;
+}
+
+/* blends: the two cells of blending. */
+static void run_blends(segment_runner *runner, const op_case *c, selftest_cell *blends, const char *label,
+                       const char *name)
+{
+    for (int fused = 0; fused < 2; ++fused) {
+        int64_t start_ns = kas_monotonic_ns();
+        blended_result result = blended_check(runner, &c->want, c->x, fused);
+        note(&blends[fused], result.worst, result.different, label, name, c->variant);
+        blends[fused].ns += kas_monotonic_ns() - start_ns;
+    }
+}
+
+static void run_case(const selftest_suite *suite, segment_runner *runner, const op_case *c,
+                     selftest_cell *cells, const char *label)
+{
+    const selftest_operator *operator= operator_at(suite, c->operator);
+    selftest_cell *cell = &cells[c->operator];
+    int64_t start_ns = kas_monotonic_ns();
+    segment_runner_load(runner, c->graph, BATCH_ROWS, operator->name);
+    const kas_segment_info *info = kas_segment_get_info(runner->segment);
+    float *y = selftest_alloc(BATCH_ROWS * info->outputs, sizeof *y);
+    segment_runner_run(runner, c->x, BATCH_ROWS, y);
+    size_t dependent = batches_that_differ(runner, c->x, y) + neighbours_that_differ(runner, c->x, y);
+    note(cell, worst_share(c, y), dependent, label, operator->name, c->variant);
+    cell->ns += kas_monotonic_ns() - start_ns;
+    if (operator->blended && info->single_linear && info->rows_max >= BATCH_ROWS)
+        run_blends(runner, c, &cells[suite->operator_count], label, operator->name);
+    kas_free(y);
+    segment_runner_unload(runner);
+}
+
+void selftest_run(const selftest_suite *suite, const char *device_id, const char *label, selftest_cell *cells)
+{
+    for (size_t row = 0; row < selftest_row_count(suite); ++row)
+        cells[row] = (selftest_cell){0};
+    segment_runner runner;
+    segment_runner_open(&runner, device_id);
+    for (size_t i = 0; i < suite->case_count; ++i)
+        run_case(suite, &runner, &suite->cases[i], cells, label);
+    segment_runner_close(&runner);
+}
