@@ -87,8 +87,8 @@ static const kas_driver *parse_id(const char *id, uint32_t *index)
     return NULL;
 }
 
-/* The first driver that has a device of its own, and which; one that fails to list its devices has none for this
- * purpose. */
+/* The first driver that has a device of its own, and which; one that fails to list its devices has none for
+ * this purpose. */
 static const kas_driver *first_driver(uint32_t *index)
 {
     kas_device_info infos[DEVICES_MAX];
