@@ -4,8 +4,9 @@
 #include "backends/cuda/driver.h"
 #include "backends/host/driver.h"
 #include "backends/opencl/driver.h"
+#include "backends/vulkan/driver.h"
 
 const kas_driver *const kas_drivers[] = {
-    &kas_cuda_driver, &kas_opencl_driver, &kas_host_driver, /* always there, so last */
+    &kas_cuda_driver, &kas_vulkan_driver, &kas_opencl_driver, &kas_host_driver, /* always there, so last */
 };
 const size_t kas_driver_total = sizeof kas_drivers / sizeof *kas_drivers;

@@ -15,6 +15,16 @@ endif()
 # OpenCL drivers give threads a signal stack of their own, which the address sanitizer would take for its own and unmap.
 set(KASMINA_ASAN_OPTIONS use_sigaltstack=0)
 
+# Vulkan's validation layer, where it is installed: what it objects to is a failure (backends/vulkan/instance.c).
+find_file(KASMINA_VULKAN_LAYER VkLayer_khronos_validation.json PATHS /usr/share/vulkan/explicit_layer.d
+  /etc/vulkan/explicit_layer.d NO_DEFAULT_PATH)
+set(KASMINA_VULKAN_VALIDATION 0)
+if(KASMINA_VULKAN_LAYER)
+  set(KASMINA_VULKAN_VALIDATION 1)
+else()
+  message(STATUS "Vulkan: the validation layer was not found; tests run without it")
+endif()
+
 function(kasmina_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
   if(NOT ARG_TIMEOUT)
@@ -29,5 +39,5 @@ function(kasmina_test name)
   endif()
   add_test(NAME ${name} COMMAND test_${name} --jobs 1)
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
-    ENVIRONMENT "KASMINA_SHARED=${KASMINA_SHARED};ASAN_OPTIONS=${KASMINA_ASAN_OPTIONS}")
+    ENVIRONMENT "KASMINA_SHARED=${KASMINA_SHARED};KASMINA_VULKAN_VALIDATION=${KASMINA_VULKAN_VALIDATION};ASAN_OPTIONS=${KASMINA_ASAN_OPTIONS}")
 endfunction()

@@ -4,7 +4,7 @@
  * *list* is an immutable sequence of launches. A launch does not name the memory that changes from pass to pass: it
  * names a *slot* (input, output, workspace …), and each submission says what the slots are bound to. Its grid is a
  * rule of the number of rows. So one list serves every batch size, request and execution context; a backend may make
- * of it a loop (host), plain enqueues (OpenCL), indirect dispatch (Vulkan) or an updated graph (CUDA).
+ * of it a loop (host), plain enqueues (OpenCL), a command buffer (Vulkan) or an updated graph (CUDA).
  *
  * Calls here validate and trace, then dispatch through small const vtables (backends/core/backend.h); a backend
  * only translates. Capabilities are plain data (kas_device_limits, zero = absent): nobody asks which backend it is.
@@ -57,6 +57,7 @@ typedef struct kas_device_info {
     char kind[16];                   /* "cpu", "cuda", "opencl", "vulkan": what device_requirements name */
     char api[16];                    /* "host", "cuda", "opencl", "vulkan" */
     char name[KAS_DEVICE_NAME_SIZE]; /* as the vendor calls it */
+    bool software; /* a GPU that this machine's processors imitate: "auto" passes it over */
     kas_device_state state;
     size_t memory_total_bytes;
     size_t memory_used_bytes; /* by this process's kas_buffers, to the byte */

@@ -87,15 +87,18 @@ static const kas_driver *parse_id(const char *id, uint32_t *index)
     return NULL;
 }
 
-/* The first driver that has a device; one that fails to list its devices has none for this purpose. */
-static const kas_driver *first_driver(void)
+/* The first driver that has a device of its own, and which; one that fails to list its devices has none for
+ * this purpose. */
+static const kas_driver *first_driver(uint32_t *index)
 {
+    kas_device_info infos[DEVICES_MAX];
     for (size_t i = 0; i < kas_driver_total; ++i) {
         size_t count = 0;
-        kas_status status = kas_drivers[i]->list(NULL, 0, &count);
-        bool usable = !status && count > 0;
+        kas_status status = kas_drivers[i]->list(infos, DEVICES_MAX, &count);
+        if (status) count = 0;
         kas_status_free(status);
-        if (usable) return kas_drivers[i];
+        for (*index = 0; *index < count && *index < DEVICES_MAX; ++*index)
+            if (!infos[*index].software) return kas_drivers[i];
     }
     return NULL;
 }
@@ -135,7 +138,7 @@ kas_status kas_device_open(const char *id, kas_device **out)
 {
     *out = NULL;
     uint32_t index = 0;
-    const kas_driver *driver = strcmp(id, "auto") == 0 ? first_driver() : parse_id(id, &index);
+    const kas_driver *driver = strcmp(id, "auto") == 0 ? first_driver(&index) : parse_id(id, &index);
     if (!driver) return not_found(id);
     pthread_mutex_lock(&registry_lock);
     kas_status status = NULL;

@@ -1,4 +1,4 @@
-/* A vendor's OpenCL library that does not survive being loaded. */
+/* A vendor's OpenCL or Vulkan library that does not survive being loaded. */
 #include <signal.h>
 #include <unistd.h>
 

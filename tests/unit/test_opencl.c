@@ -10,36 +10,14 @@
 
 #include "backends/core/device.h"
 #include "backends/core/fault.h"
-#include "base/alloc.h"
 #include "base/clock.h"
-
-static void ok(kas_status status)
-{
-    cr_assert_null(status, "%s", kas_status_message(status));
-}
-
-static void expect(kas_status status, kas_code code, const char *part)
-{
-    cr_expect_eq(kas_status_code(status), code, "%s, not %s: %s", kas_code_name(code),
-                 kas_code_name(kas_status_code(status)), kas_status_message(status));
-    cr_expect(strstr(kas_status_message(status), part), "\"%s\" is not in: %s", part,
-              kas_status_message(status));
-    kas_status_free(status);
-}
-
-static const kas_driver *opencl(void)
-{
-    for (size_t i = 0; i < kas_driver_count(); ++i)
-        if (!strcmp(kas_driver_name(kas_driver_at(i)), "opencl")) return kas_driver_at(i);
-    cr_assert_fail("there is no OpenCL driver in this build");
-    return NULL;
-}
+#include "tests/unit/affine_rig.h"
 
 static kas_device_info first_device(void)
 {
     kas_device_info info;
     size_t count;
-    ok(kas_driver_list(opencl(), &info, 1, &count));
+    ok(kas_driver_list(driver_named("opencl"), &info, 1, &count));
     if (count == 0) cr_skip_test("no OpenCL device on this machine");
     return info;
 }
@@ -71,7 +49,7 @@ Test(opencl, listing_wakes_no_driver)
     kas_device *device;
     ok(kas_device_open("opencl:0", &device));
     cr_expect(is_mapped("libOpenCL"));
-    ok(kas_driver_list(opencl(), &again, 1, &count));
+    ok(kas_driver_list(driver_named("opencl"), &again, 1, &count));
     cr_expect_str_eq(again.name, info.name);
     cr_expect_eq(again.memory_total_bytes, info.memory_total_bytes);
     kas_device_release(device);
@@ -107,7 +85,7 @@ Test(opencl, without_a_vendor_there_are_no_devices)
     size_t count = 7;
     kas_device *device;
     use_vendor(NULL);
-    ok(kas_driver_list(opencl(), NULL, 0, &count));
+    ok(kas_driver_list(driver_named("opencl"), NULL, 0, &count));
     cr_expect_eq(count, 0u);
     expect(kas_device_open("opencl:0", &device), KAS_NOT_FOUND, "host:0");
     forget_vendor();
@@ -118,7 +96,8 @@ Test(opencl, a_vendor_that_crashes_takes_nobody_along)
     size_t count = 7;
     use_vendor(KASMINA_CRASHING_VENDOR);
     for (int again = 0; again < 2; ++again)
-        expect(kas_driver_list(opencl(), NULL, 0, &count), KAS_UNAVAILABLE, "listing opencl devices");
+        expect(kas_driver_list(driver_named("opencl"), NULL, 0, &count), KAS_UNAVAILABLE,
+               "listing opencl devices");
     cr_expect_eq(count, 0u);
     forget_vendor();
 }
@@ -133,77 +112,16 @@ Test(opencl, a_device_beyond_the_last_is_refused_with_what_there_is)
 /* ---- passes -----------------------------------------------------------------------------------------------
  */
 
-enum { ROWS = 70, WIDTH = 37, PLACES = 3 };
-
-/* A queue, and one buffer with PLACES inputs and outputs; a launch computes Y = 3 X − 1. */
-typedef struct rig {
-    kas_device *device;
-    kas_queue *queue;
-    kas_buffer *params, *arena;
-    size_t place_bytes;
-    kas_list *list;
-} rig;
-
-static void open_rig(rig *r)
+static void open_opencl_rig(rig *r)
 {
-    const struct unary_args args = {.elements = WIDTH, .act = 31 /* affine */, .act_a = 3, .act_b = -1};
-    kas_launch launch = {.kernel = KAS_KERNEL_unary,
-                         .label = "affine",
-                         .bindings = {{.slot = KAS_SLOT_PARAMS}, {.slot = KAS_SLOT_X}, {.slot = KAS_SLOT_Y}},
-                         .grid_x = {.per_row = WIDTH, .divisor = LINES_TILE},
-                         .grid_y = {.fixed = 1, .divisor = 1}};
-    const uint32_t params[PARAMS_HEAD] = {ROWS};
     first_device();
-    memcpy(launch.args, &args, sizeof args);
-    ok(kas_device_open("opencl:0", &r->device));
-    ok(kas_queue_create(r->device, "rig", &r->queue));
-    r->place_bytes =
-        kas_align_up(ROWS * WIDTH * sizeof(float), kas_device_get_limits(r->device)->buffer_alignment);
-    ok(kas_buffer_create(r->device, sizeof params, "params", &r->params));
-    ok(kas_buffer_create(r->device, 2 * PLACES * r->place_bytes, "arena", &r->arena));
-    ok(kas_queue_upload(r->queue, r->params, 0, params, sizeof params));
-    ok(kas_queue_wait(r->queue, KAS_NEVER, NULL));
-    ok(kas_list_create(r->device, &launch, 1, "affine", &r->list));
-}
-
-static void close_rig(rig *r)
-{
-    kas_list_release(r->list);
-    kas_buffer_release(r->params);
-    kas_buffer_release(r->arena);
-    kas_queue_destroy(r->queue);
-    kas_device_release(r->device);
-}
-
-static kas_submission at_place(const rig *r, size_t place)
-{
-    return (kas_submission){
-        .list = r->list,
-        .slots = {[KAS_SLOT_PARAMS] = {.buffer = r->params},
-                  [KAS_SLOT_X] = {.buffer = r->arena, .offset_bytes = 2 * place * r->place_bytes},
-                  [KAS_SLOT_Y] = {.buffer = r->arena, .offset_bytes = (2 * place + 1) * r->place_bytes}}};
-}
-
-/* One pass at a place, on a queue; true when all of it is right. */
-static bool pass_is_right(const rig *r, kas_queue *queue, size_t place, float start)
-{
-    static _Thread_local float x[ROWS * WIDTH], y[ROWS * WIDTH];
-    kas_submission submission = at_place(r, place);
-    for (size_t i = 0; i < ROWS * WIDTH; ++i)
-        x[i] = start + (float)i;
-    ok(kas_queue_upload(queue, r->arena, submission.slots[KAS_SLOT_X].offset_bytes, x, sizeof x));
-    ok(kas_queue_submit(queue, &submission, 1, ROWS));
-    ok(kas_queue_download(queue, r->arena, submission.slots[KAS_SLOT_Y].offset_bytes, y, sizeof y));
-    ok(kas_queue_wait(queue, KAS_NEVER, NULL));
-    for (size_t i = 0; i < ROWS * WIDTH; ++i)
-        if (y[i] != 3 * x[i] - 1) return false;
-    return true;
+    open_rig(r, "opencl:0");
 }
 
 Test(opencl, slots_may_be_any_part_of_a_buffer)
 {
     rig r;
-    open_rig(&r);
+    open_opencl_rig(&r);
     for (size_t place = 0; place < PLACES; ++place)
         cr_expect(pass_is_right(&r, r.queue, place, 100 * (float)place));
     kas_submission crooked = at_place(&r, 0);
@@ -219,7 +137,7 @@ Test(opencl, as_many_submissions_as_promised)
     static kas_submission all[KAS_SUBMISSIONS_MAX];
     static kas_progress progress;
     rig r;
-    open_rig(&r);
+    open_opencl_rig(&r);
     for (size_t i = 0; i < KAS_SUBMISSIONS_MAX; ++i)
         all[i] = at_place(&r, i % PLACES);
     for (int again = 0; again < 2; ++again) {
@@ -253,7 +171,7 @@ Test(opencl, queues_of_several_threads_do_not_meet)
     rig r;
     pthread_t threads[PLACES];
     worker workers[PLACES];
-    open_rig(&r);
+    open_opencl_rig(&r);
     for (size_t i = 0; i < PLACES; ++i) {
         workers[i] = (worker){.rig = &r, .place = i};
         cr_assert_eq(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
@@ -287,7 +205,7 @@ Test(opencl, a_device_with_small_groups_says_which_operator_it_cannot_run)
 Test(opencl, memory_that_cannot_be_had_is_refused_and_nothing_else)
 {
     rig r;
-    open_rig(&r);
+    open_opencl_rig(&r);
     kas_buffer *buffer;
     kas_device_info before, after;
     kas_device_get_info(r.device, &before);
@@ -304,7 +222,7 @@ Test(opencl, memory_that_cannot_be_had_is_refused_and_nothing_else)
 Test(opencl, a_lost_device_stays_lost_until_it_is_opened_anew)
 {
     rig r, anew;
-    open_rig(&r);
+    open_opencl_rig(&r);
     kas_submission submission = at_place(&r, 0);
     kas_device_info info;
     kas_buffer *buffer;
@@ -317,7 +235,7 @@ Test(opencl, a_lost_device_stays_lost_until_it_is_opened_anew)
     expect(kas_queue_create(r.device, "late", &queue), KAS_DEVICE_LOST, "is lost");
     kas_device_get_info(r.device, &info);
     cr_expect_eq(info.state, KAS_DEVICE_IS_LOST);
-    open_rig(&anew);
+    open_opencl_rig(&anew);
     cr_expect_neq(anew.device, r.device);
     cr_expect(pass_is_right(&anew, anew.queue, 1, 5));
     close_rig(&r);
@@ -331,7 +249,7 @@ Test(opencl, a_passed_deadline_keeps_the_queue_until_it_is_idle)
     static kas_submission all[KAS_SUBMISSIONS_MAX];
     kas_progress progress;
     rig r;
-    open_rig(&r);
+    open_opencl_rig(&r);
     for (size_t i = 0; i < KAS_SUBMISSIONS_MAX; ++i)
         all[i] = at_place(&r, i % PLACES);
     ok(kas_queue_submit(r.queue, all, KAS_SUBMISSIONS_MAX, ROWS));

@@ -1,0 +1,94 @@
+/* The Vulkan backend's objects. 1.1 is the floor. Private to backends/vulkan. */
+#ifndef KAS_VULKAN_H
+#define KAS_VULKAN_H
+
+#include "backends/core/backend.h"
+#include "backends/vulkan/driver.h"
+#include "backends/vulkan/symbols.h"
+
+extern const kas_device_ops kas_vulkan_device_ops;
+extern const kas_buffer_ops kas_vulkan_buffer_ops;
+extern const kas_program_ops kas_vulkan_program_ops;
+extern const kas_queue_ops kas_vulkan_queue_ops;
+
+enum { KAS_VULKAN_DEVICES_MAX = 64 };
+
+typedef struct kas_vulkan_device {
+    kas_device base;
+    const kas_vulkan_symbols *vk;
+    VkPhysicalDevice physical;
+    VkDevice device;
+    VkQueue queue;
+    pthread_mutex_t queue_lock; /* guards queue: kas_queues of several threads share it */
+    uint32_t family;
+    uint32_t timestamp_bits; /* 0: this family has no timestamps */
+    double timestamp_ns;     /* of one tick */
+    uint32_t buffer_memory;  /* memory type of buffers */
+    uint32_t staging_memory; /* memory type of staging: visible to the host, coherent */
+    bool unified;            /* buffers' memory is visible to the host, too */
+} kas_vulkan_device;
+
+/* A buffer with memory of its own. */
+typedef struct kas_vulkan_memory {
+    VkBuffer buffer;
+    VkDeviceMemory memory;
+    char *host; /* NULL: the host cannot see it */
+} kas_vulkan_memory;
+
+typedef struct kas_vulkan_buffer {
+    kas_buffer base;
+    kas_vulkan_memory memory;
+} kas_vulkan_buffer;
+
+typedef struct kas_vulkan_program {
+    kas_program base;
+    VkDescriptorSetLayout set_layout;
+    VkPipelineLayout layout;
+    VkPipeline pipeline;
+} kas_vulkan_program;
+
+static inline kas_vulkan_device *kas_vulkan_device_of(kas_device *device)
+{
+    return (kas_vulkan_device *)device;
+}
+
+/* This process's devices with Vulkan 1.1, compute queues and memory for buffers, in the loader's order; none
+ * without a loader or a driver. Makes the process's one instance at the first call. Any thread. */
+kas_status kas_vulkan_find_devices(VkPhysicalDevice out[KAS_VULKAN_DEVICES_MAX], size_t *count) KAS_MUST_USE;
+
+/* With KASMINA_VULKAN_VALIDATION=1 in the environment: fails from the first message of the validation layer
+ * on. */
+kas_status kas_vulkan_check_validation(void) KAS_MUST_USE;
+
+/* As kas_driver.list, by asking the vendors' drivers in this process. */
+kas_status kas_vulkan_list_here(kas_device_info *infos, size_t capacity, size_t *count) KAS_MUST_USE;
+
+/* What a device says of itself: name, memory, limits. */
+void kas_vulkan_describe(const kas_vulkan_symbols *vk, VkPhysicalDevice physical, uint32_t index,
+                         kas_device_info *info, kas_device_limits *limits);
+
+/* The first compute family, one without graphics where there is one; false where there is none. */
+bool kas_vulkan_find_family(const kas_vulkan_symbols *vk, VkPhysicalDevice physical, uint32_t *family,
+                            uint32_t *timestamp_bits);
+
+/* The first memory type among `allowed` (bits) with all of `flags`; false where there is none. */
+bool kas_vulkan_find_memory(const VkPhysicalDeviceMemoryProperties *memory, uint32_t allowed,
+                            VkMemoryPropertyFlags flags, uint32_t *type);
+
+/* Size > 0. KAS_OUT_OF_MEMORY when there is no room; *out is then zero. Any thread. */
+kas_status kas_vulkan_memory_make(kas_vulkan_device *device, size_t size_bytes, uint32_t type, bool map,
+                                  kas_vulkan_memory *out) KAS_MUST_USE;
+void kas_vulkan_memory_free(kas_vulkan_device *device, kas_vulkan_memory *memory);
+
+/* A failed call as a status: memory → KAS_OUT_OF_MEMORY (blame device), a device that is gone →
+ * KAS_DEVICE_LOST, anything else KAS_INTERNAL; native: Vulkan's result. `what` names the call. */
+kas_status kas_vulkan_fail_at(VkResult result, const char *file, int line, const char *what) KAS_MUST_USE;
+#define kas_vulkan_fail(result, what) kas_vulkan_fail_at((result), __FILE__, __LINE__, (what))
+/* Returns from the calling function with the failure of `call`, if it fails. */
+#define KAS_VULKAN_TRY(vk, name, ...)                                                                        \
+    do {                                                                                                     \
+        VkResult result_ = (vk)->name(__VA_ARGS__);                                                          \
+        if (result_ != VK_SUCCESS) return kas_vulkan_fail(result_, #name);                                   \
+    } while (0)
+
+#endif
