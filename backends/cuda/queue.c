@@ -1,9 +1,8 @@
 /* A stream. Copies go through pinned memory; an event after each submission tells when it was done and for
  * how long it ran. Waiting polls, so that a deadline always holds: CUDA's own waits have none. */
-#include <sched.h>
 #include <string.h>
-#include <time.h>
 
+#include "backends/core/poll.h"
 #include "backends/cuda/replay.h"
 #include "backends/cuda/staging.h"
 #include "base/clock.h"
@@ -42,8 +41,7 @@ static kas_cuda_device *device_of(cuda_queue *queue)
     return kas_cuda_device_of(queue->base.device);
 }
 
-/* ---- life -------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static kas_status enter(const kas_cuda_device *device)
 {
@@ -76,8 +74,7 @@ static void finish(kas_queue *base)
     kas_cuda_leave(device);
 }
 
-/* ---- traffic ----------------------------------------------------------------------------------------------
- */
+/* ---- traffic ---- */
 
 static kas_status note_traffic(cuda_queue *queue, cuda_code code, const char *what)
 {
@@ -145,8 +142,7 @@ static kas_status fill(kas_queue *base, kas_buffer *to, size_t offset, uint32_t 
     return note_traffic(queue, code, "cuMemsetD32Async");
 }
 
-/* ---- submissions ------------------------------------------------------------------------------------------
- */
+/* ---- submissions ---- */
 
 /* Records the next event into the stream; *index names it. */
 static kas_status mark(cuda_queue *queue, uint16_t *index)
@@ -207,8 +203,7 @@ static kas_status submit(kas_queue *base, const kas_submission *submission, uint
     return status;
 }
 
-/* ---- waiting ----------------------------------------------------------------------------------------------
- */
+/* ---- waiting ---- */
 
 static uint32_t elapsed_ns(cuda_queue *queue, const timed_submission *timed)
 {
@@ -244,16 +239,13 @@ static void forget(cuda_queue *queue)
     kas_cuda_staging_reset(&queue->staging);
 }
 
-/* Spins at first, since most passes take microseconds, then sleeps for longer and longer, up to 200 µs. */
-static void pause_polling(int64_t waited_ns)
+static kas_status late(const cuda_queue *queue, const kas_progress *progress)
 {
-    enum { YIELD_NS = 50000, SLEEP_MAX_NS = 200000 };
-    if (waited_ns < YIELD_NS) {
-        sched_yield();
-        return;
-    }
-    int64_t sleep_ns = waited_ns / 8 > SLEEP_MAX_NS ? SLEEP_MAX_NS : waited_ns / 8;
-    nanosleep(&(struct timespec){.tv_nsec = sleep_ns}, NULL);
+    const char *id = queue->base.device->info.id;
+    if (progress->completed == queue->timed_count)
+        return kas_fail(KAS_DEADLINE, KERNEL, "%s: copies were not done in time", id);
+    return kas_fail(KAS_DEADLINE, KERNEL, "%s: submission %u of %u was not done in time", id,
+                    progress->completed + 1, queue->timed_count);
 }
 
 static kas_status poll(cuda_queue *queue, int64_t deadline_ns, kas_progress *progress)
@@ -272,10 +264,11 @@ static kas_status poll(cuda_queue *queue, int64_t deadline_ns, kas_progress *pro
             forget(queue);
             return kas_cuda_fail(device->cuda, code, "work ended in an error");
         }
-        if (now >= deadline_ns)
-            return kas_fail(KAS_DEADLINE, KERNEL, "%s: submission %u of %u was not done in time",
-                            device->base.info.id, progress->completed + 1, queue->timed_count);
-        pause_polling(now - start);
+        if (now >= deadline_ns) {
+            if (device->cuda->stream_query(queue->stream) != CUDA_ERROR_NOT_READY) continue; /* just now */
+            return late(queue, progress);
+        }
+        kas_poll_pause(now - start);
     }
 }
 

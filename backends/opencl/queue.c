@@ -1,9 +1,8 @@
 /* An in-order command queue. Each submission is its launches, enqueued one by one; the events of its first
  * and last one tell when it ran and for how long. Waiting polls, so that a deadline always holds: OpenCL's
  * own waits have none. */
-#include <sched.h>
-#include <time.h>
 
+#include "backends/core/poll.h"
 #include "backends/opencl/opencl.h"
 #include "base/clock.h"
 
@@ -217,18 +216,6 @@ static void report(opencl_queue *queue, kas_progress *progress)
     }
 }
 
-/* Yields at first, then sleeps for longer and longer, up to 200 µs. */
-static void pause_polling(int64_t waited_ns)
-{
-    enum { YIELD_NS = 30000, SLEEP_MAX_NS = 200000 };
-    if (waited_ns < YIELD_NS) {
-        sched_yield();
-        return;
-    }
-    int64_t sleep_ns = waited_ns / 8 > SLEEP_MAX_NS ? SLEEP_MAX_NS : waited_ns / 8;
-    nanosleep(&(struct timespec){.tv_nsec = sleep_ns}, NULL);
-}
-
 static kas_status wait(kas_queue *base, int64_t deadline_ns, kas_progress *progress)
 {
     opencl_queue *queue = (opencl_queue *)base;
@@ -253,10 +240,11 @@ static kas_status wait(kas_queue *base, int64_t deadline_ns, kas_progress *progr
         }
         if (now >= deadline_ns) {
             report(queue, progress);
+            if (state_of(queue, queue->latest) <= CL_COMPLETE) continue; /* just now */
             return kas_fail(KAS_DEADLINE, KERNEL, "%s: submission %u of %u was not done in time",
                             base->device->info.id, progress->completed + 1, queue->event_count);
         }
-        pause_polling(now - start);
+        kas_poll_pause(now - start);
     }
 }
 

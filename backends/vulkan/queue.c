@@ -1,9 +1,8 @@
 /* An in-order queue: every submission is one command buffer with a fence. Waiting polls, so that a deadline
  * always holds, and a driver that hangs in a wait of its own keeps nobody. */
-#include <sched.h>
 #include <string.h>
-#include <time.h>
 
+#include "backends/core/poll.h"
 #include "backends/vulkan/queue.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -79,8 +78,7 @@ static kas_status recycle(kas_vulkan_queue *queue)
     return NULL;
 }
 
-/* ---- memory traffic
- * ------------------------------------------------------------------------------------------ */
+/* ---- memory traffic ---- */
 
 static void copy(kas_vulkan_queue *queue, VkBuffer from, size_t from_offset, VkBuffer to, size_t to_offset,
                  size_t size_bytes)
@@ -133,8 +131,7 @@ static kas_status fill(kas_queue *base, kas_buffer *to, size_t offset, uint32_t 
     return NULL;
 }
 
-/* ---- submissions
- * --------------------------------------------------------------------------------------------- */
+/* ---- submissions ---- */
 
 static kas_status submit(kas_queue *base, const kas_submission *submission, uint32_t rows)
 {
@@ -174,18 +171,6 @@ static void deliver(const kas_vulkan_queue *queue)
         memcpy(queue->downloads[i].to, queue->downloads[i].from, queue->downloads[i].size_bytes);
 }
 
-/* Yields at first, then sleeps for longer and longer, up to 200 µs. */
-static void pause_polling(int64_t waited_ns)
-{
-    enum { YIELD_NS = 30000, SLEEP_MAX_NS = 200000 };
-    if (waited_ns < YIELD_NS) {
-        sched_yield();
-        return;
-    }
-    int64_t sleep_ns = waited_ns / 8 > SLEEP_MAX_NS ? SLEEP_MAX_NS : waited_ns / 8;
-    nanosleep(&(struct timespec){.tv_nsec = sleep_ns}, NULL);
-}
-
 static kas_status poll_until(kas_vulkan_queue *queue, int64_t deadline_ns, kas_progress *progress)
 {
     const char *id = queue->base.device->info.id;
@@ -203,7 +188,7 @@ static kas_status poll_until(kas_vulkan_queue *queue, int64_t deadline_ns, kas_p
             return kas_fail(KAS_DEADLINE, KERNEL, "%s: submission %u of %u was not done in time", id,
                             progress->completed + 1, queue->submission_count);
         }
-        pause_polling(now - start);
+        kas_poll_pause(now - start);
     }
 }
 
