@@ -12,8 +12,8 @@
 
 /* A new failure. The message is cut at 1,000 bytes; bytes below 0x20 and 0x7f in it are shown as '?', so that
  * text from an artifact or a client cannot move a terminal's cursor or forge a log line. */
-kas_status kas_status_make(kas_code code, kas_blame blame, const char *file, int line, const char *format, ...)
-    __attribute__((format(printf, 5, 6))) KAS_MUST_USE;
+kas_status kas_status_make(kas_code code, kas_blame blame, const char *file, int line, const char *format,
+                           ...) __attribute__((format(printf, 5, 6), returns_nonnull)) KAS_MUST_USE;
 
 #define kas_fail(code, blame, ...) kas_status_make((code), KAS_BLAME_##blame, __FILE__, __LINE__, __VA_ARGS__)
 
@@ -31,13 +31,14 @@ kas_status kas_join(kas_status first, kas_status second) KAS_MUST_USE;
 /* An independent copy (NULL for NULL). */
 kas_status kas_status_clone(kas_status status) KAS_MUST_USE;
 
-/* A failed system call: code KAS_IO (KAS_OUT_OF_MEMORY for ENOMEM), native = errno value, "what: strerror". */
+/* A failed system call: code KAS_IO (KAS_OUT_OF_MEMORY for ENOMEM), native = errno value, "what: strerror".
+ */
 kas_status kas_fail_errno(int error, const char *file, int line, const char *format, ...)
-    __attribute__((format(printf, 4, 5))) KAS_MUST_USE;
+    __attribute__((format(printf, 4, 5), returns_nonnull)) KAS_MUST_USE;
 #define kas_fail_os(error, ...) kas_fail_errno((error), __FILE__, __LINE__, __VA_ARGS__)
 
 /* The static stand-in: "out of memory", blame engine. Never freed, safe to return anywhere. */
-kas_status kas_out_of_memory(void) KAS_MUST_USE;
+kas_status kas_out_of_memory(void) __attribute__((returns_nonnull)) KAS_MUST_USE;
 
 #define KAS_TRY(expression)                                                                                  \
     do {                                                                                                     \

@@ -80,7 +80,7 @@ static bool print_group(const char *word)
     size_t length = strlen(word);
     for (size_t i = 0; i < cli_command_count; ++i) {
         const char *name = cli_commands[i]->name;
-        if (strncmp(name, word, length) || name[length] != ' ') continue;
+        if (strncmp(name, word, length) != 0 || name[length] != ' ') continue;
         if (!found) fprintf(stderr, "kasmina %s: which?\n", word);
         fprintf(stderr, "  %-18s %s\n", name, cli_commands[i]->summary);
         found = true;

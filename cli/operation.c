@@ -28,14 +28,14 @@ static void draw(json_t *operation)
 static bool has_ended(json_t *operation)
 {
     const char *state = text_of(operation, "state");
-    return strcmp(state, "queued") && strcmp(state, "running");
+    return strcmp(state, "queued") != 0 && strcmp(state, "running") != 0;
 }
 
 static int conclude(const cli_arguments *arguments, json_t *operation)
 {
     if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
     const char *state = text_of(operation, "state"), *artifact = text_of(operation, "artifact_id");
-    if (strcmp(state, "succeeded"))
+    if (strcmp(state, "succeeded") != 0)
         return cli_failure("%s of %s %s: %s", text_of(operation, "kind"), artifact, state,
                            text_of(json_object_get(operation, "error"), "detail"));
     if (!arguments->json)

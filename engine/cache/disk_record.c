@@ -56,7 +56,7 @@ static kas_status parse_lines(char *text, kas_record *record)
         lines[i] = next_line(&text);
         if (!lines[i]) return damaged("lines are missing");
     }
-    if (strcmp(lines[VERSION], version_line)) return damaged("unknown version");
+    if (strcmp(lines[VERSION], version_line) != 0) return damaged("unknown version");
     if (!kas_sha256_parse(lines[CHECKSUM], &record->checksum)) return damaged("not a checksum");
     if (strlen(lines[ID]) >= sizeof record->artifact_id) return damaged("the artifact id is too long");
     record->size_bytes = strtoull(lines[SIZE], NULL, 10);

@@ -168,7 +168,7 @@ static uint32_t count_like(const kas_history *history, size_t i, size_t window, 
     const char *text = (const char *)newest(history, i) + offset;
     uint32_t count = 0;
     for (size_t j = 0; j < window; ++j) {
-        if (strcmp((const char *)newest(history, j) + offset, text)) continue;
+        if (strcmp((const char *)newest(history, j) + offset, text) != 0) continue;
         if (j < i) return 0;
         ++count;
     }

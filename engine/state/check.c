@@ -18,7 +18,7 @@ static const char *check_bound(const kas_layer *layer, uint32_t seed)
     if (bound != (layer->seeds.active_kernel_id[seed] != 0)) return "kernel id and kernel of a seed differ";
     if (bound != (slot->artifact_id[0] != 0)) return "artifact id and kernel of a seed differ";
     if (bound && !slot->hold.entry->kernel) return "a seed is bound to a kernel that is not there yet";
-    if (bound && strcmp(slot->hold.entry->device, layer->device))
+    if (bound && strcmp(slot->hold.entry->device, layer->device) != 0)
         return "a seed's kernel is on another device";
     if (!bound && (layer->seeds.alpha_blend[seed] || slot->binding || slot->ramp.unit))
         return "a seed without a kernel has an alpha, a binding or a ramp";
