@@ -23,8 +23,8 @@ static kas_status read_all(int fd, const char *path, size_t max_bytes, kas_bytes
     if (fstat(fd, &info)) return kas_fail_os(errno, "%s", path);
     if (!S_ISREG(info.st_mode)) return kas_fail(KAS_IO, CALLER, "%s: not a regular file", path);
     if ((uint64_t)info.st_size > max_bytes)
-        return kas_fail(KAS_TOO_LARGE, CALLER, "%s: %lld bytes, the limit is %zu", path, (long long)info.st_size,
-                        max_bytes);
+        return kas_fail(KAS_TOO_LARGE, CALLER, "%s: %lld bytes, the limit is %zu", path,
+                        (long long)info.st_size, max_bytes);
     size_t size = (size_t)info.st_size, got = 0;
     unsigned char *data = kas_alloc(size);
     if (!data) return kas_out_of_memory();

@@ -1,7 +1,7 @@
 /* The log: one line an event on stderr, `2026-01-31T12:00:00.123Z level area: message`.
  *
- * Thread-safe: a line is written by one write call. Text from outside is made printable. KASMINA_DEBUG=area,area
- * (or `all`) turns on debug lines by area. */
+ * Thread-safe: a line is written by one write call. Text from outside is made printable.
+ * KASMINA_DEBUG=area,area (or `all`) turns on debug lines by area. */
 #ifndef KAS_BASE_LOG_H
 #define KAS_BASE_LOG_H
 
@@ -15,7 +15,7 @@ typedef enum kas_log_level {
     KAS_LOG_CRITICAL,
 } kas_log_level;
 
-void kas_log_set_level(kas_log_level level);              /* default: info */
+void kas_log_set_level(kas_log_level level);                    /* default: info */
 bool kas_log_parse_level(const char *text, kas_log_level *out); /* "debug" … "critical" */
 bool kas_log_enabled(kas_log_level level, const char *area);
 void kas_log_write(kas_log_level level, const char *area, const char *format, ...)

@@ -12,7 +12,7 @@ enum { MESSAGE_MAX = 1000 };
 struct kas_status_info {
     kas_code code;
     kas_blame blame;
-    const char *file;   /* static storage: __FILE__ */
+    const char *file; /* static storage: __FILE__ */
     int line;
     int64_t native;
     const char *reason; /* static storage */
@@ -73,7 +73,8 @@ static char *format_message(const char *suffix, const char *format, va_list args
     return message;
 }
 
-kas_status kas_status_make(kas_code code, kas_blame blame, const char *file, int line, const char *format, ...)
+kas_status kas_status_make(kas_code code, kas_blame blame, const char *file, int line, const char *format,
+                           ...)
 {
     va_list args;
     va_start(args, format);
@@ -115,8 +116,8 @@ kas_status kas_join(kas_status first, kas_status second)
     if (!second) return first;
     if (first != &out_of_memory) {
         char text[MESSAGE_MAX + 1];
-        snprintf(text, sizeof text, "%.*s [then: %.*s]", MESSAGE_MAX / 2, first->message, MESSAGE_MAX / 2 - 16,
-                 second->message);
+        snprintf(text, sizeof text, "%.*s [then: %.*s]", MESSAGE_MAX / 2, first->message,
+                 MESSAGE_MAX / 2 - 16, second->message);
         size_t length = strlen(text);
         char *message = kas_alloc(length + 1);
         if (message) {
@@ -132,7 +133,8 @@ kas_status kas_join(kas_status first, kas_status second)
 kas_status kas_status_clone(kas_status status)
 {
     if (!status || status == &out_of_memory) return status;
-    kas_status copy = kas_status_make(status->code, status->blame, status->file, status->line, "%s", status->message);
+    kas_status copy =
+        kas_status_make(status->code, status->blame, status->file, status->line, "%s", status->message);
     return kas_with_native(kas_with_reason(copy, status->reason), status->native);
 }
 

@@ -42,8 +42,7 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* ---- setting up -------------------------------------------------------------------------------------------
- */
+/* ---- setting up ---- */
 
 static kas_status create_layer(kas_engine *engine, const bench_shape *shape)
 {
@@ -86,8 +85,7 @@ static kas_status load_kernel(kas_engine *engine, const void *bytes, size_t size
     return status;
 }
 
-/* ---- measuring --------------------------------------------------------------------------------------------
- */
+/* ---- measuring ---- */
 
 static bool make_room(passes *run, const bench_shape *shape)
 {
@@ -168,8 +166,7 @@ static kas_status measure(kas_engine *engine, const bench_shape *shape, const vo
     return status ? status : run_for(run, shape->seconds);
 }
 
-/* ---- the command ------------------------------------------------------------------------------------------
- */
+/* ---- the command ---- */
 
 static bool read_shape(const cli_arguments *arguments, bench_shape *out)
 {

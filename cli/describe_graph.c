@@ -106,8 +106,7 @@ json_t *cli_describe_artifact(const kas_artifact *artifact)
                      (json_int_t)artifact->memory_bytes, "operators", operators, "nodes", nodes);
 }
 
-/* ---- dot --------------------------------------------------------------------------------------------------
- */
+/* ---- dot ---- */
 
 /* A quoted string of the DOT language: names come from the artifact. */
 static void print_quoted(FILE *out, const char *text)

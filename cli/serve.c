@@ -48,8 +48,7 @@ typedef struct serve_settings {
     kas_http_options http;
 } serve_settings;
 
-/* ---- options ---------------------------------------------------------------------------------------------
- */
+/* ---- options ---- */
 
 typedef struct number { /* an option that is one: where it goes, in which unit */
     const char *name;
@@ -114,8 +113,7 @@ static int read_settings(const cli_arguments *arguments, serve_settings *out)
     return CLI_OK;
 }
 
-/* ---- running ---------------------------------------------------------------------------------------------
- */
+/* ---- running ---- */
 
 /* Ends the command with a status' message: an argument that makes no sense is the caller's, all else a
  * failure. */

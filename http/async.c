@@ -35,7 +35,7 @@ static void resume_with(kas_http_request *request, kas_status status)
     resume(request);
 }
 
-/* ---- changes ------------------------------------------------------------------------------------------ */
+/* ---- changes ---- */
 
 static kas_status keep_reply(kas_http_request *request, const kas_reply *reply)
 {
@@ -67,7 +67,7 @@ void kas_http_submit(kas_http_request *request, const kas_request *change, kas_h
     if (status) resume_with(request, status);
 }
 
-/* ---- passes ------------------------------------------------------------------------------------------- */
+/* ---- passes ---- */
 
 static void on_pass(void *user, kas_status status)
 {
@@ -82,7 +82,7 @@ void kas_http_forward(kas_http_request *request, const kas_forward_request *pass
     if (status) resume_with(request, status);
 }
 
-/* ---- waits -------------------------------------------------------------------------------------------- */
+/* ---- waits ---- */
 
 /* A wait may be over for the request (the server stops) before it is over for the engine, so it is an object
  * of its own, kept by both; whoever takes the request out of it resumes it. */

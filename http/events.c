@@ -9,8 +9,7 @@
 
 enum { ID_DIGITS = 19 };
 
-/* ---- the forms ------------------------------------------------------------------------------------------
- */
+/* ---- the forms ---- */
 
 static void write_transition(kas_json *json, const kas_event *event)
 {
@@ -127,8 +126,7 @@ void kas_http_write_missed(kas_text *text, uint64_t missed)
     kas_json_finish(&json);
 }
 
-/* ---- the request ----------------------------------------------------------------------------------------
- */
+/* ---- the request ---- */
 
 /* After Last-Event-ID; without one, from now on. An id that is still to come is of an engine before this one:
  * all that there is. */

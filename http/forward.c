@@ -35,7 +35,7 @@ static void finish(void *work)
     kas_free(owned->output);
 }
 
-/* ---- the answer --------------------------------------------------------------------------------------- */
+/* ---- the answer ---- */
 
 static void list_seeds(uint64_t seeds, char out[SEED_LIST_SIZE])
 {
@@ -112,7 +112,7 @@ static void answer(kas_http_request *request)
         respond_tensor(request, work);
 }
 
-/* ---- the request -------------------------------------------------------------------------------------- */
+/* ---- the request ---- */
 
 /* "2,3,64"; false when it is not that. */
 static bool parse_shape(const char *text, kas_tensor_view *view)

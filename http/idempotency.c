@@ -119,8 +119,7 @@ static answer *add(kas_http_answers *answers, kas_http_request *request, const c
     return item;
 }
 
-/* ---- a request -------------------------------------------------------------------------------------------
- */
+/* ---- a request ---- */
 
 static enum MHD_Result append_argument(void *context, enum MHD_ValueKind kind, const char *name,
                                        const char *value)

@@ -30,7 +30,7 @@ static void finish(void *work)
     kas_free(owned->output);
 }
 
-/* ---- the answer --------------------------------------------------------------------------------------- */
+/* ---- the answer ---- */
 
 static void write_head(kas_json *json, const kas_http_request *request, const inference *work)
 {
@@ -104,7 +104,7 @@ static void answer(kas_http_request *request)
         respond_json(request, work);
 }
 
-/* ---- the request -------------------------------------------------------------------------------------- */
+/* ---- the request ---- */
 
 /* Where the JSON ends and raw bytes begin. */
 static bool split_body(kas_http_request *request, size_t *json_bytes)

@@ -76,7 +76,7 @@ static kas_status read_text(infer_reader *reader, const char *what, const char *
     return kas_json_scan_string(&reader->scan, text, length);
 }
 
-/* ---- parameters --------------------------------------------------------------------------------------- */
+/* ---- parameters ---- */
 
 static kas_status take_alpha(infer_reader *reader, const char *name, const json_t *value)
 {
@@ -119,7 +119,7 @@ static kas_status read_parameters(infer_reader *reader)
     return status;
 }
 
-/* ---- inputs ------------------------------------------------------------------------------------------- */
+/* ---- inputs ---- */
 
 static kas_status read_binary_size(infer_reader *reader)
 {
@@ -199,7 +199,7 @@ static kas_status read_input(infer_reader *reader)
     return reader->out->binary ? NULL : kas_json_tensor_check(&reader->out->input);
 }
 
-/* ---- outputs ------------------------------------------------------------------------------------------ */
+/* ---- outputs ---- */
 
 static kas_status take_output(infer_reader *reader, const json_t *output)
 {
@@ -235,7 +235,7 @@ static kas_status read_output(infer_reader *reader)
     return status;
 }
 
-/* ---- the request -------------------------------------------------------------------------------------- */
+/* ---- the request ---- */
 
 static kas_status take_request_member(infer_reader *reader, const char *name, size_t length)
 {

@@ -32,7 +32,7 @@ kas_status kas_json_malformed(const kas_json_scan *scan, const char *wanted)
                     (size_t)(scan->at - scan->start));
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------------ */
+/* ---- numbers ---- */
 
 static const char *digits_end(const char *at, const char *end)
 {
@@ -146,7 +146,7 @@ kas_status kas_json_scan_number(kas_json_scan *scan, double *out)
     return NULL;
 }
 
-/* ---- strings ------------------------------------------------------------------------------------------ */
+/* ---- strings ---- */
 
 size_t kas_utf8_length(const unsigned char *at, size_t left)
 {
@@ -194,7 +194,7 @@ kas_status kas_json_scan_string(kas_json_scan *scan, const char **text, size_t *
     return NULL;
 }
 
-/* ---- anything ----------------------------------------------------------------------------------------- */
+/* ---- anything ---- */
 
 static kas_status skip_word(kas_json_scan *scan)
 {

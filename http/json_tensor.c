@@ -32,7 +32,7 @@ static void keep(tensor_reader *reader, kas_status fault)
         reader->invalid = fault;
 }
 
-/* ---- data --------------------------------------------------------------------------------------------- */
+/* ---- data ---- */
 
 static kas_status append(kas_json_tensor *tensor, float value)
 {
@@ -105,7 +105,7 @@ static kas_status read_list(tensor_reader *reader, uint32_t depth)
     return NULL;
 }
 
-/* ---- shape -------------------------------------------------------------------------------------------- */
+/* ---- shape ---- */
 
 static kas_status read_dimension(tensor_reader *reader)
 {
@@ -143,7 +143,7 @@ static kas_status read_shape(tensor_reader *reader)
     return kas_json_take(&reader->scan, ']') ? NULL : kas_json_malformed(&reader->scan, "',' or ']'");
 }
 
-/* ---- the object --------------------------------------------------------------------------------------- */
+/* ---- the object ---- */
 
 static bool is_named(const char *name, size_t length, const char *expected)
 {

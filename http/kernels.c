@@ -84,7 +84,7 @@ void kas_http_compatible_kernels(kas_http_request *request)
     kas_http_respond_json(request, 200, &json);
 }
 
-/* ---- one ---------------------------------------------------------------------------------------------- */
+/* ---- one ---- */
 
 static void respond_kernel(kas_http_request *request, unsigned status)
 {

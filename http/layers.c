@@ -71,7 +71,7 @@ void kas_http_get_layer(kas_http_request *request)
     kas_http_respond_layer(request, 200, request->params[0]);
 }
 
-/* ---- creating ----------------------------------------------------------------------------------------- */
+/* ---- creating ---- */
 
 static void created(kas_http_request *request)
 {
@@ -121,7 +121,7 @@ void kas_http_create_layer(kas_http_request *request)
     kas_http_submit(request, &change, created);
 }
 
-/* ---- changing and deleting ---------------------------------------------------------------------------- */
+/* ---- changing and deleting ---- */
 
 /* A layer stays on the device that it was made on: naming that one changes nothing, another is refused. */
 void kas_http_patch_layer(kas_http_request *request)

@@ -89,7 +89,7 @@ void kas_http_get_model_config(kas_http_request *request)
     kas_http_respond_json(request, 200, &json);
 }
 
-/* ---- statistics --------------------------------------------------------------------------------------- */
+/* ---- statistics ---- */
 
 static void write_duration(kas_json *json, const char *name, uint64_t count, double ns)
 {

@@ -108,7 +108,7 @@ const char *kas_http_problem_name(kas_http_problem problem)
     return problems[problem].name;
 }
 
-/* ---- refusing ----------------------------------------------------------------------------------------- */
+/* ---- refusing ---- */
 
 void kas_http_refuse(kas_http_request *request, kas_http_problem problem, const char *format, ...)
 {
@@ -217,7 +217,7 @@ bool kas_http_failed(kas_http_request *request)
     return true;
 }
 
-/* ---- answering ---------------------------------------------------------------------------------------- */
+/* ---- answering ---- */
 
 static void write_allowed(kas_json *json, const kas_http_fault *fault)
 {
@@ -337,7 +337,7 @@ void kas_http_respond_problem(kas_http_request *request)
     kas_http_respond_json_as(request, problems[fault->problem].status, "application/problem+json", &json);
 }
 
-/* ---- operations --------------------------------------------------------------------------------------- */
+/* ---- operations ---- */
 
 static kas_http_fault fault_of_operation(const kas_operation_info *operation)
 {
@@ -370,7 +370,7 @@ void kas_http_fail_operation(kas_http_request *request, const kas_operation_info
     if (!request->fault.problem) request->fault = fault_of_operation(operation);
 }
 
-/* ---- pages -------------------------------------------------------------------------------------------- */
+/* ---- pages ---- */
 
 static kas_http_problem by_name(const char *name)
 {

@@ -29,7 +29,7 @@ const char *kas_http_header(const kas_http_request *request, const char *name)
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
-/* ---- the beginning ------------------------------------------------------------------------------------ */
+/* ---- the beginning ---- */
 
 static bool is_plain_id(const char *text)
 {
@@ -84,7 +84,7 @@ static kas_http_request *begin(kas_http_server *server, struct MHD_Connection *c
     return request;
 }
 
-/* ---- the body ----------------------------------------------------------------------------------------- */
+/* ---- the body ---- */
 
 static unsigned long long declared_length(const kas_http_request *request)
 {
@@ -173,7 +173,7 @@ static void parse_json(kas_http_request *request)
     if (status) kas_http_fail(request, status);
 }
 
-/* ---- the steps ---------------------------------------------------------------------------------------- */
+/* ---- the steps ---- */
 
 static enum MHD_Result run(kas_http_request *request, kas_http_step step)
 {

@@ -27,7 +27,7 @@ enum {
     KAS_HTTP_DETAIL_SIZE = 1024,
 };
 
-/* ---- refusals ----------------------------------------------------------------------------------------- */
+/* ---- refusals ---- */
 
 typedef enum kas_http_problem {
     KAS_PROBLEM_NONE = 0,
@@ -68,7 +68,7 @@ typedef struct kas_http_fault { /* why a request is refused; static storage but 
     char detail[KAS_HTTP_DETAIL_SIZE]; /* last: a new request does not clear it */
 } kas_http_fault;
 
-/* ---- routes ------------------------------------------------------------------------------------------- */
+/* ---- routes ---- */
 
 typedef enum kas_http_method {
     KAS_HTTP_GET = 1, /* HEAD too */
@@ -133,7 +133,7 @@ typedef struct kas_http_route {
     bool open;          /* to everybody, without credentials */
 } kas_http_route;
 
-/* ---- the request -------------------------------------------------------------------------------------- */
+/* ---- the request ---- */
 
 typedef struct kas_http_body {
     unsigned char *bytes; /* aligned to KAS_CACHE_LINE; may be handed on */

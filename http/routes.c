@@ -1,5 +1,5 @@
-/* The table of routes. Where two patterns match one path, the earlier one goes first; those of passes do, since
- * they are asked for most. */
+/* The table of routes. Where two patterns match one path, the earlier one goes first; those of passes do,
+ * since they are asked for most. */
 #include "http/handlers.h"
 #include "http/problems.h"
 #include "http/router.h"

@@ -70,7 +70,7 @@ void kas_http_list_seeds(kas_http_request *request)
     kas_free(seeds);
 }
 
-/* ---- changes ------------------------------------------------------------------------------------------ */
+/* ---- changes ---- */
 
 static void changed(kas_http_request *request)
 {

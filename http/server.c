@@ -137,7 +137,7 @@ const char *kas_http_url(const kas_http_server *server)
     return server->url;
 }
 
-/* ---- stopping ----------------------------------------------------------------------------------------- */
+/* ---- stopping ---- */
 
 /* False when the time is over. */
 static bool becomes_zero(const _Atomic uint64_t *count, int64_t deadline_ns)

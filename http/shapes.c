@@ -27,7 +27,7 @@ static void write_alpha(kas_json *json, const char *name, float alpha)
         kas_json_float(json, name, alpha);
 }
 
-/* ---- seeds -------------------------------------------------------------------------------------------- */
+/* ---- seeds ---- */
 
 static void write_staged(kas_json *json, const kas_staged_info *staged)
 {
@@ -87,7 +87,7 @@ void kas_http_write_seed(kas_json *json, const char *name, const kas_seed_info *
     kas_json_close(json, '}');
 }
 
-/* ---- layers ------------------------------------------------------------------------------------------- */
+/* ---- layers ---- */
 
 void kas_http_write_layer(kas_json *json, const char *name, const kas_layer_info *layer,
                           const kas_seed_info *seeds)
@@ -117,7 +117,7 @@ void kas_http_write_layer(kas_json *json, const char *name, const kas_layer_info
     kas_json_close(json, '}');
 }
 
-/* ---- operations --------------------------------------------------------------------------------------- */
+/* ---- operations ---- */
 
 void kas_http_write_operation(kas_json *json, const char *name, const kas_operation_info *operation)
 {
@@ -147,7 +147,7 @@ void kas_http_write_operation(kas_json *json, const char *name, const kas_operat
     kas_json_close(json, '}');
 }
 
-/* ---- kernels ------------------------------------------------------------------------------------------ */
+/* ---- kernels ---- */
 
 static void write_uses(kas_json *json, const kas_cached_kernel *kernel)
 {
@@ -190,7 +190,7 @@ void kas_http_write_kernel(kas_json *json, const char *name, const kas_cached_ke
     kas_json_close(json, '}');
 }
 
-/* ---- devices ------------------------------------------------------------------------------------------ */
+/* ---- devices ---- */
 
 void kas_http_write_device(kas_json *json, const char *name, const kas_device_report *device)
 {

@@ -15,7 +15,7 @@ static double ratio(double part, double whole)
     return whole > 0 ? part / whole : 0;
 }
 
-/* ---- the cache ---------------------------------------------------------------------------------------- */
+/* ---- the cache ---- */
 
 static void write_tier(kas_json *json, const kas_tier_stats *tier)
 {
@@ -84,7 +84,7 @@ void kas_http_write_cache_stats(kas_json *json, const char *name, kas_engine *en
     kas_json_close(json, '}');
 }
 
-/* ---- a layer ------------------------------------------------------------------------------------------ */
+/* ---- a layer ---- */
 
 static void write_states(kas_json *json, const kas_layer_info *layer, const kas_seed_info *seeds)
 {

@@ -30,7 +30,7 @@ struct kas_http_streams {
     bool ended;
 };
 
-/* ---- waking: lock held --------------------------------------------------------------------------------- */
+/* ---- waking: lock held ---- */
 
 static void resume(stream *one)
 {
@@ -88,8 +88,7 @@ void kas_http_streams_destroy(kas_http_server *server)
     kas_free(server->streams);
 }
 
-/* ---- sending: on the stream's serving thread -------------------------------------------------------------
- */
+/* ---- sending: on the stream's serving thread ---- */
 
 static uint64_t wakes_of(kas_http_streams *streams)
 {

@@ -26,8 +26,7 @@ struct kas_http_tokens {
     token *tokens;
 };
 
-/* ---- the file -------------------------------------------------------------------------------------------
- */
+/* ---- the file ---- */
 
 static bool parse_role(const char *text, kas_http_role *out)
 {
@@ -104,8 +103,7 @@ void kas_http_tokens_destroy(kas_http_tokens *tokens)
     kas_free(tokens);
 }
 
-/* ---- a request ------------------------------------------------------------------------------------------
- */
+/* ---- a request ---- */
 
 /* Looks at every byte of every token's digest, so that the time tells nothing of how near a guess is. */
 static const token *find(const kas_http_tokens *tokens, const kas_sha256 *digest)

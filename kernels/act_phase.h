@@ -1,12 +1,15 @@
-/* An activation as a phase: v = act(v) for the first `below` items. Each common function has its own loop, so that
- * hosts vectorise it; the function is the same for all of a launch, so no device diverges. */
+/* An activation as a phase: v = act(v) for the first `below` items. Each common function has its own loop, so
+ * that hosts vectorise it; the function is the same for all of a launch, so no device diverges. */
 #ifndef KAS_KERNELS_ACT_PHASE_H
 #define KAS_KERNELS_ACT_PHASE_H
 
 #define ACT_PHASE_OF(v, below, act_, kind)                                                                   \
     else if (act_ == kind)                                                                                   \
     {                                                                                                        \
-        ITEMS_BELOW(below) { MY(v)[0] = activate(MY(v)[0], kind, args.act_a, args.act_b); }                  \
+        ITEMS_BELOW(below)                                                                                   \
+        {                                                                                                    \
+            MY(v)[0] = activate(MY(v)[0], kind, args.act_a, args.act_b);                                     \
+        }                                                                                                    \
     }
 
 #define ACT_PHASE(v, below, act_)                                                                            \
@@ -29,7 +32,10 @@
     ACT_PHASE_OF(v, below, act_, ACT_AFFINE)                                                                 \
     else                                                                                                     \
     {                                                                                                        \
-        ITEMS_BELOW(below) { MY(v)[0] = activate(MY(v)[0], act_, args.act_a, args.act_b); }                  \
+        ITEMS_BELOW(below)                                                                                   \
+        {                                                                                                    \
+            MY(v)[0] = activate(MY(v)[0], act_, args.act_a, args.act_b);                                     \
+        }                                                                                                    \
     }
 
 #endif

@@ -14,13 +14,12 @@
  *
  * Result block (words), for rows r and n contributions:
  *
- *   R[4r], R[4r + 1]    contributions that failed on row r: those with alpha > 0 there that failed as a whole, or
- *                       whose row is non-finite while the input row is finite
- *   R[4r + 2]           1: the input row is non-finite
- *   R[4r + 3]           1: the base's row is non-finite, so nobody is to blame for what the mask says; raised by
- *                       blend and linear_blend; stays 0 where c = 0, as the base is then not read
- *   C[(n + 1) r]        c, from word C = `coefficients` = 4 * capacity_rows on (float bits)
- *   C[(n + 1) r + 1 + i]  s·αᵢ; 0 where alpha is 0 or the contribution failed
+ *   R[4r], R[4r + 1]    contributions that failed on row r: those with alpha > 0 there that failed as a
+ * whole, or whose row is non-finite while the input row is finite R[4r + 2]           1: the input row is
+ * non-finite R[4r + 3]           1: the base's row is non-finite, so nobody is to blame for what the mask
+ * says; raised by blend and linear_blend; stays 0 where c = 0, as the base is then not read C[(n + 1) r] c,
+ * from word C = `coefficients` = 4 * capacity_rows on (float bits) C[(n + 1) r + 1 + i]  s·αᵢ; 0 where alpha
+ * is 0 or the contribution failed
  *
  * Contributions' outputs: Kᵢ starts at i * k_stride floats and has rows of n floats, one after the other. */
 /* clang-format off: columns of comments */
@@ -62,8 +61,9 @@ struct blend_args {
     int coefficients;  /* word of the result block where they start */
 };
 
-/* The graph's operators. An activation's rows are dense and follow one another; a NAME_row of 0 stands for a constant,
- * the same for every row. For every buffer, rows times elements stay below 2^30: indices are ints. */
+/* The graph's operators. An activation's rows are dense and follow one another; a NAME_row of 0 stands for a
+ * constant, the same for every row. For every buffer, rows times elements stay below 2^30: indices are ints.
+ */
 
 /* unary: x: elements per row over LINES_TILE. */
 #define LINES_TILE  1024 /* elements that a group of an elementwise kernel takes */
@@ -74,9 +74,9 @@ struct unary_args {
     float act_a, act_b;
 };
 
-/* binary, where, strided: see kernels/lines.h. x, for LINES_FLAT: inner per row over LINES_TILE; for LINES_LONG:
- * lines_per_row (times the tiles of a line, where it is longer than one) over lines_per_group; for LINES_SHORT:
- * elements per row over LINES_TILE. */
+/* binary, where, strided: see kernels/lines.h. x, for LINES_FLAT: inner per row over LINES_TILE; for
+ * LINES_LONG: lines_per_row (times the tiles of a line, where it is longer than one) over lines_per_group;
+ * for LINES_SHORT: elements per row over LINES_TILE. */
 #define LINES_FLAT  0
 #define LINES_LONG  1
 #define LINES_SHORT 2
@@ -136,8 +136,8 @@ struct matmul_args {
     int b_row, b_stride[MATMUL_OUTER];
 };
 
-/* softmax, reduce: x: lines per row. softmax_across, reduce_across: x: blocks of lines per row times strips of
- * ACROSS_GROUP lines. */
+/* softmax, reduce: x: lines per row. softmax_across, reduce_across: x: blocks of lines per row times strips
+ * of ACROSS_GROUP lines. */
 #define ACROSS_GROUP 64
 struct softmax_args {
     int size, inner; /* elements of a line; from one of them to the next (1: softmax) */
@@ -163,7 +163,8 @@ struct layernorm_args {
     int scale_row, shift_row; /* floats from one row's parameters to the next's */
 };
 
-/* conv: x: strips of CONV_GROUP positions, times blocks of CONV_CHANNELS output channels of each group, per row. */
+/* conv: x: strips of CONV_GROUP positions, times blocks of CONV_CHANNELS output channels of each group, per
+ * row. */
 #define CONV_CHANNELS 8
 #define CONV_GROUP    64
 struct conv_args {

@@ -9,8 +9,8 @@
  *       SYNC;                           group barrier between phases
  *   } END
  *
- * ITEMS_BELOW(n) { ... } is a phase of the group's first n items; on the host a loop of that length, which compilers
- * vectorise where they give up on a condition within.
+ * ITEMS_BELOW(n) { ... } is a phase of the group's first n items; on the host a loop of that length, which
+ * compilers vectorise where they give up on a condition within.
  *
  * A kernel takes its buffers first, then ONE struct of 4-byte scalars, `args` (kernels/args.h). Groups are
  * one-dimensional; the grid is GROUP_X by GROUP_Y groups.
@@ -25,8 +25,7 @@
 #define KAS_KERNELS_DIALECT_H
 /* clang-format off: tables of macros, side by side */
 
-#if defined(__CUDACC__) /* ------------------------------------------------------------ CUDA (nvcc, NVRTC,   \
-                           clang) */
+#if defined(__CUDACC__) /* ---- CUDA: nvcc, NVRTC, clang ---- */
 #define KERNEL(name)       extern "C" __global__ void __launch_bounds__(WG) name(
 #define IN(i, T, n)  const T *__restrict__ n,
 #define OUT(i, T, n) T *__restrict__ n,
@@ -56,8 +55,7 @@
 #define ROUND(x)           rintf(x) /* half to even */
 typedef unsigned int uint;          /* NVRTC has none */
 
-#elif defined(                                                                                               \
-    __OPENCL_C_VERSION__) /* -------------------------------------------------------------- OpenCL C 1.2 */
+#elif defined(__OPENCL_C_VERSION__) /* ---- OpenCL C 1.2 ---- */
 #define KERNEL(name)       __kernel __attribute__((reqd_work_group_size(WG, 1, 1))) void name(
 #define IN(i, T, n)  __global const T *restrict n,
 #define OUT(i, T, n) __global T *restrict n,
@@ -86,8 +84,7 @@ typedef unsigned int uint;          /* NVRTC has none */
 #define CEIL(x)            ceil(x)
 #define ROUND(x)           rint(x)
 
-#elif defined(                                                                                               \
-    VULKAN) /* ------------------------------------------------------------- GLSL 4.50 → SPIR-V (glslc) */
+#elif defined(VULKAN) /* ---- GLSL 4.50 to SPIR-V: glslc ---- */
 #extension GL_EXT_control_flow_attributes : require
 #define KERNEL(name) layout(local_size_x = WG) in;
 #define IN(i, T, n)                                                                                          \
@@ -128,8 +125,7 @@ typedef unsigned int uint;          /* NVRTC has none */
 #define CEIL(x)            ceil(x)
 #define ROUND(x)           roundEven(x)
 
-#else /* --------------------------------------------------------------------------------------------------  \
-         C11 */
+#else /* ---- C11 ---- */
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
@@ -144,8 +140,8 @@ typedef unsigned int uint;          /* NVRTC has none */
 #define KERNEL_EXPAND(prefix, name) KERNEL_PASTE(prefix, name)
 #define KERNEL_SYMBOL(name)         KERNEL_EXPAND(KERNEL_PREFIX, name)
 /* The function's parameters: which group, the buffers, the argument struct. */
-#define KERNEL_PARAMETERS (int gx_, int gy_, void *const *buffers_, const void *args_)
-#define OUT(i, T, n)      T *RESTRICT n = (T *)buffers_[i];
+#define KERNEL_PARAMETERS           (int gx_, int gy_, void *const *buffers_, const void *args_)
+#define OUT(i, T, n)                T *RESTRICT n = (T *)buffers_[i];
 #define IN(i, T, n)                                                                                          \
     const T *RESTRICT n = (const T *)buffers_[i];                                                            \
     (void)n; /* not every kernel looks at the parameters */

@@ -18,24 +18,24 @@ enum {
  * the last buffer is the (first) output; what the others are stands at the head of kernels/<name>.k.
  * kernels/CMakeLists.txt reads the names from here: one line a kernel. */
 #define KAS_KERNELS(X)                                                                                       \
-    X(linear, 5, linear_args, 256)       /* Y = act(X Wᵀ + b) */                                           \
-    X(linear_blend, 7, linear_args, 256) /* Y = c act(X Wᵀ + b) + Σ wᵢ Kᵢ, by row */                  \
-    X(judge, 4, judge_args, 128)         /* which contributions failed on which row; c and wᵢ */           \
-    X(blend, 5, blend_args, 256)         /* Y = c B + Σ wᵢ Kᵢ, by row */ \
-    X(unary, 3, unary_args, 256)            /* Y = act(X) */ \
-    X(binary, 4, binary_args, 256)          /* Y = act(A ∘ B), broadcast */ \
-    X(where, 5, where_args, 256)            /* Y = C ? A : B, broadcast */ \
-    X(strided, 3, strided_args, 256)        /* moves elements between strided views */ \
-    X(matmul, 4, matmul_args, 64)           /* Y = A B, both activations */ \
-    X(softmax, 3, softmax_args, 64)         /* along the innermost dimension */ \
-    X(softmax_across, 3, softmax_args, 64)  /* along another one */ \
-    X(reduce, 3, reduce_args, 64)           /* along the innermost dimension */ \
-    X(reduce_across, 3, reduce_args, 64)    /* along another one */ \
-    X(layernorm, 5, layernorm_args, 64)               /* LayerNorm, RMSNorm */ \
-    X(conv, 5, conv_args, 64)               /* Y = act(X ⋆ W + b) */ \
-    X(pool, 3, pool_args, 256)              /* average, maximum */ \
-    X(gather, 4, gather_args, 256)          /* by a constant list */ \
-    X(pad, 3, pad_args, 256)                /* constant padding */
+    X(linear, 5, linear_args, 256)         /* Y = act(X Wᵀ + b) */                                         \
+    X(linear_blend, 7, linear_args, 256)   /* Y = c act(X Wᵀ + b) + Σ wᵢ Kᵢ, by row */                \
+    X(judge, 4, judge_args, 128)           /* which contributions failed on which row; c and wᵢ */         \
+    X(blend, 5, blend_args, 256)           /* Y = c B + Σ wᵢ Kᵢ, by row */                              \
+    X(unary, 3, unary_args, 256)           /* Y = act(X) */                                                  \
+    X(binary, 4, binary_args, 256)         /* Y = act(A ∘ B), broadcast */                                 \
+    X(where, 5, where_args, 256)           /* Y = C ? A : B, broadcast */                                    \
+    X(strided, 3, strided_args, 256)       /* moves elements between strided views */                        \
+    X(matmul, 4, matmul_args, 64)          /* Y = A B, both activations */                                   \
+    X(softmax, 3, softmax_args, 64)        /* along the innermost dimension */                               \
+    X(softmax_across, 3, softmax_args, 64) /* along another one */                                           \
+    X(reduce, 3, reduce_args, 64)          /* along the innermost dimension */                               \
+    X(reduce_across, 3, reduce_args, 64)   /* along another one */                                           \
+    X(layernorm, 5, layernorm_args, 64)    /* LayerNorm, RMSNorm */                                          \
+    X(conv, 5, conv_args, 64)              /* Y = act(X ⋆ W + b) */                                        \
+    X(pool, 3, pool_args, 256)             /* average, maximum */                                            \
+    X(gather, 4, gather_args, 256)         /* by a constant list */                                          \
+    X(pad, 3, pad_args, 256)               /* constant padding */
 
 typedef enum kas_kernel {
 #define KAS_KERNEL_ENUM(name, buffers, args, items) KAS_KERNEL_##name,

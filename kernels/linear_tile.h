@@ -1,6 +1,7 @@
 /* The product that linear.k and linear_blend.k share: a group computes a tile of LINEAR_TILE_ROWS by
- * LINEAR_TILE_COLUMNS results, an item RM by RN of them. Every result is summed over k in ascending order with one
- * accumulator, so the bits of a row do not depend on where in the batch it stands. Macros, as GLSL has no pointers. */
+ * LINEAR_TILE_COLUMNS results, an item RM by RN of them. Every result is summed over k in ascending order
+ * with one accumulator, so the bits of a row do not depend on where in the batch it stands. Macros, as GLSL
+ * has no pointers. */
 #ifndef KAS_KERNELS_LINEAR_TILE_H
 #define KAS_KERNELS_LINEAR_TILE_H
 
@@ -13,8 +14,8 @@
 #define WG ((BM / RM) * TX)
 
 /* Row and column of an item's result (i, j): neighbouring items write neighbouring columns. */
-#define TILE_ROW(row0, i) ((row0) + (LID / TX) * RM + (i))
-#define TILE_COLUMN(col0, j) ((col0) + (j) * TX + LID % TX)
+#define TILE_ROW(row0, i)    ((row0) + (LID / TX) * RM + (i))
+#define TILE_COLUMN(col0, j) ((col0) + (j)*TX + LID % TX)
 
 #define TILE_STAGE(rows, row0, col0, k0)                                                                     \
     for (int e = LID; e < BM * BK; e += WG) {                                                                \
@@ -33,7 +34,8 @@
         for (int k = 0; k < depth; ++k) {                                                                    \
             float w[RN];                                                                                     \
             UNROLL for (int j = 0; j < RN; ++j) w[j] = ws[k * BN + j * TX + LID % TX];                       \
-            UNROLL for (int i = 0; i < RM; ++i) {                                                            \
+            UNROLL for (int i = 0; i < RM; ++i)                                                              \
+            {                                                                                                \
                 float x = xs[k * BM + (LID / TX) * RM + i];                                                  \
                 UNROLL for (int j = 0; j < RN; ++j) sum[i * RN + j] += x * w[j];                             \
             }                                                                                                \
@@ -41,7 +43,8 @@
         UNROLL for (int i = 0; i < RM * RN; ++i) MY(acc)[i] = sum[i];                                        \
     }
 
-/* acc (PRIVATE, RM * RN floats) = the item's part of X Wᵀ. The staged depth stops at k: a padded 0 · Inf is NaN. */
+/* acc (PRIVATE, RM * RN floats) = the item's part of X Wᵀ. The staged depth stops at k: a padded 0 · Inf is
+ * NaN. */
 #define TILE_PRODUCT(acc, rows, row0, col0)                                                                  \
     ITEMS                                                                                                    \
     {                                                                                                        \
@@ -49,11 +52,7 @@
     }                                                                                                        \
     for (int k0 = 0; k0 < args.k; k0 += BK) {                                                                \
         SYNC;                                                                                                \
-        ITEMS                                                                                                \
-        {                                                                                                    \
-            TILE_STAGE(rows, row0, col0, k0)                                                                 \
-        }                                                                                                    \
-        SYNC;                                                                                                \
+        ITEMS{TILE_STAGE(rows, row0, col0, k0)} SYNC;                                                        \
         ITEMS TILE_MULTIPLY(acc, (args.k - k0 < BK ? args.k - k0 : BK))                                      \
     }
 

@@ -1,10 +1,10 @@
-/* How elementwise kernels walk over tensors. An operator's dimensions are collapsed on the host into *lines*: an
- * inner dimension that each operand crosses with one step, and up to LINES_OUTER dimensions outside of it. Three
- * forms, `args.form`:
+/* How elementwise kernels walk over tensors. An operator's dimensions are collapsed on the host into *lines*:
+ * an inner dimension that each operand crosses with one step, and up to LINES_OUTER dimensions outside of it.
+ * Three forms, `args.form`:
  *
  *   LINES_FLAT   the pass is one line, as long as all rows together
- *   LINES_LONG   lines of args.inner elements; a group takes a few short ones or LINES_TILE elements of a long one
- *   LINES_SHORT  lines too short for a group: every item finds its own element
+ *   LINES_LONG   lines of args.inner elements; a group takes a few short ones or LINES_TILE elements of a
+ * long one LINES_SHORT  lines too short for a group: every item finds its own element
  *
  * In the first two a line's place is worked out once a group, and its elements pass through phases that hosts
  * vectorise. Operands' strides are named NAME_row, NAME_inner, NAME_stride in the argument struct. */
@@ -38,11 +38,20 @@
 /* v = the elements T[start], T[start + step] … of the first `below` items */
 #define LINE_LOAD(v, T, start, step, below)                                                                  \
     if (step == 1) {                                                                                         \
-        ITEMS_BELOW(below) { MY(v)[0] = T[(start) + LID]; }                                                  \
+        ITEMS_BELOW(below)                                                                                   \
+        {                                                                                                    \
+            MY(v)[0] = T[(start) + LID];                                                                     \
+        }                                                                                                    \
     } else if (step == 0) {                                                                                  \
-        ITEMS_BELOW(below) { MY(v)[0] = T[start]; }                                                          \
+        ITEMS_BELOW(below)                                                                                   \
+        {                                                                                                    \
+            MY(v)[0] = T[start];                                                                             \
+        }                                                                                                    \
     } else {                                                                                                 \
-        ITEMS_BELOW(below) { MY(v)[0] = T[(start) + LID * step]; }                                           \
+        ITEMS_BELOW(below)                                                                                   \
+        {                                                                                                    \
+            MY(v)[0] = T[(start) + LID * step];                                                              \
+        }                                                                                                    \
     }
 
 #endif

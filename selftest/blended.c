@@ -118,8 +118,7 @@ static void run(const blending *b, const float *x, uint32_t first, uint32_t rows
     selftest_need(kas_queue_wait(b->runner->queue, KAS_NEVER, NULL), "blending");
 }
 
-/* ---- what it should be ------------------------------------------------------------------------------------
- */
+/* ---- what it should be ---- */
 
 static bool fails(const blending *b, size_t row, size_t seed)
 {

@@ -78,8 +78,7 @@ kas_graph *op_select(size_t variant)
     return graph;
 }
 
-/* ---- along a dimension ------------------------------------------------------------------------------------
- */
+/* ---- along a dimension ---- */
 
 static const struct {
     kas_shape shape;

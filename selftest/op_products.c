@@ -97,8 +97,7 @@ kas_graph *op_matmul(size_t variant)
     }
 }
 
-/* ---- windows ----------------------------------------------------------------------------------------------
- */
+/* ---- windows ---- */
 
 /* One line a spatial dimension. */
 typedef struct extent {

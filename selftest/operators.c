@@ -48,8 +48,7 @@ static const selftest_operator *operator_at(const selftest_suite *suite, size_t 
     return i < OPERATORS ? &operators[i] : suite->more;
 }
 
-/* ---- cases ------------------------------------------------------------------------------------------------
- */
+/* ---- cases ---- */
 
 static float *make_input(const kas_graph *graph)
 {
@@ -133,8 +132,7 @@ size_t selftest_beyond_count(const selftest_suite *suite)
     return beyond;
 }
 
-/* ---- running ----------------------------------------------------------------------------------------------
- */
+/* ---- running ---- */
 
 static void note(selftest_cell *to, double worst, size_t dependent, const char *label, const char *name,
                  size_t variant)

@@ -34,8 +34,7 @@ struct kas_driver {
     const kas_device_ops *device;
 };
 
-/* ---- device -----------------------------------------------------------------------------------------------
- */
+/* ---- device ---- */
 
 struct kas_device {
     const kas_device_ops *ops;
@@ -76,8 +75,7 @@ struct kas_device_ops {
     const kas_queue_ops *queue;
 };
 
-/* ---- buffer -----------------------------------------------------------------------------------------------
- */
+/* ---- buffer ---- */
 
 struct kas_buffer {
     kas_device *device; /* retained */
@@ -93,8 +91,7 @@ struct kas_buffer_ops {
     void *(*host)(kas_buffer *buffer); /* required where limits.host_pointers, else NULL */
 };
 
-/* ---- program ----------------------------------------------------------------------------------------------
- */
+/* ---- program ---- */
 
 struct kas_program {
     kas_device *device;
@@ -108,8 +105,7 @@ struct kas_program_ops {
     void (*finish)(kas_program *program);
 };
 
-/* ---- list -------------------------------------------------------------------------------------------------
- */
+/* ---- list ---- */
 
 struct kas_list {
     kas_device *device; /* retained */
@@ -129,8 +125,7 @@ struct kas_list_ops {
     void (*finish)(kas_list *list);
 };
 
-/* ---- queue ------------------------------------------------------------------------------------------------
- */
+/* ---- queue ---- */
 
 /* What core keeps alive while it is in flight. */
 typedef struct kas_hold {
@@ -167,10 +162,11 @@ struct kas_queue_ops {
      * set. After success, and after any failure but KAS_DEADLINE where limits.immediate is not set, nothing
      * is in flight any more. */
     kas_status (*wait)(kas_queue *queue, int64_t deadline_ns, kas_progress *progress);
-    /* Optional, for immediate devices: runs a list over host memory at once, on the calling thread alone, with nothing
-     * else in the queue. False where that is not the best way to run it: nothing has been done. */
-    bool (*run)(kas_queue *queue, const kas_list *list, void *const *slots, uint32_t rows, int64_t deadline_ns,
-                kas_status *outcome);
+    /* Optional, for immediate devices: runs a list over host memory at once, on the calling thread alone,
+     * with nothing else in the queue. False where that is not the best way to run it: nothing has been done.
+     */
+    bool (*run)(kas_queue *queue, const kas_list *list, void *const *slots, uint32_t rows,
+                int64_t deadline_ns, kas_status *outcome);
     /* Optional: whether nothing is in flight. Default: true (immediate devices). */
     bool (*idle)(kas_queue *queue);
 };
@@ -181,8 +177,7 @@ uint32_t kas_threads_wanted(void);
 /* For backends: groups of a launch along one direction; 0 when there are more than 2³¹ − 1. */
 uint32_t kas_grid_groups(const kas_grid_rule *rule, uint32_t rows);
 
-/* ---- registration -----------------------------------------------------------------------------------------
- */
+/* ---- registration ---- */
 
 /* Every driver of this build, host last; defined in backends/registry.c, the only file that names backends.
  */

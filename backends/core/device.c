@@ -50,8 +50,7 @@ void kas_device_get_info(kas_device *device, kas_device_info *out)
     if (device->ops->memory_free && !lost) out->memory_free_bytes = device->ops->memory_free(device);
 }
 
-/* ---- programs ---------------------------------------------------------------------------------------------
- */
+/* ---- programs ---- */
 
 static kas_status compile(kas_device *device, kas_kernel kernel, kas_program **out)
 {
@@ -88,8 +87,7 @@ kas_status kas_device_program(kas_device *device, kas_kernel kernel, const kas_p
     return NULL;
 }
 
-/* ---- weights of products ----------------------------------------------------------------------------------
- */
+/* ---- weights of products ---- */
 
 size_t kas_device_packed_bytes(const kas_device *device, size_t inputs, size_t outputs)
 {

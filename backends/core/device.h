@@ -1,16 +1,18 @@
 /* What a device is, whichever API drives it: driver → device → buffers, programs, lists, queues.
  *
- * The engine records work once and replays it many times. A *launch* is one run of one program over buffers; a
- * *list* is an immutable sequence of launches. A launch does not name the memory that changes from pass to pass: it
- * names a *slot* (input, output, workspace …), and each submission says what the slots are bound to. Its grid is a
- * rule of the number of rows. So one list serves every batch size, request and execution context; a backend may make
- * of it a loop (host), plain enqueues (OpenCL), a command buffer (Vulkan) or an updated graph (CUDA).
+ * The engine records work once and replays it many times. A *launch* is one run of one program over buffers;
+ * a *list* is an immutable sequence of launches. A launch does not name the memory that changes from pass to
+ * pass: it names a *slot* (input, output, workspace …), and each submission says what the slots are bound to.
+ * Its grid is a rule of the number of rows. So one list serves every batch size, request and execution
+ * context; a backend may make of it a loop (host), plain enqueues (OpenCL), a command buffer (Vulkan) or an
+ * updated graph (CUDA).
  *
- * Calls here validate and trace, then dispatch through small const vtables (backends/core/backend.h); a backend
- * only translates. Capabilities are plain data (kas_device_limits, zero = absent): nobody asks which backend it is.
+ * Calls here validate and trace, then dispatch through small const vtables (backends/core/backend.h); a
+ * backend only translates. Capabilities are plain data (kas_device_limits, zero = absent): nobody asks which
+ * backend it is.
  *
- * Errors: KAS_OUT_OF_MEMORY (blame device) when device memory is out; KAS_DEVICE_LOST is sticky: once reported, every
- * later call on that device reports it. Nothing here retries, aborts or logs.
+ * Errors: KAS_OUT_OF_MEMORY (blame device) when device memory is out; KAS_DEVICE_LOST is sticky: once
+ * reported, every later call on that device reports it. Nothing here retries, aborts or logs.
  *
  * Threads: a device may be used by any number of threads at once; a queue by one thread at a time. */
 #ifndef KAS_CORE_DEVICE_H
@@ -30,25 +32,29 @@ typedef struct kas_program kas_program; /* one operator's kernel, compiled; owne
 typedef struct kas_list kas_list;       /* recorded launches; reference-counted, immutable */
 typedef struct kas_queue kas_queue;     /* executes submissions in order; single owner */
 
-/* ---- devices ---------------------------------------------------------------------------------------------- */
+/* ---- devices ---- */
 
 enum { KAS_DEVICE_ID_SIZE = 32, KAS_DEVICE_NAME_SIZE = 128 };
 
-typedef enum kas_device_state { KAS_DEVICE_READY = 0, KAS_DEVICE_IS_LOST, KAS_DEVICE_REBUILDING } kas_device_state;
+typedef enum kas_device_state {
+    KAS_DEVICE_READY = 0,
+    KAS_DEVICE_IS_LOST,
+    KAS_DEVICE_REBUILDING
+} kas_device_state;
 
 /* What a device can do; zero = absent. Constant for a device's life. */
 typedef struct kas_device_limits {
-    size_t max_buffer_bytes;     /* largest single buffer */
-    size_t buffer_alignment;     /* bytes; offsets bound to slots are multiples of it (a power of two) */
-    size_t max_shared_bytes;     /* memory shared by a work group */
-    uint32_t max_group_items;    /* work items of a group */
-    uint32_t max_groups_x;       /* of a launch's grid; zero: 2³¹ − 1 */
+    size_t max_buffer_bytes;  /* largest single buffer */
+    size_t buffer_alignment;  /* bytes; offsets bound to slots are multiples of it (a power of two) */
+    size_t max_shared_bytes;  /* memory shared by a work group */
+    uint32_t max_group_items; /* work items of a group */
+    uint32_t max_groups_x;    /* of a launch's grid; zero: 2³¹ − 1 */
     uint32_t max_groups_y;
-    uint32_t compute_units;      /* cores or multiprocessors that work can spread over */
-    uint32_t product_gflops;     /* what the `linear` kernels reach on one of them at least; 0: not known */
-    bool host_pointers;          /* a slot may be bound to plain host memory, at no cost */
-    bool immediate;              /* work runs inside kas_queue_wait, on the calling thread: nothing to launch */
-    bool fp16, bf16;             /* storage in 16 bits */
+    uint32_t compute_units;  /* cores or multiprocessors that work can spread over */
+    uint32_t product_gflops; /* what the `linear` kernels reach on one of them at least; 0: not known */
+    bool host_pointers;      /* a slot may be bound to plain host memory, at no cost */
+    bool immediate;          /* work runs inside kas_queue_wait, on the calling thread: nothing to launch */
+    bool fp16, bf16;         /* storage in 16 bits */
     bool subgroups;
 } kas_device_limits;
 
@@ -57,7 +63,7 @@ typedef struct kas_device_info {
     char kind[16];                   /* "cpu", "cuda", "opencl", "vulkan": what device_requirements name */
     char api[16];                    /* "host", "cuda", "opencl", "vulkan" */
     char name[KAS_DEVICE_NAME_SIZE]; /* as the vendor calls it */
-    bool software; /* a GPU that this machine's processors imitate: "auto" passes it over */
+    bool software;                   /* a GPU that this machine's processors imitate: "auto" passes it over */
     kas_device_state state;
     size_t memory_total_bytes;
     size_t memory_used_bytes; /* by this process's kas_buffers, to the byte */
@@ -69,8 +75,8 @@ typedef struct kas_device_info {
 size_t kas_driver_count(void);
 const kas_driver *kas_driver_at(size_t index);
 const char *kas_driver_name(const kas_driver *driver); /* the "host" of "host:0" */
-kas_status kas_driver_list(const kas_driver *driver, kas_device_info *infos, size_t capacity, size_t *count)
-    KAS_MUST_USE;
+kas_status kas_driver_list(const kas_driver *driver, kas_device_info *infos, size_t capacity,
+                           size_t *count) KAS_MUST_USE;
 
 /* Opens "api:index"; "auto" is the first device of the first driver that has one, host:0 at last. The same
  * device opened twice is the same object. KAS_NOT_FOUND names what there is. */
@@ -85,11 +91,11 @@ const kas_device_limits *kas_device_get_limits(const kas_device *device);
 void kas_device_get_info(kas_device *device, kas_device_info *out);
 const char *kas_device_id(const kas_device *device);
 
-/* ---- buffers ---------------------------------------------------------------------------------------------- */
+/* ---- buffers ---- */
 
 /* size_bytes > 0; contents undefined. The label (copied, may be NULL) appears in messages. */
-kas_status kas_buffer_create(kas_device *device, size_t size_bytes, const char *label, kas_buffer **out)
-    KAS_MUST_USE;
+kas_status kas_buffer_create(kas_device *device, size_t size_bytes, const char *label,
+                             kas_buffer **out) KAS_MUST_USE;
 kas_buffer *kas_buffer_retain(kas_buffer *buffer);
 void kas_buffer_release(kas_buffer *buffer); /* accepts NULL */
 size_t kas_buffer_size(const kas_buffer *buffer);
@@ -97,18 +103,20 @@ kas_device *kas_buffer_device(const kas_buffer *buffer);
 /* The buffer's memory where limits.host_pointers is set, else NULL. */
 void *kas_buffer_host(kas_buffer *buffer);
 
-/* ---- programs --------------------------------------------------------------------------------------------- */
+/* ---- programs ---- */
 
-/* The device's program for a kernel; compiled at first use, kept until the device goes. KAS_UNSUPPORTED when the
- * device cannot run it. */
+/* The device's program for a kernel; compiled at first use, kept until the device goes. KAS_UNSUPPORTED when
+ * the device cannot run it. */
 kas_status kas_device_program(kas_device *device, kas_kernel kernel, const kas_program **out) KAS_MUST_USE;
 
-/* Weights of the `linear` kernels, in the layout that this device's product reads. `weight` is [outputs, inputs]
- * row-major float32, as PyTorch stores it. pack writes packed_bytes bytes to `out`. Pure host work. */
-size_t kas_device_packed_bytes(const kas_device *device, size_t inputs, size_t outputs); /* 0: does not fit size_t */
+/* Weights of the `linear` kernels, in the layout that this device's product reads. `weight` is [outputs,
+ * inputs] row-major float32, as PyTorch stores it. pack writes packed_bytes bytes to `out`. Pure host work.
+ */
+size_t kas_device_packed_bytes(const kas_device *device, size_t inputs,
+                               size_t outputs); /* 0: does not fit size_t */
 void kas_device_pack(const kas_device *device, const float *weight, size_t inputs, size_t outputs, void *out);
 
-/* ---- lists ------------------------------------------------------------------------------------------------ */
+/* ---- lists ---- */
 
 /* What a launch's buffers may be bound to at submission. */
 typedef enum kas_slot_index {
@@ -123,8 +131,8 @@ typedef enum kas_slot_index {
 } kas_slot_index;
 
 typedef struct kas_binding {
-    uint8_t slot;       /* kas_slot_index */
-    kas_buffer *buffer; /* KAS_SLOT_FIXED only; the list retains it */
+    uint8_t slot;        /* kas_slot_index */
+    kas_buffer *buffer;  /* KAS_SLOT_FIXED only; the list retains it */
     size_t offset_bytes; /* from the start of the slot or buffer; a multiple of limits.buffer_alignment */
 } kas_binding;
 
@@ -135,26 +143,26 @@ typedef struct kas_grid_rule {
 
 typedef struct kas_launch {
     kas_kernel kernel;
-    const char *label;                         /* static or outliving the list; may be NULL */
+    const char *label;                            /* static or outliving the list; may be NULL */
     kas_binding bindings[KAS_KERNEL_MAX_BUFFERS]; /* as many as the kernel has buffers; binding 0 is PARAMS */
     kas_grid_rule grid_x, grid_y;
-    uint32_t args[KAS_KERNEL_MAX_ARGS / 4];    /* the kernel's argument struct */
+    uint32_t args[KAS_KERNEL_MAX_ARGS / 4]; /* the kernel's argument struct */
 } kas_launch;
 
 /* Rows that keep a launch's grid within the device's limits; divisors > 0. */
 uint32_t kas_launch_rows_max(const kas_device *device, const kas_launch *launch);
 
-/* Records launches (copied). Cheap: no device work is waited for. Row r of a launch's results depends on row r of its
- * operands, and memory that several of the list's launches use is laid out in rows of one size, so a device may take
- * some rows through several launches while others are elsewhere. What a list leaves in its workspace means nothing to
- * another one. */
+/* Records launches (copied). Cheap: no device work is waited for. Row r of a launch's results depends on row
+ * r of its operands, and memory that several of the list's launches use is laid out in rows of one size, so a
+ * device may take some rows through several launches while others are elsewhere. What a list leaves in its
+ * workspace means nothing to another one. */
 kas_status kas_list_create(kas_device *device, const kas_launch *launches, size_t count, const char *label,
                            kas_list **out) KAS_MUST_USE;
 kas_list *kas_list_retain(kas_list *list);
 void kas_list_release(kas_list *list); /* accepts NULL */
 size_t kas_list_length(const kas_list *list);
 
-/* ---- queues ----------------------------------------------------------------------------------------------- */
+/* ---- queues ---- */
 
 kas_status kas_queue_create(kas_device *device, const char *label, kas_queue **out) KAS_MUST_USE;
 /* The queue must be idle, or its device lost. Accepts NULL. */
@@ -178,33 +186,34 @@ typedef struct kas_slot {
 typedef struct kas_submission {
     kas_list *list;
     kas_slot slots[KAS_SLOT_COUNT]; /* those that the list's launches name */
-    bool apart; /* it and its neighbours that are apart too write nothing that another of them reads or writes: a
-                   device may run them at the same time */
+    bool apart; /* it and its neighbours that are apart too write nothing that another of them reads or
+                   writes: a device may run them at the same time */
 } kas_submission;
 
 enum { KAS_SUBMISSIONS_MAX = 160 }; /* between two waits */
 
-/* Enqueues lists for `rows` rows (> 0; P[0] of the parameter block must say the same). The queue keeps the lists
- * and buffers alive until they are done. */
-kas_status kas_queue_submit(kas_queue *queue, const kas_submission *submissions, size_t count, uint32_t rows)
-    KAS_MUST_USE;
+/* Enqueues lists for `rows` rows (> 0; P[0] of the parameter block must say the same). The queue keeps the
+ * lists and buffers alive until they are done. */
+kas_status kas_queue_submit(kas_queue *queue, const kas_submission *submissions, size_t count,
+                            uint32_t rows) KAS_MUST_USE;
 
 typedef struct kas_progress {
-    uint32_t completed;                        /* submissions since the last wait that ran to their end */
-    uint32_t elapsed_ns[KAS_SUBMISSIONS_MAX];  /* of each completed one, saturating; 0 where not known */
+    uint32_t completed;                       /* submissions since the last wait that ran to their end */
+    uint32_t elapsed_ns[KAS_SUBMISSIONS_MAX]; /* of each completed one, saturating; 0 where not known */
 } kas_progress;
 
-/* Waits until all that was enqueued is done, or until the monotonic time deadline_ns (KAS_NEVER: no deadline).
- * KAS_DEADLINE: it was not done in time; progress->completed names the submission that is to blame. Where
- * limits.immediate is set nothing runs on afterwards and the queue may be used again; elsewhere the queue and all
- * memory bound to it must be left alone (never waited for, never freed) until kas_queue_idle says so.
- * Another failure: the submission progress->completed failed; what came after it did not run. progress may be NULL. */
+/* Waits until all that was enqueued is done, or until the monotonic time deadline_ns (KAS_NEVER: no
+ * deadline). KAS_DEADLINE: it was not done in time; progress->completed names the submission that is to
+ * blame. Where limits.immediate is set nothing runs on afterwards and the queue may be used again; elsewhere
+ * the queue and all memory bound to it must be left alone (never waited for, never freed) until
+ * kas_queue_idle says so. Another failure: the submission progress->completed failed; what came after it did
+ * not run. progress may be NULL. */
 kas_status kas_queue_wait(kas_queue *queue, int64_t deadline_ns, kas_progress *progress) KAS_MUST_USE;
 bool kas_queue_idle(kas_queue *queue);
 
-/* A list over plain host memory (limits.host_pointers) in an idle queue, waited for: an address, fit for a float, for
- * each slot that the list names. The shortest way where limits.immediate is set; nothing is kept alive: list and memory are the
- * caller's until this returns. */
+/* A list over plain host memory (limits.host_pointers) in an idle queue, waited for: an address, fit for a
+ * float, for each slot that the list names. The shortest way where limits.immediate is set; nothing is kept
+ * alive: list and memory are the caller's until this returns. */
 kas_status kas_queue_run(kas_queue *queue, kas_list *list, void *const slots[KAS_SLOT_COUNT], uint32_t rows,
                          int64_t deadline_ns) KAS_MUST_USE;
 

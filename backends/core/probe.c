@@ -13,8 +13,7 @@
 
 enum { ANSWER_MS = 10000, RETRY_S = 60 };
 
-/* ---- the child --------------------------------------------------------------------------------------------
- */
+/* ---- the child ---- */
 
 /* Of a process with other threads only this one is left; nothing here takes a lock that one of them may have
  * held. */
@@ -36,8 +35,7 @@ static _Noreturn void tell(kas_probe *probe, int to)
     _exit(0);
 }
 
-/* ---- the parent -------------------------------------------------------------------------------------------
- */
+/* ---- the parent ---- */
 
 /* Reads until the answer is whole; false when the child ends or the time is over before. */
 static bool hear(int from, kas_probe_answer *out)

@@ -33,8 +33,7 @@ kas_status kas_queue_create(kas_device *device, const char *label, kas_queue **o
     return NULL;
 }
 
-/* ---- what is in flight ------------------------------------------------------------------------------------
- */
+/* ---- what is in flight ---- */
 
 static kas_status hold(kas_queue *queue, kas_hold **out)
 {
@@ -93,8 +92,7 @@ static kas_status check_usable(kas_queue *queue)
                     queue->device->info.id);
 }
 
-/* ---- memory traffic ---------------------------------------------------------------------------------------
- */
+/* ---- memory traffic ---- */
 
 static kas_status begin_traffic(kas_queue *queue, kas_buffer *buffer, size_t offset, size_t size_bytes)
 {
@@ -151,8 +149,7 @@ kas_status kas_queue_fill(kas_queue *queue, kas_buffer *to, size_t offset_bytes,
                        queue->device->ops->queue->fill(queue, to, offset_bytes, word, size_bytes));
 }
 
-/* ---- submissions ------------------------------------------------------------------------------------------
- */
+/* ---- submissions ---- */
 
 static const char *const slot_names[KAS_SLOT_COUNT] = {"PARAMS", "X", "Y", "WORK", "BLEND", "RESULT"};
 
@@ -261,8 +258,7 @@ kas_status kas_queue_wait(kas_queue *queue, int64_t deadline_ns, kas_progress *p
     return status ? kas_annotate(status, "queue \"%s\" on %s", queue->label, queue->device->info.id) : NULL;
 }
 
-/* ---- at once ----------------------------------------------------------------------------------------------
- */
+/* ---- at once ---- */
 
 static kas_status submit_and_wait(kas_queue *queue, kas_list *list, void *const *slots, uint32_t rows,
                                   int64_t deadline_ns)

@@ -4,8 +4,7 @@
 
 #include "base/alloc.h"
 
-/* ---- lists ------------------------------------------------------------------------------------------------
- */
+/* ---- lists ---- */
 
 static kas_status init_list(kas_list *list)
 {
@@ -26,8 +25,7 @@ const kas_list_ops kas_cuda_list_ops = {
     .finish = finish_list,
 };
 
-/* ---- graphs -----------------------------------------------------------------------------------------------
- */
+/* ---- graphs ---- */
 
 static void drop(const kas_cuda_device *device, cuda_recorded_graph *recorded)
 {

@@ -52,8 +52,7 @@ static size_t first_row(const kas_host_task *task, size_t part)
     return task->row + (row < task->rows ? row : task->rows);
 }
 
-/* ---- judge ------------------------------------------------------------------------------------------------
- */
+/* ---- judge ---- */
 
 static uint64_t nonfinite_contributions(const struct judge_args *args, const uint *alphas, const float *k)
 {
@@ -112,8 +111,7 @@ void PACKED(plan_judge)(kas_host_task *task, unsigned threads)
     plan_rows(task, run_judge, (size_t)args->k + (size_t)args->contributions * (size_t)args->n);
 }
 
-/* ---- blend ------------------------------------------------------------------------------------------------
- */
+/* ---- blend ---- */
 
 static void run_blend(const kas_host_task *task, size_t begin, size_t end)
 {

@@ -9,8 +9,7 @@
 #include "backends/host/host.h"
 #include "base/alloc.h"
 
-/* ---- what it is -------------------------------------------------------------------------------------------
- */
+/* ---- what it is ---- */
 
 static size_t pages_to_bytes(long pages)
 {
@@ -58,8 +57,7 @@ static size_t memory_free(kas_device *device)
     return pages_to_bytes(sysconf(_SC_AVPHYS_PAGES));
 }
 
-/* ---- opening ----------------------------------------------------------------------------------------------
- */
+/* ---- opening ---- */
 
 /* For each output of a panel: two vectors, at a quarter of what a slow processor can do. */
 enum { GFLOPS_OF_A_COLUMN = 2 };
@@ -121,8 +119,7 @@ const char *kas_host_device_isa(const kas_device *device)
     return ((const kas_host_device *)device)->isa->name;
 }
 
-/* ---- weights of products ----------------------------------------------------------------------------------
- */
+/* ---- weights of products ---- */
 
 static size_t panel_columns(const kas_device *device)
 {

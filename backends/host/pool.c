@@ -67,8 +67,7 @@ static void work_on(kas_host_job *job)
     }
 }
 
-/* ---- helpers ----------------------------------------------------------------------------------------------
- */
+/* ---- helpers ---- */
 
 /* Until there is work or the end: CALLED or EXIT. */
 static uint32_t await_call(helper *self)
@@ -133,8 +132,7 @@ static bool claim(const kas_host_pool *pool, helper *h, kas_host_job *job)
     return true;
 }
 
-/* ---- passes -----------------------------------------------------------------------------------------------
- */
+/* ---- passes ---- */
 
 static uint64_t call_helpers(kas_host_pool *pool, kas_host_job *job, unsigned wanted)
 {
@@ -211,8 +209,7 @@ bool kas_host_pool_run(kas_host_pool *pool, kas_host_job *job, const kas_host_ta
     return done;
 }
 
-/* ---- life -------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 unsigned kas_host_pool_threads(const kas_host_pool *pool)
 {

@@ -145,8 +145,7 @@ static void tile_at_edge(const block *b, size_t rows, size_t columns)
     copy_columns(y, PANEL, b->y, b->ldy, rows, columns);
 }
 
-/* ---- a row group over the panels of a part ----------------------------------------------------------------
- */
+/* ---- a row group over the panels of a part ---- */
 
 typedef struct product {
     const struct linear_args *args;
@@ -255,8 +254,7 @@ static void run_group(const product *p, size_t row, size_t rows, size_t panel, s
         blend_outputs(p, row + i, column, columns);
 }
 
-/* ---- parts ------------------------------------------------------------------------------------------------
- */
+/* ---- parts ---- */
 
 static size_t divide_up(size_t a, size_t b)
 {

@@ -60,8 +60,7 @@ static command *append(host_queue *self, command_kind kind)
     return c;
 }
 
-/* ---- memory traffic ---------------------------------------------------------------------------------------
- */
+/* ---- memory traffic ---- */
 
 static char *at(kas_buffer *buffer, size_t offset)
 {
@@ -111,8 +110,7 @@ static kas_status fill(kas_queue *queue, kas_buffer *to, size_t offset, uint32_t
     return NULL;
 }
 
-/* ---- submissions ------------------------------------------------------------------------------------------
- */
+/* ---- submissions ---- */
 
 static void *slot_memory(const kas_slot *slot, size_t offset_bytes)
 {

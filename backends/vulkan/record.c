@@ -71,8 +71,7 @@ kas_status kas_vulkan_flush(kas_vulkan_queue *queue)
     return NULL;
 }
 
-/* ---- launches
- * ------------------------------------------------------------------------------------------------ */
+/* ---- launches ---- */
 
 static kas_status make_sets(kas_vulkan_queue *queue, kas_vulkan_step *step, size_t count)
 {

@@ -38,8 +38,9 @@ void kas_arena_finish(kas_arena *arena)
 kas_status kas_arena_charge(kas_arena *arena, size_t bytes)
 {
     if (bytes > arena->budget_bytes)
-        return kas_refuse(KAS_REASON_LIMIT, "decoding needs %zu bytes of memory more, %zu are left of its limit",
-                          bytes, arena->budget_bytes);
+        return kas_refuse(KAS_REASON_LIMIT,
+                          "decoding needs %zu bytes of memory more, %zu are left of its limit", bytes,
+                          arena->budget_bytes);
     arena->budget_bytes -= bytes;
     return NULL;
 }
@@ -64,7 +65,8 @@ kas_status kas_arena_take(kas_arena *arena, size_t count, size_t element_bytes, 
     size_t bytes, aligned;
     *out = NULL;
     if (!kas_mul(count ? count : 1, element_bytes, &bytes) || !kas_add(bytes, alignof(max_align_t), &aligned))
-        return kas_refuse(KAS_REASON_LIMIT, "%zu elements of %zu bytes are beyond any memory", count, element_bytes);
+        return kas_refuse(KAS_REASON_LIMIT, "%zu elements of %zu bytes are beyond any memory", count,
+                          element_bytes);
     bytes = kas_align_up(bytes, alignof(max_align_t));
     if (bytes > arena->left_bytes) KAS_TRY(add_block(arena, bytes));
     struct kas_arena_block *block = arena->blocks;

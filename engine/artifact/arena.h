@@ -1,6 +1,6 @@
-/* Memory of one decoding: given out piece by piece within a budget, returned all at once. What a reader keeps about
- * an artifact (names, attributes, shapes) lives here; the graph that it makes does not, but is charged to the same
- * budget, so that one limit holds for all that decoding allocates. */
+/* Memory of one decoding: given out piece by piece within a budget, returned all at once. What a reader keeps
+ * about an artifact (names, attributes, shapes) lives here; the graph that it makes does not, but is charged
+ * to the same budget, so that one limit holds for all that decoding allocates. */
 #ifndef KAS_ARTIFACT_ARENA_H
 #define KAS_ARTIFACT_ARENA_H
 

@@ -1,4 +1,5 @@
-/* Which reader takes an artifact, and what every artifact goes through after it: check, simplify, check again. */
+/* Which reader takes an artifact, and what every artifact goes through after it: check, simplify, check
+ * again. */
 #include "engine/artifact/artifact.h"
 
 #include <string.h>
@@ -23,7 +24,8 @@ typedef struct format_entry {
     kas_format format;
     const char *name;
     const char *extension; /* without the dot; NULL: told by its bytes */
-    kas_status (*read)(const void *bytes, size_t size_bytes, const kas_artifact_limits *limits, kas_artifact *out);
+    kas_status (*read)(const void *bytes, size_t size_bytes, const kas_artifact_limits *limits,
+                       kas_artifact *out);
 } format_entry;
 
 static const format_entry formats[] = {
@@ -101,8 +103,10 @@ kas_status kas_artifact_decode(const void *bytes, size_t size_bytes, const char 
     out->format = kas_artifact_sniff(bytes, size_bytes, name);
     const format_entry *format = find_format(out->format);
     if (!format)
-        return kas_refuse(KAS_REASON_MALFORMED, "the format is not known: by its bytes it is neither ONNX nor safetensors nor a zip of "
-"PyTorch (since 1.6; files of torch.save before were bare pickles)");
+        return kas_refuse(
+            KAS_REASON_MALFORMED,
+            "the format is not known: by its bytes it is neither ONNX nor safetensors nor a zip of "
+            "PyTorch (since 1.6; files of torch.save before were bare pickles)");
     out->checksum = kas_sha256_of(bytes, size_bytes);
     kas_status status = decode(format, bytes, size_bytes, &filled, out);
     if (!status) return NULL;

@@ -1,9 +1,10 @@
-/* From bytes to a graph. Nothing that comes with an artifact is ever executed; every size is bounded; a refusal says
- * what is wrong and where, in words stable enough to test.
+/* From bytes to a graph. Nothing that comes with an artifact is ever executed; every size is bounded; a
+ * refusal says what is wrong and where, in words stable enough to test.
  *
- * All calls are pure functions of their arguments: no I/O, no clock, any thread. Refusals: KAS_INVALID_ARTIFACT
- * (kas_status_reason: "malformed", "unsupported_operator", "unsupported", "mixes_rows", "limit", "shape", "not_finite", "statistics",
- * "checksum", "signature", "metadata"), KAS_TOO_LARGE beyond limits->file_bytes. */
+ * All calls are pure functions of their arguments: no I/O, no clock, any thread. Refusals:
+ * KAS_INVALID_ARTIFACT (kas_status_reason: "malformed", "unsupported_operator", "unsupported", "mixes_rows",
+ * "limit", "shape", "not_finite", "statistics", "checksum", "signature", "metadata"), KAS_TOO_LARGE beyond
+ * limits->file_bytes. */
 #ifndef KAS_ARTIFACT_H
 #define KAS_ARTIFACT_H
 
@@ -34,11 +35,12 @@ typedef struct kas_artifact {
     kas_format format;
     kas_sha256 checksum;
     size_t size_bytes;
-    kas_graph *graph;          /* decoded, checked and simplified; owned */
-    char producer[64];         /* printable; "" if not said */
+    kas_graph *graph;  /* decoded, checked and simplified; owned */
+    char producer[64]; /* printable; "" if not said */
     uint64_t parameter_count;
-    size_t memory_bytes;       /* of the constants, in float32 */
-    const char *operators[KAS_ARTIFACT_MAX_OPERATORS]; /* names in the artifact's own terms, sorted, static storage */
+    size_t memory_bytes; /* of the constants, in float32 */
+    const char *
+        operators[KAS_ARTIFACT_MAX_OPERATORS]; /* names in the artifact's own terms, sorted, static storage */
     size_t operator_count;
 } kas_artifact;
 
@@ -49,7 +51,7 @@ kas_status kas_artifact_decode(const void *bytes, size_t size_bytes, const char 
                                const kas_artifact_limits *limits, kas_artifact *out) KAS_MUST_USE;
 void kas_artifact_finish(kas_artifact *artifact); /* accepts empty */
 
-/* ---- metadata (a registry's claim) ------------------------------------------------------------------------ */
+/* ---- metadata (a registry's claim) ---- */
 
 enum { KAS_ARTIFACT_ID_SIZE = 129, KAS_TEXT_SIZE = 128 };
 
@@ -75,38 +77,41 @@ typedef struct kas_metadata { /* absent texts are "", absent numbers as said; ar
 
 #define KAS_METADATA_ABSENT ((kas_metadata){.confidence = 0.5}) /* of an artifact that comes without any */
 
-/* Parses a registry's metadata object. KAS_INVALID_ARTIFACT, reason "metadata", naming the member. Bounded nesting. */
+/* Parses a registry's metadata object. KAS_INVALID_ARTIFACT, reason "metadata", naming the member. Bounded
+ * nesting. */
 kas_status kas_metadata_parse(const char *json, size_t size_bytes, kas_metadata *out) KAS_MUST_USE;
-/* Fills what is absent from the artifact; refuses where the claim disagrees with the bytes (shapes, parameter count —
- * which may lie between the artifact's parameter_count and its constants —, checksum). artifact_id fills kernel_id. */
-kas_status kas_metadata_complete(kas_metadata *metadata, const kas_artifact *artifact, const char *artifact_id)
-    KAS_MUST_USE;
+/* Fills what is absent from the artifact; refuses where the claim disagrees with the bytes (shapes, parameter
+ * count — which may lie between the artifact's parameter_count and its constants —, checksum). artifact_id
+ * fills kernel_id. */
+kas_status kas_metadata_complete(kas_metadata *metadata, const kas_artifact *artifact,
+                                 const char *artifact_id) KAS_MUST_USE;
 void kas_metadata_finish(kas_metadata *metadata); /* accepts empty */
 
-/* ---- weights of layers ------------------------------------------------------------------------------------ */
+/* ---- weights of layers ---- */
 
 typedef struct kas_layer_weights {
     size_t inputs, outputs;
-    float *weight; /* [outputs, inputs], owned */
-    float *bias;   /* [outputs], owned; NULL where absent */
+    float *weight;     /* [outputs, inputs], owned */
+    float *bias;       /* [outputs], owned; NULL where absent */
     kas_sha256 sha256; /* over W then b (b only where the layer has one) as little-endian float32 */
 } kas_layer_weights;
 
-/* Reads bare little-endian float32: the weight [outputs, inputs], then the bias [outputs] if the size says that there is
- * one. The digest is set. */
+/* Reads bare little-endian float32: the weight [outputs, inputs], then the bias [outputs] if the size says
+ * that there is one. The digest is set. */
 kas_status kas_weights_from_raw(const void *bytes, size_t size_bytes, size_t inputs, size_t outputs,
                                 kas_layer_weights *out) KAS_MUST_USE;
-/* A layer's file: safetensors or a state dict of torch.save with `weight` [outputs, inputs] and optional `bias`
- * [outputs], of any floating-point type, or raw. has_bias: the layer's; a bias for a layer without is refused, one left
- * out is zero. The digest is set. */
-kas_status kas_weights_from_file(const void *bytes, size_t size_bytes, size_t inputs, size_t outputs, bool has_bias,
-                                 kas_layer_weights *out) KAS_MUST_USE;
+/* A layer's file: safetensors or a state dict of torch.save with `weight` [outputs, inputs] and optional
+ * `bias` [outputs], of any floating-point type, or raw. has_bias: the layer's; a bias for a layer without is
+ * refused, one left out is zero. The digest is set. */
+kas_status kas_weights_from_file(const void *bytes, size_t size_bytes, size_t inputs, size_t outputs,
+                                 bool has_bias, kas_layer_weights *out) KAS_MUST_USE;
 /* y = x·Wᵀ + b as a graph. Takes over weight and bias, also when it fails; *out is then NULL. */
 kas_status kas_weights_to_graph(kas_layer_weights *weights, kas_graph **out) KAS_MUST_USE;
-kas_status kas_weights_to_safetensors(const kas_layer_weights *weights, void **bytes, size_t *size_bytes) KAS_MUST_USE;
+kas_status kas_weights_to_safetensors(const kas_layer_weights *weights, void **bytes,
+                                      size_t *size_bytes) KAS_MUST_USE;
 /* PyTorch's Linear initialisation (Kaiming uniform with a = √5: U(−1/√k, 1/√k) for both) from a seed. */
-kas_status kas_weights_init(size_t inputs, size_t outputs, bool has_bias, uint64_t seed, kas_layer_weights *out)
-    KAS_MUST_USE;
+kas_status kas_weights_init(size_t inputs, size_t outputs, bool has_bias, uint64_t seed,
+                            kas_layer_weights *out) KAS_MUST_USE;
 void kas_layer_weights_finish(kas_layer_weights *weights); /* accepts empty */
 
 #endif

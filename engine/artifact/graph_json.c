@@ -8,8 +8,7 @@
 
 enum { MAX_MEMBERS = 8 };
 
-/* ---- values
- * ------------------------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 static kas_status wrong_type(const char *expected)
 {
@@ -97,8 +96,7 @@ static const char *reduce_name(int index)
     return kas_reduce_name((kas_reduce)index);
 }
 
-/* ---- members
- * ------------------------------------------------------------------------------------------------ */
+/* ---- members ---- */
 
 static kas_status read_act(const json_t *value, kas_node *out)
 {
@@ -261,8 +259,7 @@ static const struct {
     {"indices", read_indices},
 };
 
-/* ---- operators
- * ---------------------------------------------------------------------------------------------- */
+/* ---- operators ---- */
 
 /* What members an operator has; those with a '?' may be left out. */
 static const char *const operators[KAS_OP_COUNT][MAX_MEMBERS + 1] = {

@@ -87,8 +87,7 @@ extern const kas_onnx_op kas_onnx_ops_product[], kas_onnx_ops_elementwise[], kas
     kas_onnx_ops_pool[], kas_onnx_ops_reduce[], kas_onnx_ops_attention[], kas_onnx_ops_quantise[],
     kas_onnx_ops_control[], kas_onnx_ops_cast[], kas_onnx_ops_layout[], kas_onnx_ops_pad[];
 
-/* ---- onnx_call.c: what a node says
- * -------------------------------------------------------------------------- */
+/* ---- onnx_call.c: what a node says ---- */
 
 kas_status kas_onnx_attribute_int(const kas_onnx_call *call, const char *name, int64_t absent,
                                   int64_t *out) KAS_MUST_USE;
@@ -112,8 +111,7 @@ kas_status kas_onnx_list(kas_onnx_call *call, const char *attribute, size_t inpu
 /* −rank … rank − 1 to 0 … rank − 1. */
 kas_status kas_onnx_axis(int64_t axis, int rank, int *out) KAS_MUST_USE;
 
-/* ---- onnx_values.c: shapes with a batch
- * --------------------------------------------------------------------- */
+/* ---- onnx_values.c: shapes with a batch ---- */
 
 /* A new value with the shape, batch and type of `like` (NULL: a rank-0 float) and nothing else. */
 kas_status kas_onnx_value_new(kas_onnx_reader *reader, const kas_onnx_value *like,
@@ -149,8 +147,7 @@ kas_status kas_onnx_align(kas_onnx_reader *reader, kas_onnx_value *operand, cons
  * needed. */
 kas_status kas_onnx_settle(kas_onnx_reader *reader, int tensor, kas_onnx_value *value) KAS_MUST_USE;
 
-/* ---- onnx_integers.c: values about shapes
- * ------------------------------------------------------------------- */
+/* ---- onnx_integers.c: values about shapes ---- */
 
 /* The integers of a value (made from an initializer where there are none yet); *out is NULL when it has none.
  */
@@ -172,8 +169,7 @@ kas_status kas_onnx_integer_binary(kas_onnx_reader *reader, kas_binary op, kas_o
 kas_status kas_onnx_integer_combine(kas_binary op, kas_integer a, kas_integer b,
                                     kas_integer *out) KAS_MUST_USE;
 
-/* ---- onnx_emit.c: nodes of the row graph, by tensor indices
- * ------------------------------------------------- */
+/* ---- onnx_emit.c: nodes of the row graph, by tensor indices ---- */
 
 /* Adds node and output, or folds it where all its inputs are constants. Takes over node->indices. */
 kas_status kas_onnx_emit(kas_onnx_reader *reader, kas_node *node, const kas_shape *shape,
@@ -202,8 +198,7 @@ kas_status kas_onnx_emit_constant(kas_onnx_reader *reader, const char *name, con
 /* A permutation of the axes. */
 kas_status kas_onnx_emit_transpose(kas_onnx_reader *reader, int x, const int *order, int *out) KAS_MUST_USE;
 
-/* ---- shared between the operators' files
- * -------------------------------------------------------------------- */
+/* ---- shared between the operators' files ---- */
 
 /* Dimensions from integers: rank, dims and batch_axis of `out`. onnx_ops_constant.c */
 kas_status kas_onnx_dims_of_integers(const kas_integer *integers, size_t count,
@@ -226,8 +221,7 @@ kas_status kas_onnx_gather(kas_onnx_reader *reader, kas_onnx_value *x, int axis,
 kas_status kas_onnx_matmul(kas_onnx_reader *reader, kas_onnx_value *a, kas_onnx_value *b,
                            kas_onnx_value **out) KAS_MUST_USE;
 
-/* ---- onnx_walk.c
- * -------------------------------------------------------------------------------------------- */
+/* ---- onnx_walk.c ---- */
 
 /* Entering a function or a subgraph: names looked up from there on. `closed`: the outer ones are not seen. */
 kas_status kas_onnx_scope_enter(kas_onnx_reader *reader, size_t names, bool closed,

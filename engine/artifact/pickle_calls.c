@@ -8,8 +8,7 @@ typedef struct rebuilder {
     kas_status (*run)(kas_pickle_machine *machine, const kas_pickle_items *args, kas_pickle_value **out);
 } rebuilder;
 
-/* ---- functions that are done
- * -------------------------------------------------------------------------------- */
+/* ---- functions that are done ---- */
 
 /* All of these return their first argument as it is: a tuple that is a torch.Size, a list whose TorchScript
  * type is named besides, a value likewise. */
@@ -80,8 +79,7 @@ static const rebuilder *find_rebuilder(const kas_pickle_global *global)
     return NULL;
 }
 
-/* ---- globals
- * ------------------------------------------------------------------------------------------------ */
+/* ---- globals ---- */
 
 static kas_status push_global(kas_pickle_machine *machine, kas_span module, kas_span name)
 {
@@ -112,8 +110,7 @@ kas_status kas_pickle_do_stack_global(kas_pickle_machine *machine, unsigned argu
     return push_global(machine, module->text, name->text);
 }
 
-/* ---- objects that are not built
- * ----------------------------------------------------------------------------- */
+/* ---- objects that are not built ---- */
 
 static bool is_torchscript(const kas_pickle_global *global)
 {

@@ -42,8 +42,7 @@ kas_status kas_pickle_do_bool(kas_pickle_machine *machine, unsigned argument)
     return NULL;
 }
 
-/* ---- numbers
- * ------------------------------------------------------------------------------------------------ */
+/* ---- numbers ---- */
 
 static kas_status push_integer(kas_pickle_machine *machine, int64_t integer)
 {
@@ -111,8 +110,7 @@ kas_status kas_pickle_do_long(kas_pickle_machine *machine, unsigned argument)
     return kas_pickle_push_new(machine, KAS_PICKLE_BIG_INT, &value);
 }
 
-/* ---- texts
- * -------------------------------------------------------------------------------------------------- */
+/* ---- texts ---- */
 
 static kas_status push_span(kas_pickle_machine *machine, kas_pickle_kind kind, unsigned length_bytes)
 {

@@ -6,8 +6,7 @@
 
 enum { FIRST_CAPACITY = 16 };
 
-/* ---- bytes
- * -------------------------------------------------------------------------------------------------- */
+/* ---- bytes ---- */
 
 kas_status kas_pickle_take(kas_pickle_machine *machine, uint64_t size, kas_span *out)
 {
@@ -41,8 +40,7 @@ kas_status kas_pickle_take_line(kas_pickle_machine *machine, kas_span *out)
     return NULL;
 }
 
-/* ---- the stack
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the stack ---- */
 
 /* Room for `needed` pointers: what was there moves, its old place stays the arena's. */
 static kas_status grow(kas_arena *arena, void *array, size_t used, size_t *capacity, size_t needed)
@@ -144,8 +142,7 @@ kas_status kas_pickle_do_dup(kas_pickle_machine *machine, unsigned argument)
     return kas_pickle_push(machine, value);
 }
 
-/* ---- the memo
- * ----------------------------------------------------------------------------------------------- */
+/* ---- the memo ---- */
 
 static kas_status put(kas_pickle_machine *machine, uint64_t index)
 {

@@ -19,8 +19,7 @@ typedef struct kas_pickle_machine {
 /* What an opcode does; `argument` tells opcodes apart that share a function. */
 typedef kas_status kas_pickle_run(kas_pickle_machine *machine, unsigned argument);
 
-/* ---- bytes, stack and memo (pickle_machine.c)
- * --------------------------------------------------------------- */
+/* ---- bytes, stack and memo (pickle_machine.c) ---- */
 
 /* The next `size` bytes, of which the opcode is said to be followed. */
 kas_status kas_pickle_take(kas_pickle_machine *machine, uint64_t size, kas_span *out) KAS_MUST_USE;
@@ -48,8 +47,7 @@ kas_pickle_run kas_pickle_do_mark, kas_pickle_do_pop, kas_pickle_do_pop_mark, ka
 kas_pickle_run kas_pickle_do_put, kas_pickle_do_get; /* argument: bytes of the index */
 kas_pickle_run kas_pickle_do_memoize;
 
-/* ---- numbers and texts (pickle_literals.c)
- * ------------------------------------------------------------------ */
+/* ---- numbers and texts (pickle_literals.c) ---- */
 
 kas_pickle_run kas_pickle_do_proto, kas_pickle_do_frame;
 kas_pickle_run kas_pickle_do_none, kas_pickle_do_bool; /* argument: the value */
@@ -58,8 +56,7 @@ kas_pickle_run kas_pickle_do_binint, kas_pickle_do_float;
 kas_pickle_run kas_pickle_do_long, kas_pickle_do_text,
     kas_pickle_do_bytes; /* argument: bytes of the length */
 
-/* ---- containers (pickle_containers.c)
- * ----------------------------------------------------------------------- */
+/* ---- containers (pickle_containers.c) ---- */
 
 kas_pickle_run kas_pickle_do_empty;  /* argument: the kind */
 kas_pickle_run kas_pickle_do_tuple;  /* argument: how many; */
@@ -67,14 +64,12 @@ kas_pickle_run kas_pickle_do_marked; /* argument: the kind */
 kas_pickle_run kas_pickle_do_append, kas_pickle_do_appends, kas_pickle_do_additems;
 kas_pickle_run kas_pickle_do_setitem, kas_pickle_do_setitems;
 
-/* ---- globals and what would be called (pickle_calls.c)
- * ------------------------------------------------------ */
+/* ---- globals and what would be called (pickle_calls.c) ---- */
 
 kas_pickle_run kas_pickle_do_global, kas_pickle_do_stack_global;
 kas_pickle_run kas_pickle_do_reduce, kas_pickle_do_newobj, kas_pickle_do_newobj_ex, kas_pickle_do_build;
 
-/* ---- tensors (pickle_tensor.c)
- * ------------------------------------------------------------------------------ */
+/* ---- tensors (pickle_tensor.c) ---- */
 
 kas_pickle_run kas_pickle_do_binpersid;
 
@@ -84,8 +79,7 @@ kas_status kas_pickle_rebuild_tensor_v2(kas_pickle_machine *machine, const kas_p
 kas_status kas_pickle_rebuild_tensor_v3(kas_pickle_machine *machine, const kas_pickle_items *args,
                                         kas_pickle_value **out) KAS_MUST_USE;
 
-/* ---- values (pickle_value.c)
- * -------------------------------------------------------------------------------- */
+/* ---- values (pickle_value.c) ---- */
 
 kas_status kas_pickle_new(kas_pickle_machine *machine, kas_pickle_kind kind,
                           kas_pickle_value **out) KAS_MUST_USE;

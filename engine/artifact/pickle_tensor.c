@@ -4,8 +4,7 @@
 #include "engine/artifact/pickle_machine.h"
 #include "engine/artifact/refuse.h"
 
-/* ---- storages
- * ----------------------------------------------------------------------------------------------- */
+/* ---- storages ---- */
 
 enum { PERSISTENT_MEMBERS = 5 }; /* "storage", its type, its key, its location, its elements */
 
@@ -81,8 +80,7 @@ kas_status kas_pickle_do_binpersid(kas_pickle_machine *machine, unsigned argumen
     return NULL;
 }
 
-/* ---- tensors
- * ------------------------------------------------------------------------------------------------ */
+/* ---- tensors ---- */
 
 enum { ARGUMENT_STORAGE, ARGUMENT_OFFSET, ARGUMENT_SIZES, ARGUMENT_STRIDES, V2_ARGUMENTS = 6, V3_DTYPE = 6 };
 

@@ -44,8 +44,7 @@ kas_status kas_pickle_new(kas_pickle_machine *machine, kas_pickle_kind kind, kas
     return NULL;
 }
 
-/* ---- lookup
- * ------------------------------------------------------------------------------------------------- */
+/* ---- lookup ---- */
 
 const kas_pickle_value *kas_pickle_get_span(const kas_pickle_value *dict, kas_span key)
 {
@@ -63,8 +62,7 @@ const kas_pickle_value *kas_pickle_get(const kas_pickle_value *dict, const char 
     return kas_pickle_get_span(dict, (kas_span){(const uint8_t *)key, strlen(key)});
 }
 
-/* ---- nesting
- * ------------------------------------------------------------------------------------------------ */
+/* ---- nesting ---- */
 
 enum { UNSEEN, OPEN, HEIGHT }; /* of a value's mark: HEIGHT + how deep it is nested below */
 

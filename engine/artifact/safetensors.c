@@ -41,8 +41,7 @@ kas_status kas_safetensors_layer(const void *bytes, size_t size_bytes, kas_layer
     return status;
 }
 
-/* ---- as a kernel
- * -------------------------------------------------------------------------------------------- */
+/* ---- as a kernel ---- */
 
 static kas_status read_linear(const kas_safetensors_file *file, const kas_artifact_limits *limits,
                               kas_artifact *out)
@@ -83,8 +82,7 @@ kas_status kas_safetensors_read(const void *bytes, size_t size_bytes, const kas_
     return status;
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------------------------ */
+/* ---- writing ---- */
 
 static void put_floats(unsigned char *at, const float *values, size_t count)
 {

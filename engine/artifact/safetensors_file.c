@@ -32,8 +32,7 @@ static bool is_weight_type(kas_element dtype)
     return dtype == KAS_ELEMENT_F32 || dtype == KAS_ELEMENT_F16 || dtype == KAS_ELEMENT_BF16;
 }
 
-/* ---- the header
- * --------------------------------------------------------------------------------------------- */
+/* ---- the header ---- */
 
 static kas_status refuse_member(const kas_safetensors_tensor *entry, const char *what)
 {
@@ -189,8 +188,7 @@ void kas_safetensors_close(kas_safetensors_file *file)
     kas_free(file->tensors);
 }
 
-/* ---- values
- * ------------------------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 const kas_safetensors_tensor *kas_safetensors_find(const kas_safetensors_file *file, const char *name)
 {

@@ -17,8 +17,7 @@ typedef struct graph_reader {
     json_t *tensors; /* name → index in the graph */
 } graph_reader;
 
-/* ---- names
- * -------------------------------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 static kas_status read_name(const json_t *value, const char **out)
 {
@@ -44,8 +43,7 @@ static kas_status define(graph_reader *reader, const char *name, const json_t *d
     return bind(reader, name, *out);
 }
 
-/* ---- constants
- * ---------------------------------------------------------------------------------------------- */
+/* ---- constants ---- */
 
 static kas_status constant_shape(const kas_safetensors_tensor *tensor, kas_shape *out)
 {
@@ -92,8 +90,7 @@ static kas_status resolve(graph_reader *reader, const char *name, int *out)
     return bind(reader, name, *out);
 }
 
-/* ---- nodes
- * -------------------------------------------------------------------------------------------------- */
+/* ---- nodes ---- */
 
 static kas_status read_inputs(graph_reader *reader, const json_t *list, kas_node *node)
 {
@@ -142,8 +139,7 @@ static kas_status read_node(graph_reader *reader, const json_t *object)
     return NULL;
 }
 
-/* ---- the graph
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the graph ---- */
 
 static kas_status read_ends(graph_reader *reader, const json_t *root, const char **output)
 {

@@ -9,8 +9,7 @@ static kas_span text_span(const char *text)
     return (kas_span){(const uint8_t *)text, strlen(text)};
 }
 
-/* ---- records
- * ------------------------------------------------------------------------------------------------ */
+/* ---- records ---- */
 
 static kas_zip_entry *find(const kas_torch_archive *archive, kas_span name)
 {
@@ -53,8 +52,7 @@ kas_status kas_torch_archive_unpickle(kas_torch_archive *archive, const char *na
     return kas_annotate(kas_pickle_read(bytes, policy, archive->zip.arena, out), "%s", name);
 }
 
-/* ---- opening
- * ------------------------------------------------------------------------------------------------ */
+/* ---- opening ---- */
 
 /* "archive/data.pkl": a data.pkl in a folder of the first level. */
 static bool is_root_of(kas_span name, kas_span *root)

@@ -20,8 +20,7 @@ typedef struct run {
 
 typedef void write_run(const run *from, void *to);
 
-/* ---- one run
- * ------------------------------------------------------------------------------------------------ */
+/* ---- one run ---- */
 
 /* `count` elements from `first` on, one behind the other and little-endian. */
 static void gather(const run *from, size_t first, size_t count, uint8_t *to)
@@ -106,8 +105,7 @@ static void write_doubles(const run *from, void *to)
         values[i] = double_of(from, i);
 }
 
-/* ---- all runs
- * ----------------------------------------------------------------------------------------------- */
+/* ---- all runs ---- */
 
 /* The index of the next run, the last dimension apart; the offset goes along. */
 static void next_run(const kas_pickle_tensor *tensor, uint64_t *index, uint64_t *offset)
@@ -138,8 +136,7 @@ static void write_all(const kas_pickle_tensor *tensor, bool big_endian, const ui
     }
 }
 
-/* ---- the storage
- * -------------------------------------------------------------------------------------------- */
+/* ---- the storage ---- */
 
 static kas_status read_storage(kas_torch_archive *archive, const char *folder,
                                const kas_pickle_storage *storage, const uint8_t **out)
@@ -177,8 +174,7 @@ static kas_status read_values(kas_torch_archive *archive, const char *folder, co
     return NULL;
 }
 
-/* ---- by type
- * ------------------------------------------------------------------------------------------------ */
+/* ---- by type ---- */
 
 static kas_status check_number(const kas_pickle_tensor *tensor)
 {

@@ -12,8 +12,7 @@
 
 #define LAYER_MEMORY_BYTES ((size_t)64 << 20)
 
-/* ---- which of the two
- * --------------------------------------------------------------------------------------- */
+/* ---- which of the two ---- */
 
 static bool holds(kas_span bytes, const char *text)
 {
@@ -35,8 +34,7 @@ kas_format kas_torch_sniff(const void *bytes, size_t size_bytes)
                                                                             : KAS_FORMAT_TORCHSAVE;
 }
 
-/* ---- a single linear map
- * ------------------------------------------------------------------------------------ */
+/* ---- a single linear map ---- */
 
 static kas_status read_linear(const kas_torch_state *state, kas_layer_weights *out)
 {
@@ -75,8 +73,7 @@ static kas_status linear_graph(const kas_torch_state *state, const kas_artifact_
     return status;
 }
 
-/* ---- all of it
- * ---------------------------------------------------------------------------------------------- */
+/* ---- all of it ---- */
 
 /* The archive's state dict, and what was saved as a whole. */
 static kas_status open_state(const void *bytes, size_t size_bytes, kas_arena *arena,

@@ -14,8 +14,8 @@ kas_format kas_torch_sniff(const void *bytes, size_t size_bytes);
 kas_status kas_torchsave_read(const void *bytes, size_t size_bytes, const kas_artifact_limits *limits,
                               kas_artifact *out) KAS_MUST_USE;
 
-/* As the weights of a layer: the keys weight [outputs, inputs] and, where there is one, bias [outputs]. The digest is
- * not set. */
+/* As the weights of a layer: the keys weight [outputs, inputs] and, where there is one, bias [outputs]. The
+ * digest is not set. */
 kas_status kas_torchsave_layer(const void *bytes, size_t size_bytes, kas_layer_weights *out) KAS_MUST_USE;
 
 #endif

@@ -11,8 +11,7 @@ typedef struct torch_block {
     kas_artifact *out;
 } torch_block;
 
-/* ---- numbers of ir_metadata
- * --------------------------------------------------------------------------------- */
+/* ---- numbers of ir_metadata ---- */
 
 static kas_status read_dim(const kas_pickle_value *value, const char *name, int64_t *out)
 {
@@ -55,8 +54,7 @@ static kas_status read_dims(const torch_block *block, const char *name, size_t c
     return NULL;
 }
 
-/* ---- nodes
- * -------------------------------------------------------------------------------------------------- */
+/* ---- nodes ---- */
 
 static kas_status add_weight(torch_block *block, const char *name, const kas_shape *shape,
                              const char *meaning, int *out)
@@ -100,8 +98,7 @@ static kas_status begin_graph(torch_block *block, int64_t inputs)
     return kas_graph_add_tensor(block->out->graph, "input", &row, &block->out->graph->input);
 }
 
-/* ---- linear
- * ------------------------------------------------------------------------------------------------- */
+/* ---- linear ---- */
 
 typedef struct linear {
     const char *weight, *bias, *weight_meaning, *bias_meaning;
@@ -141,8 +138,7 @@ static kas_status read_linear(torch_block *block)
     return NULL;
 }
 
-/* ---- conv
- * --------------------------------------------------------------------------------------------------- */
+/* ---- conv ---- */
 
 enum { CHANNELS, HEIGHT, WIDTH, IMAGE_RANK };
 
@@ -242,8 +238,7 @@ static kas_status read_conv(torch_block *block)
     return NULL;
 }
 
-/* ---- either
- * ------------------------------------------------------------------------------------------------- */
+/* ---- either ---- */
 
 static kas_status read_block(torch_block *block)
 {

@@ -8,8 +8,7 @@
 #define PREFIX "_orig_mod."
 enum { NAME_BYTES = 96 };
 
-/* ---- names
- * -------------------------------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 static kas_status check_keys(const kas_pickle_value *dict, bool *prefixed)
 {
@@ -73,8 +72,7 @@ kas_status kas_torch_state_expect(const kas_torch_state *state, const char *cons
     return NULL;
 }
 
-/* ---- tensors
- * ------------------------------------------------------------------------------------------------ */
+/* ---- tensors ---- */
 
 static kas_status find_tensor(const kas_torch_state *state, const char *name, const kas_pickle_tensor **out)
 {

@@ -12,7 +12,7 @@
 
 enum { VERSION_MAX = 10, VERSION_DIGITS_MAX = 6 };
 
-/* ---- the archive --------------------------------------------------------------------------------------- */
+/* ---- the archive ---- */
 
 static kas_span text_span(const char *text)
 {
@@ -60,7 +60,7 @@ static kas_status read_root(kas_script_reader *reader)
     return NULL;
 }
 
-/* ---- input and output ---------------------------------------------------------------------------------- */
+/* ---- input and output ---- */
 
 static kas_status make_input(kas_script_reader *reader, const kas_shape *row, kas_span name,
                              kas_script_value *out)
@@ -117,7 +117,7 @@ static kas_status set_output(kas_script_reader *reader, const kas_script_value *
     return NULL;
 }
 
-/* ---- evaluation ---------------------------------------------------------------------------------------- */
+/* ---- evaluation ---- */
 
 static kas_status call_forward(kas_script_reader *reader, const kas_shape *row)
 {

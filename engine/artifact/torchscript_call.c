@@ -39,7 +39,7 @@ kas_status kas_script_find_op(kas_span name, const kas_script_op **out, bool *in
                       KAS_SPAN_ARGS(name));
 }
 
-/* ---- binding ------------------------------------------------------------------------------------------- */
+/* ---- binding ---- */
 
 /* Gives the next word of a parameter list without its '?', and moves on. */
 static kas_span next_parameter(const char **list, bool *optional)
@@ -109,7 +109,7 @@ static kas_status bind_arguments(kas_script_call *call, const kas_script_argumen
     return NULL;
 }
 
-/* ---- calling ------------------------------------------------------------------------------------------- */
+/* ---- calling ---- */
 
 static void note_operator(kas_onnx_reader *lower, const char *name)
 {
@@ -175,7 +175,7 @@ kas_status kas_script_call_op(kas_script_reader *reader, const kas_script_op *op
     return NULL;
 }
 
-/* ---- arguments ----------------------------------------------------------------------------------------- */
+/* ---- arguments ---- */
 
 bool kas_script_given(const kas_script_call *call, int index)
 {
@@ -329,7 +329,7 @@ kas_status kas_script_check_dtype(const kas_script_call *call, int index)
                       (long long)dtype);
 }
 
-/* ---- results ------------------------------------------------------------------------------------------- */
+/* ---- results ---- */
 
 kas_status kas_script_give(kas_script_call *call, kas_onnx_value *tensor)
 {

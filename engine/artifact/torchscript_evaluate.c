@@ -5,7 +5,7 @@
 #include "engine/artifact/refuse.h"
 #include "engine/artifact/torchscript_reader.h"
 
-/* ---- dotted names -------------------------------------------------------------------------------------- */
+/* ---- dotted names ---- */
 
 /* "torch.nn.relu", as it stands in the source, where the chain begins with a name that is no local one; else
  * empty. */
@@ -60,7 +60,7 @@ static kas_status evaluate_attribute(kas_script_reader *reader, const kas_script
                       kas_script_kind_name(base.kind));
 }
 
-/* ---- containers ---------------------------------------------------------------------------------------- */
+/* ---- containers ---- */
 
 static kas_status evaluate_items(kas_script_reader *reader, const kas_script_expression *expression,
                                  kas_script_value *out)
@@ -94,7 +94,7 @@ static kas_status evaluate_index(kas_script_reader *reader, const kas_script_exp
     return NULL;
 }
 
-/* ---- calls --------------------------------------------------------------------------------------------- */
+/* ---- calls ---- */
 
 /* `self` goes first, unless it is NULL. */
 static kas_status evaluate_arguments(kas_script_reader *reader, const kas_script_expression *call,
@@ -192,7 +192,7 @@ static kas_status evaluate_call(kas_script_reader *reader, const kas_script_expr
     return kas_refuse(KAS_REASON_MALFORMED, "%s is called", kas_script_kind_name(value.kind));
 }
 
-/* ---- all ----------------------------------------------------------------------------------------------- */
+/* ---- all ---- */
 
 static kas_status evaluate(kas_script_reader *reader, const kas_script_expression *expression,
                            kas_script_value *out)

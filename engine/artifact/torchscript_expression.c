@@ -64,7 +64,7 @@ static kas_status new_expression(kas_script_parser *parser, kas_script_kind kind
     return NULL;
 }
 
-/* ---- lists --------------------------------------------------------------------------------------------- */
+/* ---- lists ---- */
 
 typedef struct list {
     kas_script_expression *first, **end;
@@ -155,7 +155,7 @@ static kas_status parse_list(kas_script_parser *parser, kas_script_expression **
     return parse_items(parser, "]", KAS_SCRIPT_MAX_ITEMS, false, *out, &trailing);
 }
 
-/* ---- the smallest -------------------------------------------------------------------------------------- */
+/* ---- the smallest ---- */
 
 static kas_status parse_word(kas_script_parser *parser, kas_script_expression **out)
 {
@@ -221,7 +221,7 @@ static kas_status parse_primary(kas_script_parser *parser, kas_script_expression
     }
 }
 
-/* ---- what follows one ---------------------------------------------------------------------------------- */
+/* ---- what follows one ---- */
 
 static kas_status parse_attribute(kas_script_parser *parser, kas_script_expression *expression)
 {

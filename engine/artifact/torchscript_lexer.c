@@ -64,7 +64,7 @@ static kas_status refuse_character(uint8_t c)
     return kas_refuse(KAS_REASON_MALFORMED, "unexpected character 0x%02x", c);
 }
 
-/* ---- lines --------------------------------------------------------------------------------------------- */
+/* ---- lines ---- */
 
 static void skip_blanks(kas_script_lexer *lexer)
 {
@@ -121,7 +121,7 @@ static kas_status begin_line(kas_script_lexer *lexer, kas_script_token *out)
                       (unsigned)column);
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------------- */
+/* ---- numbers ---- */
 
 static bool continues_number(const uint8_t *at, const uint8_t *begin)
 {
@@ -171,7 +171,7 @@ static kas_status read_number(kas_script_lexer *lexer, kas_script_token *out)
     return real ? read_float(text, out) : read_integer(text, out);
 }
 
-/* ---- strings ------------------------------------------------------------------------------------------- */
+/* ---- strings ---- */
 
 static int hex_digit(uint8_t c)
 {
@@ -239,7 +239,7 @@ static kas_status read_string(kas_script_lexer *lexer, kas_script_token *out)
     return resolve_string(lexer->arena, raw, &out->text);
 }
 
-/* ---- tokens -------------------------------------------------------------------------------------------- */
+/* ---- tokens ---- */
 
 static kas_status read_mark(kas_script_lexer *lexer, kas_script_token *out)
 {

@@ -14,7 +14,7 @@ struct kas_script_unit {
     kas_script_file file;
 };
 
-/* ---- files --------------------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 /* "__torch__.torch.nn" to "code/__torch__/torch/nn.py" */
 static kas_status path_of_module(kas_script_reader *reader, kas_span module, kas_span *out)
@@ -63,7 +63,7 @@ static kas_status find_file(kas_script_reader *reader, kas_span module, const ka
     return NULL;
 }
 
-/* ---- functions and classes ----------------------------------------------------------------------------- */
+/* ---- functions and classes ---- */
 
 /* NULL in *out: there is none of this name. */
 static kas_status find_in(kas_script_reader *reader, const kas_script_function *functions, kas_span name,
@@ -123,7 +123,7 @@ kas_status kas_script_find_method(kas_script_reader *reader, const kas_pickle_ob
                       kas_script_class_text(object, text), KAS_SPAN_ARGS(name));
 }
 
-/* ---- attributes and constants -------------------------------------------------------------------------- */
+/* ---- attributes and constants ---- */
 
 /* What runs in training differs from what runs afterwards: in Dropout, in BatchNorm, in whatever else asks.
  */

@@ -47,7 +47,7 @@ static kas_status lower_number(kas_script_call *call)
     return NULL;
 }
 
-/* ---- with constants ------------------------------------------------------------------------------------ */
+/* ---- with constants ---- */
 
 static kas_status lower_leaky_relu(kas_script_call *call)
 {
@@ -156,7 +156,7 @@ static kas_status lower_log_sigmoid(kas_script_call *call)
     return kas_script_give(call, x);
 }
 
-/* ---- dropout ------------------------------------------------------------------------------------------- */
+/* ---- dropout ---- */
 
 /* Out of training it is its input. */
 static kas_status lower_dropout(kas_script_call *call)

@@ -22,7 +22,7 @@ kas_status kas_script_binary(kas_script_call *call, kas_binary op, kas_onnx_valu
     return kas_onnx_binary(call->lower, op, x, y, out);
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------------- */
+/* ---- numbers ---- */
 
 static bool is_tensor(const kas_script_value *value)
 {
@@ -133,7 +133,7 @@ static bool are_texts(const kas_script_call *call)
            call->arguments[1]->kind == KAS_SCRIPT_VALUE_TEXT;
 }
 
-/* ---- tensors ------------------------------------------------------------------------------------------- */
+/* ---- tensors ---- */
 
 static kas_status give_binary(kas_script_call *call, kas_binary op)
 {
@@ -240,7 +240,7 @@ static kas_status lower_pow(kas_script_call *call)
     return kas_script_give(call, value);
 }
 
-/* ---- comparing ----------------------------------------------------------------------------------------- */
+/* ---- comparing ---- */
 
 static kas_status lower_compare(kas_script_call *call)
 {

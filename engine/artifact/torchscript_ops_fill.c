@@ -6,7 +6,7 @@
 #include "engine/artifact/refuse.h"
 #include "engine/artifact/torchscript_reader.h"
 
-/* ---- one value ----------------------------------------------------------------------------------------- */
+/* ---- one value ---- */
 
 /* A constant of the shape of `value`, whose batch, if it has one, has the same row everywhere. */
 static kas_status give_filled(kas_script_call *call, kas_onnx_value *value, double with)
@@ -62,7 +62,7 @@ static kas_status lower_full(kas_script_call *call)
     return fill_sizes(call, 0, with);
 }
 
-/* ---- padding ------------------------------------------------------------------------------------------- */
+/* ---- padding ---- */
 
 /* Pairs of before and after, the last axis first; negative ones cut off. */
 static kas_status read_pads(const kas_script_call *call, kas_onnx_value **x, int64_t *before, int64_t *after)

@@ -14,7 +14,7 @@ kas_status kas_script_part(kas_script_call *call, kas_onnx_value *x, int axis, i
     return kas_onnx_slice(call->lower, x, axis, begin, 1, size, out);
 }
 
-/* ---- parts --------------------------------------------------------------------------------------------- */
+/* ---- parts ---- */
 
 enum { PARTS_MAX = 1024 };
 
@@ -145,7 +145,7 @@ static kas_status lower_unbind(kas_script_call *call)
     return NULL;
 }
 
-/* ---- slices -------------------------------------------------------------------------------------------- */
+/* ---- slices ---- */
 
 static int64_t clamp(int64_t value, int64_t low, int64_t high)
 {
@@ -247,7 +247,7 @@ static kas_status lower_glu(kas_script_call *call)
     return kas_script_give(call, value);
 }
 
-/* ---- cat and stack ------------------------------------------------------------------------------------- */
+/* ---- cat and stack ---- */
 
 static kas_status check_part(const kas_onnx_value *part, int axis, const kas_onnx_value *first)
 {

@@ -15,7 +15,7 @@ static kas_status call_getattr(kas_script_call *call)
     return kas_script_attribute(call->reader, call->arguments[0]->object, name, &call->result);
 }
 
-/* ---- conversions --------------------------------------------------------------------------------------- */
+/* ---- conversions ---- */
 
 /* What depends on the size of the batch stays what it is. */
 static kas_status call_int(kas_script_call *call)
@@ -64,7 +64,7 @@ static kas_status call_same(kas_script_call *call)
     return kas_script_give_first(call);
 }
 
-/* ---- identity ------------------------------------------------------------------------------------------ */
+/* ---- identity ---- */
 
 /* None, or the same tensor or object under two names. Of other values no printed code asks this. */
 static kas_status are_same(const kas_script_value *a, const kas_script_value *b, bool *out)
@@ -85,7 +85,7 @@ static kas_status call_is(kas_script_call *call)
     return NULL;
 }
 
-/* ---- sizes --------------------------------------------------------------------------------------------- */
+/* ---- sizes ---- */
 
 static kas_script_value size_of_axis(const kas_onnx_value *x, int axis)
 {
@@ -151,7 +151,7 @@ static kas_status call_numel(kas_script_call *call)
     return NULL;
 }
 
-/* ---- lists --------------------------------------------------------------------------------------------- */
+/* ---- lists ---- */
 
 static kas_status call_append(kas_script_call *call)
 {
@@ -198,7 +198,7 @@ static kas_status call_contains(kas_script_call *call)
     return NULL;
 }
 
-/* ---- ranges that do not begin with 0 ------------------------------------------------------------------- */
+/* ---- ranges that do not begin with 0 ---- */
 
 static kas_status read_range(const kas_script_call *call, int first, int64_t *low, int64_t *step)
 {
@@ -233,7 +233,7 @@ static kas_status call_derive_index(kas_script_call *call)
     return NULL;
 }
 
-/* ---- what is said to people ---------------------------------------------------------------------------- */
+/* ---- what is said to people ---- */
 
 /* The text with its {} as they are: it is for refusals only. */
 static kas_status call_format(kas_script_call *call)
@@ -257,7 +257,7 @@ static kas_status call_raise(kas_script_call *call)
                       KAS_SPAN_ARGS(text));
 }
 
-/* ---- what is computed in float32, in eval mode, on no device in particular ----------------------------- */
+/* ---- what is computed in float32, in eval mode, on no device in particular ---- */
 
 static kas_status call_dtype(kas_script_call *call)
 {

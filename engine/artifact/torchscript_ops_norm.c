@@ -14,7 +14,7 @@ static kas_status read_epsilon(const kas_script_call *call, int index, double ab
     return kas_refuse(KAS_REASON_STATISTICS, "eps is %g", epsilon);
 }
 
-/* ---- batch_norm ---------------------------------------------------------------------------------------- */
+/* ---- batch_norm ---- */
 
 enum { BATCH_NORM_WEIGHT = 1, BATCH_NORM_BIAS, BATCH_NORM_MEAN, BATCH_NORM_VARIANCE, BATCH_NORM_PARAMETERS };
 
@@ -116,7 +116,7 @@ static kas_status lower_batch_norm(kas_script_call *call)
     return kas_script_give(call, value);
 }
 
-/* ---- layer_norm and rms_norm --------------------------------------------------------------------------- */
+/* ---- layer_norm and rms_norm ---- */
 
 /* A scale or shift shaped as the normalised dimensions; −1 where it is left out. */
 static kas_status norm_parameter(const kas_script_call *call, int index, const kas_shape *normalised,
@@ -198,7 +198,7 @@ static kas_status lower_rms_norm(kas_script_call *call)
     return give_norm(call, x, &node);
 }
 
-/* ---- group_norm ---------------------------------------------------------------------------------------- */
+/* ---- group_norm ---- */
 
 /* [channels] as [channels, 1, …]: it broadcasts over what follows the channels. */
 static kas_status over_channels(kas_script_call *call, kas_onnx_value *parameter, const kas_onnx_value *x,
@@ -290,7 +290,7 @@ static kas_status lower_instance_norm(kas_script_call *call)
     return give_scaled(call, x, value, 1);
 }
 
-/* ---- softmax ------------------------------------------------------------------------------------------- */
+/* ---- softmax ---- */
 
 /* x − max − ln Σ exp(x − max): exact where softmax itself would be 0. */
 static kas_status emit_log_softmax(kas_onnx_reader *lower, int x, int axis, int *out)

@@ -11,7 +11,7 @@ static bool is_constant(const kas_script_call *call, int tensor)
     return call->lower->graph->tensors[tensor].constant != NULL;
 }
 
-/* ---- linear -------------------------------------------------------------------------------------------- */
+/* ---- linear ---- */
 
 static kas_status check_linear(const kas_onnx_value *x, const kas_onnx_value *weight,
                                const kas_onnx_value *bias)
@@ -74,7 +74,7 @@ static kas_status lower_linear(kas_script_call *call)
     return kas_script_give(call, value);
 }
 
-/* ---- matmul -------------------------------------------------------------------------------------------- */
+/* ---- matmul ---- */
 
 /* The inner dimensions tell the width; the rank of the second says which of its axes is summed over. */
 static kas_status multiply(kas_script_call *call, kas_onnx_value *a, kas_onnx_value *b, kas_onnx_value **out)
@@ -121,7 +121,7 @@ static kas_status lower_addmm(kas_script_call *call)
     return kas_script_give(call, value);
 }
 
-/* ---- attention ----------------------------------------------------------------------------------------- */
+/* ---- attention ---- */
 
 typedef struct attention {
     kas_onnx_value *q, *k, *v;

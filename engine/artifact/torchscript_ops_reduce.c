@@ -70,7 +70,7 @@ static kas_status lower_reduce(kas_script_call *call)
     return give_reduced(call, value, marked, keep);
 }
 
-/* ---- max and min --------------------------------------------------------------------------------------- */
+/* ---- max and min ---- */
 
 /* With an axis: the values, and where they are, which is not known here. */
 static kas_status give_values_and_positions(kas_script_call *call, kas_onnx_value *x)
@@ -107,7 +107,7 @@ static kas_status lower_extreme(kas_script_call *call)
     return kas_script_give(call, value);
 }
 
-/* ---- composed ------------------------------------------------------------------------------------------ */
+/* ---- composed ---- */
 
 /* The 1-, 2- or infinity norm; its order is the second argument, then come axes, keepdim and dtype. */
 static kas_status lower_norm(kas_script_call *call)

@@ -12,7 +12,7 @@ static kas_status give_reshaped(kas_script_call *call, kas_onnx_value *x, const 
     return kas_script_give(call, value);
 }
 
-/* ---- view and reshape ---------------------------------------------------------------------------------- */
+/* ---- view and reshape ---- */
 
 typedef struct target {
     kas_onnx_value *shape;
@@ -105,7 +105,7 @@ static kas_status lower_view(kas_script_call *call)
     return give_reshaped(call, x, to.shape);
 }
 
-/* ---- flatten and unflatten ----------------------------------------------------------------------------- */
+/* ---- flatten and unflatten ---- */
 
 static kas_status lower_flatten(kas_script_call *call)
 {
@@ -161,7 +161,7 @@ static kas_status lower_unflatten(kas_script_call *call)
     return give_reshaped(call, x, shape);
 }
 
-/* ---- squeeze and unsqueeze ----------------------------------------------------------------------------- */
+/* ---- squeeze and unsqueeze ---- */
 
 static kas_status lower_unsqueeze(kas_script_call *call)
 {
@@ -203,7 +203,7 @@ static kas_status lower_squeeze(kas_script_call *call)
     return give_reshaped(call, x, shape);
 }
 
-/* ---- permute and transpose ----------------------------------------------------------------------------- */
+/* ---- permute and transpose ---- */
 
 static kas_status give_permuted(kas_script_call *call, kas_onnx_value *x, const int *order)
 {
@@ -256,7 +256,7 @@ static kas_status lower_t(kas_script_call *call)
     return x->rank < 2 ? kas_script_give_first(call) : swap_axes(call, x, 0, 1);
 }
 
-/* ---- expand -------------------------------------------------------------------------------------------- */
+/* ---- expand ---- */
 
 /* The axis that holds the batch is kept: by −1, by its own size, or by the example's that tracing wrote. */
 static kas_status keep_batch(const kas_script_call *call, int axis, int64_t have, kas_integer wanted)
@@ -339,7 +339,7 @@ static kas_status lower_expand_as(kas_script_call *call)
     return expand(call, x, sizes, (size_t)other->rank);
 }
 
-/* ---- the same ------------------------------------------------------------------------------------------ */
+/* ---- the same ---- */
 
 static kas_status lower_same(kas_script_call *call)
 {

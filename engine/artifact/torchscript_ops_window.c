@@ -80,7 +80,7 @@ static kas_status give_window(kas_script_call *call, kas_node *node, kas_onnx_va
     return kas_script_give(call, value);
 }
 
-/* ---- convolutions -------------------------------------------------------------------------------------- */
+/* ---- convolutions ---- */
 
 static kas_status check_conv(const kas_onnx_value *x, const kas_onnx_value *w, const kas_onnx_value *bias,
                              int64_t groups)
@@ -179,7 +179,7 @@ static kas_status lower_convolution(kas_script_call *call)
     return convolve(call, 8);
 }
 
-/* ---- pooling ------------------------------------------------------------------------------------------- */
+/* ---- pooling ---- */
 
 static kas_status give_pool(kas_script_call *call, kas_node *node, kas_onnx_value *x, bool ceil_mode)
 {

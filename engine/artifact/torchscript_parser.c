@@ -24,7 +24,7 @@ static kas_status begin_block(kas_script_parser *parser)
     return kas_script_take(parser);
 }
 
-/* ---- statements ---------------------------------------------------------------------------------------- */
+/* ---- statements ---- */
 
 static kas_status parse_return(kas_script_parser *parser, kas_script_statement *out)
 {
@@ -164,7 +164,7 @@ static kas_status parse_block(kas_script_parser *parser, kas_script_statement **
     return kas_script_take(parser);
 }
 
-/* ---- functions ----------------------------------------------------------------------------------------- */
+/* ---- functions ---- */
 
 static kas_status parse_parameter(kas_script_parser *parser, kas_script_parameter **out)
 {
@@ -219,7 +219,7 @@ static kas_status parse_function(kas_script_parser *parser, kas_script_function 
     return parse_block(parser, &function->body);
 }
 
-/* ---- classes ------------------------------------------------------------------------------------------- */
+/* ---- classes ---- */
 
 /* `name : type`, `name : type = value`, `name = value`, `__annotations__["0"] = type`: kept where there is a
  * value. */
@@ -286,7 +286,7 @@ static kas_status parse_class(kas_script_parser *parser, kas_script_class **out)
     return parse_class_body(parser, *out);
 }
 
-/* ---- files --------------------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 static kas_status parse_file(kas_script_parser *parser)
 {

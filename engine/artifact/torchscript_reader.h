@@ -93,7 +93,7 @@ typedef struct kas_script_reader {
     bool is_located;          /* the refusal on its way out says where */
 } kas_script_reader;
 
-/* ---- torchscript_lookup.c: what a name of the archive stands for --------------------------------------- */
+/* ---- torchscript_lookup.c: what a name of the archive stands for ---- */
 
 /* "__torch__.torch.nn.functional.relu": in code/__torch__/torch/nn/functional.py */
 kas_status kas_script_find_function(kas_script_reader *reader, kas_span name,
@@ -113,7 +113,7 @@ kas_status kas_script_attribute(kas_script_reader *reader, const kas_pickle_obje
 kas_status kas_script_constant_value(kas_script_reader *reader, kas_span name,
                                      kas_script_value *out) KAS_MUST_USE;
 
-/* ---- torchscript_weights.c ----------------------------------------------------------------------------- */
+/* ---- torchscript_weights.c ---- */
 
 /* A tensor of the archive as a constant of the graph, the same one for the same elements; a number where it
  * has rank 0, as such tensors do not decide the type of what they are combined with. */
@@ -124,7 +124,7 @@ kas_status kas_script_count_parameters(kas_script_reader *reader, uint64_t *out)
 /* All weights are to be made anew, for another graph. */
 void kas_script_forget_weights(kas_script_reader *reader);
 
-/* ---- torchscript_values.c ------------------------------------------------------------------------------ */
+/* ---- torchscript_values.c ---- */
 
 const char *kas_script_kind_name(kas_script_value_kind kind); /* "a list" … */
 kas_script_value kas_script_of_int(int64_t integer);
@@ -144,7 +144,7 @@ kas_status kas_script_truth(const kas_script_value *value, bool *out) KAS_MUST_U
 /* BOOL, INT (known) or FLOAT as a number; false for others. */
 bool kas_script_number(const kas_script_value *value, double *out);
 
-/* ---- torchscript_run.c and torchscript_evaluate.c ------------------------------------------------------ */
+/* ---- torchscript_run.c and torchscript_evaluate.c ---- */
 
 /* Evaluated arguments; an empty keyword: by position. */
 typedef struct kas_script_arguments {
@@ -164,7 +164,7 @@ kas_status kas_script_spend(kas_script_reader *reader, uint64_t steps) KAS_MUST_
 /* Puts file and line before a refusal, once. */
 kas_status kas_script_locate(kas_script_reader *reader, uint32_t line, kas_status status) KAS_MUST_USE;
 
-/* ---- torchscript_call.c: calls of the allow-list ------------------------------------------------------- */
+/* ---- torchscript_call.c: calls of the allow-list ---- */
 
 enum { KAS_SCRIPT_MAX_OPERANDS = 16 };
 
@@ -239,7 +239,7 @@ kas_status kas_script_show_size(kas_script_reader *reader, int64_t unknown, int6
 kas_status kas_script_show_width(kas_script_reader *reader, const kas_onnx_value *x, int axis,
                                  int64_t size) KAS_MUST_USE;
 
-/* ---- shared between the operators' files --------------------------------------------------------------- */
+/* ---- shared between the operators' files ---- */
 
 /* x by wᵀ, w [n, k], plus the bias unless it is NULL. torchscript_ops_product.c */
 kas_status kas_script_linear(kas_script_call *call, kas_onnx_value *x, kas_onnx_value *weight,

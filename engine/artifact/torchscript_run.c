@@ -36,7 +36,7 @@ kas_status kas_script_locate(kas_script_reader *reader, uint32_t line, kas_statu
                         (unsigned)line);
 }
 
-/* ---- names --------------------------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 /* The entry of a name, or the free one where it would stand. */
 static local *find_local(const kas_script_frame *frame, kas_span name)
@@ -85,7 +85,7 @@ static void leave(kas_script_reader *reader)
     ++reader->calls_left;
 }
 
-/* ---- statements ---------------------------------------------------------------------------------------- */
+/* ---- statements ---- */
 
 static kas_status run_block(kas_script_reader *reader, const kas_script_statement *statements);
 
@@ -207,7 +207,7 @@ static kas_status run_block(kas_script_reader *reader, const kas_script_statemen
     return NULL;
 }
 
-/* ---- calls --------------------------------------------------------------------------------------------- */
+/* ---- calls ---- */
 
 static const kas_script_parameter *find_parameter(const kas_script_function *function, kas_span name)
 {

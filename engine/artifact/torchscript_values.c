@@ -38,7 +38,7 @@ kas_script_value kas_script_of_bool(bool boolean)
     return (kas_script_value){.kind = KAS_SCRIPT_VALUE_BOOL, .boolean = boolean};
 }
 
-/* ---- lists --------------------------------------------------------------------------------------------- */
+/* ---- lists ---- */
 
 kas_status kas_script_list_new(kas_script_reader *reader, kas_script_value_kind kind, size_t capacity,
                                kas_script_value *out)
@@ -77,7 +77,7 @@ kas_status kas_script_of_tensor(kas_script_reader *reader, kas_onnx_value *tenso
     return NULL;
 }
 
-/* ---- from pickles -------------------------------------------------------------------------------------- */
+/* ---- from pickles ---- */
 
 static kas_status list_of_pickle(kas_script_reader *reader, const char *folder, const kas_pickle_value *value,
                                  kas_script_value *out)
@@ -133,7 +133,7 @@ kas_status kas_script_of_pickle(kas_script_reader *reader, const char *folder, c
     }
 }
 
-/* ---- conditions ---------------------------------------------------------------------------------------- */
+/* ---- conditions ---- */
 
 kas_status kas_script_truth(const kas_script_value *value, bool *out)
 {

@@ -49,7 +49,7 @@ void kas_script_forget_weights(kas_script_reader *reader)
             weight->value = (kas_script_value){0};
 }
 
-/* ---- values -------------------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 static kas_status number_of_tensor(kas_script_reader *reader, const kas_script_weight *weight,
                                    kas_script_value *out)
@@ -120,7 +120,7 @@ kas_status kas_script_weight_value(kas_script_reader *reader, const char *folder
     return NULL;
 }
 
-/* ---- parameters ---------------------------------------------------------------------------------------- */
+/* ---- parameters ---- */
 
 typedef struct pending_module {
     const kas_pickle_object *object;

@@ -43,8 +43,7 @@ static void digest(kas_layer_weights *weights)
     sha256_digest(&context, KAS_SHA256_SIZE, weights->sha256.bytes);
 }
 
-/* ---- from a file
- * -------------------------------------------------------------------------------------------- */
+/* ---- from a file ---- */
 
 static kas_status fit(kas_layer_weights *weights, size_t inputs, size_t outputs, bool has_bias)
 {
@@ -61,8 +60,7 @@ static kas_status fit(kas_layer_weights *weights, size_t inputs, size_t outputs,
     return NULL;
 }
 
-/* ---- from bare values
- * ---------------------------------------------------------------------------------------- */
+/* ---- from bare values ---- */
 
 static kas_status copy_finite(const unsigned char *bytes, size_t count, const char *what, float **out)
 {
@@ -141,8 +139,7 @@ kas_status kas_weights_from_file(const void *bytes, size_t size_bytes, size_t in
     return status;
 }
 
-/* ---- as a graph
- * ---------------------------------------------------------------------------------------------- */
+/* ---- as a graph ---- */
 
 static kas_status add_linear(kas_graph *graph, kas_layer_weights *weights)
 {
@@ -179,8 +176,7 @@ kas_status kas_weights_to_graph(kas_layer_weights *weights, kas_graph **out)
     return status;
 }
 
-/* ---- initial values
- * ----------------------------------------------------------------------------------------- */
+/* ---- initial values ---- */
 
 /* PyTorch's bounds, not its generator: the numbers of a seed are the same on every machine, but not
  * PyTorch's. */

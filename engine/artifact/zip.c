@@ -30,8 +30,7 @@ typedef struct zip_header {
     kas_span name, extra;
 } zip_header;
 
-/* ---- fields
- * ------------------------------------------------------------------------------------------------- */
+/* ---- fields ---- */
 
 /* One value of the zip64 extra field, which holds those that are saturated in the header, in this order. */
 static kas_status widen(kas_span *extra, uint64_t *value)
@@ -119,8 +118,7 @@ static kas_status read_local(kas_span bytes, uint64_t at, uint64_t end, zip_head
     return NULL;
 }
 
-/* ---- names
- * -------------------------------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 /* A plain relative path: what unpacks to a folder without leaving it, on any system. */
 static kas_status check_name(kas_span name)
@@ -162,8 +160,7 @@ static kas_status sort_by_name(kas_zip *zip)
     return NULL;
 }
 
-/* ---- one entry
- * ---------------------------------------------------------------------------------------------- */
+/* ---- one entry ---- */
 
 static kas_status check_method(const zip_header *header)
 {
@@ -269,8 +266,7 @@ static kas_status read_entry(kas_span bytes, const kas_zip_directory *where, zip
     return place(bytes, where->offset, directory, out);
 }
 
-/* ---- all entries
- * -------------------------------------------------------------------------------------------- */
+/* ---- all entries ---- */
 
 static int compare_places(const void *a, const void *b)
 {

@@ -7,8 +7,7 @@
 #include "engine/exec/executor.h"
 #include "engine/exec/forward.h"
 
-/* ---- lists
- * ------------------------------------------------------------------------------------------------- */
+/* ---- lists ---- */
 
 static void append(kas_waiter_list *list, kas_waiter *waiter)
 {
@@ -39,8 +38,7 @@ static void unlink_waiter(kas_waiter_list *list, const kas_waiter *waiter)
     (void)unlink_after(list, before);
 }
 
-/* ---- giving contexts
- * --------------------------------------------------------------------------------------- */
+/* ---- giving contexts ---- */
 
 static kas_context *want_any(kas_exec *exec, kas_context_set *set)
 {
@@ -109,8 +107,7 @@ void kas_batcher_offer(kas_exec *exec)
     pthread_mutex_unlock(&exec->batcher.lock);
 }
 
-/* ---- waiting
- * ----------------------------------------------------------------------------------------------- */
+/* ---- waiting ---- */
 
 kas_status kas_waiter_init(kas_waiter *waiter, const kas_batcher *batcher)
 {
@@ -205,8 +202,7 @@ kas_status kas_batcher_wait(kas_exec *exec, kas_waiter *waiter)
     return status;
 }
 
-/* ---- batches
- * ----------------------------------------------------------------------------------------------- */
+/* ---- batches ---- */
 
 typedef struct gathering {
     const kas_sight *sight;
@@ -302,8 +298,7 @@ void kas_batcher_complete(kas_exec *exec, kas_waiter *gathered)
     }
 }
 
-/* ---- runners
- * ----------------------------------------------------------------------------------------------- */
+/* ---- runners ---- */
 
 static kas_waiter *next_submitted(kas_batcher *batcher)
 {
@@ -366,8 +361,7 @@ kas_status kas_exec_submit(kas_exec *exec, const kas_forward_request *request, k
     return status;
 }
 
-/* ---- life
- * -------------------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 static kas_status start_runners(kas_exec *exec)
 {

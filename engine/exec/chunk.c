@@ -43,8 +43,7 @@ static void *host_at(const kas_batch *batch, size_t offset_bytes)
     return kas_batch_workspace(batch)->host + offset_bytes;
 }
 
-/* ---- parameters and staging
- * -------------------------------------------------------------------------------- */
+/* ---- parameters and staging ---- */
 
 static void write_head(uint32_t *params, const kas_batch *batch, uint64_t broken)
 {
@@ -154,8 +153,7 @@ static kas_status download_outputs(const kas_batch *batch)
     return download(batch, layout->y, layout->y, 4 * (size_t)plan->outputs * batch->rows);
 }
 
-/* ---- submissions
- * ------------------------------------------------------------------------------------------- */
+/* ---- submissions ---- */
 
 static kas_slot at_arena(const kas_batch *batch, size_t offset)
 {
@@ -232,8 +230,7 @@ static void put_blend(const kas_batch *batch, uint32_t at, bool with_base)
     submission->slots[KAS_SLOT_WORK] = at_arena(batch, plan->layout.base[plan->fossil_count % 2]);
 }
 
-/* ---- failures
- * ---------------------------------------------------------------------------------------------- */
+/* ---- failures ---- */
 
 static void mark_broken(kas_batch *batch, int culprit, kas_outcome outcome)
 {
@@ -279,8 +276,7 @@ static kas_status submit(kas_batch *batch, uint32_t count)
     return kas_join(status, wait(batch));
 }
 
-/* ---- stepwise
- * ---------------------------------------------------------------------------------------------- */
+/* ---- stepwise ---- */
 
 static kas_status run_one(kas_batch *batch)
 {
@@ -367,8 +363,7 @@ static kas_status run_stepwise(kas_batch *batch)
     return wait(batch);
 }
 
-/* ---- fused
- * ------------------------------------------------------------------------------------------------- */
+/* ---- fused ---- */
 
 /* Every submission of the batch. */
 static uint32_t put_all(const kas_batch *batch)
@@ -421,8 +416,7 @@ static bool must_step(const kas_batch *batch)
     return may_skip || fused_count(plan) > KAS_SUBMISSIONS_MAX;
 }
 
-/* ---- attempts
- * ---------------------------------------------------------------------------------------------- */
+/* ---- attempts ---- */
 
 static kas_status attempt(kas_batch *batch)
 {

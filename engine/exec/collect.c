@@ -62,8 +62,7 @@ void kas_batch_collect(kas_batch *batch)
     }
 }
 
-/* ---- statistics of outputs
- * --------------------------------------------------------------------------------- */
+/* ---- statistics of outputs ---- */
 
 /* One pass in a while takes them; which one is decided by who moves the time on. */
 static bool is_time_to_sample(kas_layer_record *record)
@@ -111,8 +110,7 @@ void kas_batch_sample(kas_batch *batch)
     }
 }
 
-/* ---- reports
- * ----------------------------------------------------------------------------------------------- */
+/* ---- reports ---- */
 
 static uint16_t saturated_us(uint64_t ns)
 {

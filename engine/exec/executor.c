@@ -111,8 +111,7 @@ kas_status kas_exec_contexts(kas_exec *exec, kas_device *device, kas_context_set
     return NULL;
 }
 
-/* ---- what passes report
- * ------------------------------------------------------------------------------------ */
+/* ---- what passes report ---- */
 
 size_t kas_exec_take_results(kas_exec *exec, kas_pass_result *out, size_t capacity)
 {

@@ -10,8 +10,7 @@
 /* The device that this thread's last pass was on. Any value will do. */
 static _Thread_local uint32_t last_set __attribute__((tls_model("initial-exec")));
 
-/* ---- visits
- * ------------------------------------------------------------------------------------------------ */
+/* ---- visits ---- */
 
 static kas_context_set *likely_set(kas_exec *exec)
 {
@@ -89,8 +88,7 @@ bool kas_visit_begin(kas_exec *exec, const char *layer, kas_context_set **set, k
     return begin(exec, layer, set, out);
 }
 
-/* ---- running
- * ----------------------------------------------------------------------------------------------- */
+/* ---- running ---- */
 
 static void count_refused(kas_exec *exec, const kas_plan *plan)
 {
@@ -175,8 +173,7 @@ void kas_visit_lead(kas_exec *exec, kas_visit *visit, kas_waiter *leader)
     kas_batcher_complete(exec, gathered);
 }
 
-/* ---- entries
- * ----------------------------------------------------------------------------------------------- */
+/* ---- entries ---- */
 
 static kas_status forward_later(kas_exec *exec, const kas_pass *pass, kas_context_set *set)
 {

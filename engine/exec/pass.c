@@ -7,8 +7,7 @@
 #include "base/clock.h"
 #include "engine/exec/executor.h"
 
-/* ---- the end of a pass
- * ------------------------------------------------------------------------------------- */
+/* ---- the end of a pass ---- */
 
 static void count_failed(kas_exec *exec, const kas_plan *plan)
 {
@@ -46,8 +45,7 @@ static kas_status annotate(kas_status status, const kas_exec *exec, const kas_pl
                     kas_device_id(plan->set->device));
 }
 
-/* ---- dormant passes
- * ---------------------------------------------------------------------------------------- */
+/* ---- dormant passes ---- */
 
 /* The base over the caller's own memory. params[1…] stay zero. */
 static kas_status run_rows(const kas_plan *plan, kas_context *context, const float *x, float *y,
@@ -93,8 +91,7 @@ void kas_pass_run_dormant(kas_pass *pass, kas_exec *exec, kas_context *context, 
     finish(pass, context, plan, sight->epoch);
 }
 
-/* ---- batches
- * ----------------------------------------------------------------------------------------------- */
+/* ---- batches ---- */
 
 /* Several passes are staged together; one alone uses its caller's memory where the device can. */
 static void choose_rows(kas_batch *batch)

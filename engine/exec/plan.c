@@ -48,8 +48,7 @@ bool kas_plan_same_ramp(const kas_plan *plan, const kas_plan *old)
     return false;
 }
 
-/* ---- segments
- * ---------------------------------------------------------------------------------------------- */
+/* ---- segments ---- */
 
 typedef struct resolver {
     kas_resolve_fn resolve;
@@ -115,8 +114,7 @@ static kas_status take_fossils(kas_plan *plan, const kas_published_layer *layer,
     return NULL;
 }
 
-/* ---- lists and estimates
- * ----------------------------------------------------------------------------------- */
+/* ---- lists and estimates ---- */
 
 static kas_status record_lists(kas_plan *plan)
 {
@@ -155,8 +153,7 @@ static void estimate(kas_plan *plan)
         plan->full_ns_per_row += ns_per_row(plan->seeds[i].segment) + plan->outputs;
 }
 
-/* ---- making and freeing
- * ------------------------------------------------------------------------------------ */
+/* ---- making and freeing ---- */
 
 static bool is_dormant(const kas_plan *plan)
 {

@@ -74,8 +74,7 @@ kas_plan *kas_root_find(const kas_root *root, kas_context *context, const char *
     return plan;
 }
 
-/* ---- making roots
- * ------------------------------------------------------------------------------------------ */
+/* ---- making roots ---- */
 
 static kas_root *root_create(size_t plan_count)
 {
@@ -136,8 +135,7 @@ static void retire_plan(kas_publication *publication, kas_plan *plan, uint64_t d
     if (plan->ramp_steps_max > 0) --publication->ramping;
 }
 
-/* ---- publishing
- * -------------------------------------------------------------------------------------------- */
+/* ---- publishing ---- */
 
 /* Marks the records of the layers that change. Returns how many plans of the present root go. */
 static size_t mark_changing(kas_exec *exec, kas_plan *const *plans, size_t plan_count,
@@ -232,8 +230,7 @@ kas_status kas_exec_publish(kas_exec *exec, uint32_t epoch, kas_plan *const *pla
     return root ? NULL : kas_out_of_memory();
 }
 
-/* ---- reclaiming
- * -------------------------------------------------------------------------------------------- */
+/* ---- reclaiming ---- */
 
 /* Calls `protects` with each word that a context announces, until one says yes. Every thing is looked for in
  * words that are read after it was retired, which is all that the proof above asks for. */
@@ -321,8 +318,7 @@ bool kas_exec_reclaim(kas_exec *exec)
     return waiting;
 }
 
-/* ---- the end
- * ----------------------------------------------------------------------------------------------- */
+/* ---- the end ---- */
 
 void kas_publication_close(kas_exec *exec, kas_root *closed)
 {

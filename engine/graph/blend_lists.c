@@ -18,17 +18,19 @@ static kas_status check_shape(const kas_blend_shape *shape)
         return kas_fail(KAS_INVALID_ARGUMENT, ENGINE, "blending of %zu contributions; 1 to %d are meant", n,
                         CONTRIBUTIONS_MAX);
     if (shape->inputs == 0 || shape->outputs == 0 || rows == 0)
-        return kas_fail(KAS_INVALID_ARGUMENT, ENGINE, "blending of %zu rows of %zu inputs and %zu outputs", rows,
-                        shape->inputs, shape->outputs);
+        return kas_fail(KAS_INVALID_ARGUMENT, ENGINE, "blending of %zu rows of %zu inputs and %zu outputs",
+                        rows, shape->inputs, shape->outputs);
     if (!below_index_max(rows, shape->inputs) || !below_index_max(rows, shape->outputs) ||
         !below_index_max(n, shape->stride_floats) || !below_index_max(rows, 2 * (n + 1) + RESULT_HEAD))
-        return kas_fail(KAS_TOO_LARGE, ENGINE,
-                        "blending of %zu contributions to %zu rows of %zu outputs, %zu floats apart, is beyond what "
-                        "kernels can index; use fewer rows",
-                        n, rows, shape->outputs, shape->stride_floats);
+        return kas_fail(
+            KAS_TOO_LARGE, ENGINE,
+            "blending of %zu contributions to %zu rows of %zu outputs, %zu floats apart, is beyond what "
+            "kernels can index; use fewer rows",
+            n, rows, shape->outputs, shape->stride_floats);
     if (shape->stride_floats / rows < shape->outputs && n > 1)
-        return kas_fail(KAS_INVALID_ARGUMENT, ENGINE, "contributions %zu floats apart overlap: %zu rows of %zu",
-                        shape->stride_floats, rows, shape->outputs);
+        return kas_fail(KAS_INVALID_ARGUMENT, ENGINE,
+                        "contributions %zu floats apart overlap: %zu rows of %zu", shape->stride_floats, rows,
+                        shape->outputs);
     return NULL;
 }
 
@@ -86,11 +88,12 @@ kas_status kas_linear_blend_list(kas_device *device, const kas_segment *base, co
     KAS_TRY(check_shape(shape));
     const kas_launch *product = kas_segment_product(base);
     const kas_segment_info *info = kas_segment_get_info(base);
-    if (!product) return kas_fail(KAS_INVALID_ARGUMENT, ENGINE, "only a single linear can blend in its epilogue");
+    if (!product)
+        return kas_fail(KAS_INVALID_ARGUMENT, ENGINE, "only a single linear can blend in its epilogue");
     if (info->inputs != shape->inputs || info->outputs != shape->outputs)
         return kas_fail(KAS_INVALID_ARGUMENT, ENGINE,
-                        "a base of %zu inputs and %zu outputs cannot blend %zu inputs and %zu outputs", info->inputs,
-                        info->outputs, shape->inputs, shape->outputs);
+                        "a base of %zu inputs and %zu outputs cannot blend %zu inputs and %zu outputs",
+                        info->inputs, info->outputs, shape->inputs, shape->outputs);
     struct linear_args args;
     memcpy(&args, product->args, sizeof args);
     args.contributions = (int)shape->contributions;

@@ -1,5 +1,5 @@
-/* Values are placed in the order in which launches write them: each takes over the memory of one of its size that nobody
- * reads any more, or else begins a place of its own at the end. */
+/* Values are placed in the order in which launches write them: each takes over the memory of one of its size
+ * that nobody reads any more, or else begins a place of its own at the end. */
 #include "engine/graph/lifetimes.h"
 
 #include "base/alloc.h"

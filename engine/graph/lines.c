@@ -1,5 +1,6 @@
-/* Neighbouring dimensions become one where every operand crosses them with one step; what is left innermost is the
- * line. The row is the outermost dimension: where it joins too, a pass is a single line (LINES_FLAT). */
+/* Neighbouring dimensions become one where every operand crosses them with one step; what is left innermost
+ * is the line. The row is the outermost dimension: where it joins too, a pass is a single line (LINES_FLAT).
+ */
 #include "engine/graph/lines.h"
 
 enum { LINE_LEAST = 32 }; /* elements; below, working out where lines start costs more than it saves */

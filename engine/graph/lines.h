@@ -1,4 +1,5 @@
-/* Collapsing the dimensions of an elementwise operator into lines, as kernels/lines.h walks over them. Pure. */
+/* Collapsing the dimensions of an elementwise operator into lines, as kernels/lines.h walks over them. Pure.
+ */
 #ifndef KAS_GRAPH_LINES_H
 #define KAS_GRAPH_LINES_H
 
@@ -8,8 +9,8 @@
 enum { KAS_LINES_OPERANDS = 3 };
 
 typedef struct kas_lines_operand {
-    int64_t row;                   /* elements from one row to the next; 0: a constant */
-    int64_t stride[KAS_MAX_RANK];  /* elements per step of each dimension of the operator's shape */
+    int64_t row;                  /* elements from one row to the next; 0: a constant */
+    int64_t stride[KAS_MAX_RANK]; /* elements per step of each dimension of the operator's shape */
 } kas_lines_operand;
 
 /* The members that the argument structs of kernels/args.h share, and the launch's grid. */

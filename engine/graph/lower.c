@@ -23,8 +23,7 @@ const kas_tensor *kas_lower_tensor(const kas_lowering *lowering, int tensor)
     return &lowering->graph->tensors[tensor];
 }
 
-/* ---- where tensors are ------------------------------------------------------------------------------------
- */
+/* ---- where tensors are ---- */
 
 static void find_roots(kas_lowering *lowering)
 {
@@ -136,8 +135,7 @@ kas_ending kas_lower_ending(kas_lowering *lowering, const kas_node *node)
     return (kas_ending){(int)next->act, next->act_a, next->act_b, next->output};
 }
 
-/* ---- recording --------------------------------------------------------------------------------------------
- */
+/* ---- recording ---- */
 
 static uint64_t add_saturating(uint64_t a, uint64_t b)
 {
@@ -218,8 +216,7 @@ kas_status kas_lower_emit_x(kas_lowering *lowering, kas_kernel kernel, const kas
                           (kas_grid_rule){.fixed = 1, .divisor = 1});
 }
 
-/* ---- the whole --------------------------------------------------------------------------------------------
- */
+/* ---- the whole ---- */
 
 /* The output may be stored as the input or as a constant: then nothing has written it. */
 static kas_status lower_unwritten_output(kas_lowering *lowering)

@@ -55,8 +55,7 @@ typedef struct kas_lowering {
 kas_status kas_lower_graph(kas_device *device, const kas_graph *graph, kas_lowering *lowering) KAS_MUST_USE;
 void kas_lowering_finish(kas_lowering *lowering);
 
-/* ---- for the operators' functions -------------------------------------------------------------------------
- */
+/* ---- for the operators' functions ---- */
 
 const kas_tensor *kas_lower_tensor(const kas_lowering *lowering, int tensor);
 /* Where a node's i-th input is; a constant is added to the weights as it is. */

@@ -57,20 +57,13 @@ const char *kas_act_name(kas_act act)
 const char *kas_binary_name(kas_binary function)
 {
     static const char *const names[KAS_BINARY_COUNT] = {
-        [KAS_ADD] = "add",
-        [KAS_SUB] = "sub",
-        [KAS_MUL] = "mul",
-        [KAS_DIV] = "div",
-        [KAS_POW] = "pow",
-        [KAS_MIN] = "min",
-        [KAS_MAX] = "max",
-        [KAS_EQUAL] = "equal",
-        [KAS_GREATER] = "greater",
-        [KAS_GREATER_EQUAL] = "greater_equal",
-        [KAS_LESS] = "less",
-        [KAS_LESS_EQUAL] = "less_equal",
-        [KAS_AND] = "and",
-        [KAS_OR] = "or",
+        [KAS_ADD] = "add",         [KAS_SUB] = "sub",
+        [KAS_MUL] = "mul",         [KAS_DIV] = "div",
+        [KAS_POW] = "pow",         [KAS_MIN] = "min",
+        [KAS_MAX] = "max",         [KAS_EQUAL] = "equal",
+        [KAS_GREATER] = "greater", [KAS_GREATER_EQUAL] = "greater_equal",
+        [KAS_LESS] = "less",       [KAS_LESS_EQUAL] = "less_equal",
+        [KAS_AND] = "and",         [KAS_OR] = "or",
         [KAS_XOR] = "xor",
     };
     return (unsigned)function < KAS_BINARY_COUNT ? names[function] : "unknown";

@@ -28,8 +28,7 @@ struct kas_segment {
     kas_launch product; /* of a single linear: its launch; the list retains its buffer */
 };
 
-/* ---- planning ---------------------------------------------------------------------------------------------
- */
+/* ---- planning ---- */
 
 static kas_status check_programs(const kas_lowering *lowering)
 {
@@ -165,8 +164,7 @@ void kas_segment_plan_destroy(kas_segment_plan *plan)
     kas_free(plan);
 }
 
-/* ---- making -----------------------------------------------------------------------------------------------
- */
+/* ---- making ---- */
 
 static kas_status upload_weights(const kas_segment_plan *plan, kas_queue *queue, int64_t deadline_ns,
                                  kas_buffer *buffer)

@@ -29,8 +29,8 @@ static size_t piece_bytes(const kas_weights *weights, const kas_piece *piece)
     case KAS_PIECE_TRANSPOSED:
         return kas_device_packed_bytes(weights->device, piece->k, piece->n);
     case KAS_PIECE_CONV:
-        return (size_t)piece->node->window.groups * conv_blocks(piece) * (size_t)piece->tensor->shape.dims[1] *
-               conv_taps(piece) * CONV_CHANNELS * sizeof(float);
+        return (size_t)piece->node->window.groups * conv_blocks(piece) *
+               (size_t)piece->tensor->shape.dims[1] * conv_taps(piece) * CONV_CHANNELS * sizeof(float);
     case KAS_PIECE_INDICES:
         return piece->node->index_count * sizeof(int32_t);
     default:
@@ -53,7 +53,8 @@ kas_status kas_weights_add(kas_weights *weights, kas_piece piece, size_t *offset
     piece.offset = weights->bytes;
     piece.bytes = piece_bytes(weights, &piece);
     size_t end;
-    if (piece.bytes == 0 || !kas_add(piece.offset, piece.bytes, &end) || !kas_add(end, weights->alignment, &end))
+    if (piece.bytes == 0 || !kas_add(piece.offset, piece.bytes, &end) ||
+        !kas_add(end, weights->alignment, &end))
         return kas_fail(KAS_TOO_LARGE, KERNEL, "%zu constants take more bytes than the address space has",
                         weights->count + 1);
     if (!kas_grow((void **)&weights->pieces, &weights->capacity, weights->count + 1, PIECES_MAX,
@@ -86,7 +87,8 @@ static kas_status pack_transposed(kas_device *device, const kas_piece *piece, vo
 /* The image is zeroed: where a block has fewer outputs than CONV_CHANNELS, nothing is written. */
 static void pack_conv(const kas_piece *piece, float *out)
 {
-    size_t groups = (size_t)piece->node->window.groups, outputs = (size_t)piece->tensor->shape.dims[0] / groups;
+    size_t groups = (size_t)piece->node->window.groups,
+           outputs = (size_t)piece->tensor->shape.dims[0] / groups;
     size_t lanes = (size_t)piece->tensor->shape.dims[1] * conv_taps(piece); /* weights of one output */
     const float *from = piece->tensor->constant;
     for (size_t group = 0; group < groups; ++group)

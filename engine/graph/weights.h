@@ -1,7 +1,8 @@
-/* A segment's constants: which there are, where they lie in its one device buffer, and that buffer's image on the host.
+/* A segment's constants: which there are, where they lie in its one device buffer, and that buffer's image on
+ * the host.
  *
- * Lowering adds pieces; each is laid out at once, so launches can be bound to it. The image is made when all pieces
- * are known, in the exact size. */
+ * Lowering adds pieces; each is laid out at once, so launches can be bound to it. The image is made when all
+ * pieces are known, in the exact size. */
 #ifndef KAS_GRAPH_WEIGHTS_H
 #define KAS_GRAPH_WEIGHTS_H
 
@@ -14,8 +15,9 @@ typedef enum kas_piece_kind {
     KAS_PIECE_PLAIN = 0,  /* a tensor's floats */
     KAS_PIECE_LINEAR,     /* [n, k], packed for the device's product */
     KAS_PIECE_TRANSPOSED, /* [k, n] → [n, k], packed */
-    KAS_PIECE_CONV,       /* [outputs, inputs of a group, …] → blocks of CONV_CHANNELS outputs, see kernels/conv.k */
-    KAS_PIECE_INDICES,    /* a gather's list */
+    KAS_PIECE_CONV, /* [outputs, inputs of a group, …] → blocks of CONV_CHANNELS outputs, see kernels/conv.k
+                     */
+    KAS_PIECE_INDICES, /* a gather's list */
 } kas_piece_kind;
 
 typedef struct kas_piece {

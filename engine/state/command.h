@@ -1,8 +1,9 @@
-/* The language of the control plane: everything that can happen to it (commands) and everything that it asks of the
- * world in answer (effects). apply(state, command) → state, effects is the only way that state changes; see state.h.
+/* The language of the control plane: everything that can happen to it (commands) and everything that it asks
+ * of the world in answer (effects). apply(state, command) → state, effects is the only way that state
+ * changes; see state.h.
  *
- * Commands are plain data without pointers to live objects, so that they can be journaled and replayed: what lives
- * elsewhere (a segment, packed weights) is named by a number that whoever made it handed in. */
+ * Commands are plain data without pointers to live objects, so that they can be journaled and replayed: what
+ * lives elsewhere (a segment, packed weights) is named by a number that whoever made it handed in. */
 #ifndef KAS_STATE_COMMAND_H
 #define KAS_STATE_COMMAND_H
 
@@ -11,15 +12,17 @@
 #include "base/hash.h"
 #include "base/status.h"
 
-typedef uint64_t kas_resource; /* a layer's weights or a kernel on a device, kept by the carrier of effects; 0 = none */
-typedef uint64_t kas_ticket;   /* whom to answer; 0 = nobody */
+typedef uint64_t
+    kas_resource; /* a layer's weights or a kernel on a device, kept by the carrier of effects; 0 = none */
+typedef uint64_t kas_ticket; /* whom to answer; 0 = nobody */
 
 /* Value of a ramp after the part t of it in [0, 1]: from + (to − from)·t, or (1 − cos πt)/2 in place of t. */
 float kas_ramp_value(float from, float to, float t, kas_curve curve);
 
-/* What the control plane must know of a kernel to decide; the rest of the metadata stays where the bytes are. */
+/* What the control plane must know of a kernel to decide; the rest of the metadata stays where the bytes are.
+ */
 typedef struct kas_kernel_facts {
-    uint32_t input_size, output_size; /* product of the shape's dimensions */
+    uint32_t input_size, output_size;       /* product of the shape's dimensions */
     char input_shape[48], output_shape[48]; /* "[512]": for messages */
     uint64_t parameter_count;
     double memory_footprint_mb;
@@ -28,16 +31,23 @@ typedef struct kas_kernel_facts {
     bool affine;             /* y = xWᵀ + b: may be folded when fossilized */
 } kas_kernel_facts;
 
-enum { KAS_KIND_CPU = 1, KAS_KIND_CUDA = 2, KAS_KIND_OPENCL = 4, KAS_KIND_VULKAN = 8, KAS_KIND_GPU = 14, KAS_KIND_UNKNOWN = 1 << 30 };
+enum {
+    KAS_KIND_CPU = 1,
+    KAS_KIND_CUDA = 2,
+    KAS_KIND_OPENCL = 4,
+    KAS_KIND_VULKAN = 8,
+    KAS_KIND_GPU = 14,
+    KAS_KIND_UNKNOWN = 1 << 30
+};
 
-/* ---- commands ---------------------------------------------------------------------------------------------- */
+/* ---- commands ---- */
 
 typedef enum kas_command_kind {
     /* asked for by callers; answered by exactly one KAS_EFFECT_REPLY when ticket ≠ 0 */
     KAS_COMMAND_CREATE_LAYER = 0,
     KAS_COMMAND_DELETE_LAYER,
-    KAS_COMMAND_SET_WEIGHTS,   /* at once, or staged with at_epoch */
-    KAS_COMMAND_SET_SERVING,   /* a layer is taken out of service or back in; its seeds can still be changed */
+    KAS_COMMAND_SET_WEIGHTS, /* at once, or staged with at_epoch */
+    KAS_COMMAND_SET_SERVING, /* a layer is taken out of service or back in; its seeds can still be changed */
     KAS_COMMAND_LOAD,
     KAS_COMMAND_UNLOAD,
     KAS_COMMAND_RESET,
@@ -47,35 +57,37 @@ typedef enum kas_command_kind {
     KAS_COMMAND_CANCEL_OPERATION,
     KAS_COMMAND_ADVANCE_EPOCH,
     KAS_COMMAND_PRELOAD,       /* one artifact to one device */
-    KAS_COMMAND_BIND_ARTIFACT, /* an upload: this id has this checksum from now on (conflict if it has another) */
+    KAS_COMMAND_BIND_ARTIFACT, /* an upload: this id has this checksum from now on (conflict if it has
+                                  another) */
     KAS_COMMAND_EVICT,         /* all device entries of an artifact id; conflict while in use */
     KAS_COMMAND_PIN,
     KAS_COMMAND_UNPIN,
     KAS_COMMAND_LIFT_QUARANTINE,
     /* answers of those who carry out effects */
-    KAS_COMMAND_PROGRESS,      /* of a make: stage, bytes */
-    KAS_COMMAND_RESOLVED,      /* of a make: bytes found, verified, decoded, planned */
-    KAS_COMMAND_KERNEL_READY,  /* of a make: uploaded */
+    KAS_COMMAND_PROGRESS,     /* of a make: stage, bytes */
+    KAS_COMMAND_RESOLVED,     /* of a make: bytes found, verified, decoded, planned */
+    KAS_COMMAND_KERNEL_READY, /* of a make: uploaded */
     KAS_COMMAND_MAKE_FAILED,
-    /* No pass and no published view uses this kernel any more (after EFFECT_PUBLISH dropped it). Said only while it is
-     * true: of a kernel that was published again meanwhile it is said after it has been dropped again. */
+    /* No pass and no published view uses this kernel any more (after EFFECT_PUBLISH dropped it). Said only
+     * while it is true: of a kernel that was published again meanwhile it is said after it has been dropped
+     * again. */
     KAS_COMMAND_KERNEL_DRAINED,
-    KAS_COMMAND_FOLDED,        /* of a fold: folded weights are on the device */
+    KAS_COMMAND_FOLDED, /* of a fold: folded weights are on the device */
     KAS_COMMAND_FOLD_FAILED,
     KAS_COMMAND_PASS_RESULTS,
-    KAS_COMMAND_RAMP_STEPS,    /* passes that a layer's pass-counted ramps have seen since its last publication: in all, so
-                                * that it may be said again */
-    KAS_COMMAND_TICK,          /* time has passed: kas_state_next_wakeup was reached */
+    KAS_COMMAND_RAMP_STEPS, /* passes that a layer's pass-counted ramps have seen since its last publication:
+                             * in all, so that it may be said again */
+    KAS_COMMAND_TICK,       /* time has passed: kas_state_next_wakeup was reached */
     KAS_COMMAND_KIND_COUNT
 } kas_command_kind;
 
 typedef struct kas_pass_result { /* one contribution of one pass, in order of completion */
     uint64_t layer_uid;
-    uint64_t binding;       /* which load of which kernel it was: stale ones are dropped */
+    uint64_t binding; /* which load of which kernel it was: stale ones are dropped */
     uint16_t seed;
-    uint16_t latency_us;    /* saturating */
-    uint8_t outcome;        /* kas_outcome */
-    float dead_ratio;       /* share of dead output units of a sampled pass; < 0: not sampled */
+    uint16_t latency_us; /* saturating */
+    uint8_t outcome;     /* kas_outcome */
+    float dead_ratio;    /* share of dead output units of a sampled pass; < 0: not sampled */
 } kas_pass_result;
 
 typedef enum kas_outcome {
@@ -87,42 +99,56 @@ typedef enum kas_outcome {
 
 typedef struct kas_command {
     kas_command_kind kind;
-    int64_t now_ns;   /* monotonic: what ramps, windows and retries go by */
-    int64_t wall_ns;  /* what is shown */
+    int64_t now_ns;  /* monotonic: what ramps, windows and retries go by */
+    int64_t wall_ns; /* what is shown */
     kas_ticket ticket;
     char layer[KAS_NAME_SIZE]; /* name, where a caller names one */
     uint32_t seed;
     uint32_t at_epoch; /* 0: at once */
-    uint64_t revision; /* that the seed (a seed's command) or layer must have; 0: any. Else KAS_CONFLICT, reason "precondition" */
+    uint64_t revision; /* that the seed (a seed's command) or layer must have; 0: any. Else KAS_CONFLICT,
+                          reason "precondition" */
     char artifact_id[KAS_NAME_SIZE];
     bool has_alpha;
     float alpha;
     kas_ramp ramp;
     union {
-        struct { /* CREATE_LAYER */
+        struct {              /* CREATE_LAYER */
             int64_t layer_id; /* −1: the smallest unused */
             uint32_t input_size, output_size, num_seeds;
             bool bias;
             kas_math math;
-            char device[32];     /* as opened: "host:0" */
-            uint32_t device_kind;/* KAS_KIND_… bit */
+            char device[32];      /* as opened: "host:0" */
+            uint32_t device_kind; /* KAS_KIND_… bit */
             kas_resource weights; /* the state's from here on, unless the command is refused */
             kas_sha256 weights_sha256;
         } create;
-        struct { bool force; } delete_layer;
-        struct { bool serving; } set_serving;
+        struct {
+            bool force;
+        } delete_layer;
+        struct {
+            bool serving;
+        } set_serving;
         struct {
             kas_resource weights; /* the state's from here on, unless the command is refused */
             kas_sha256 sha256;
         } set_weights;
-        struct { uint64_t operation; } cancel;
+        struct {
+            uint64_t operation;
+        } cancel;
         struct {
             uint32_t epoch;
             bool skip_unready;
         } advance;
-        struct { char device[32]; uint32_t device_kind; } preload;
-        struct { kas_sha256 checksum; } bind;
-        struct { kas_sha256 checksum; } lift;
+        struct {
+            char device[32];
+            uint32_t device_kind;
+        } preload;
+        struct {
+            kas_sha256 checksum;
+        } bind;
+        struct {
+            kas_sha256 checksum;
+        } lift;
         struct { /* PROGRESS */
             uint64_t make;
             kas_stage stage;
@@ -136,7 +162,10 @@ typedef struct kas_command {
             kas_kernel_facts facts;
             uint64_t device_bytes; /* exactly what KERNEL_READY will occupy */
         } resolved;
-        struct { uint64_t make; kas_resource kernel; } ready;
+        struct {
+            uint64_t make;
+            kas_resource kernel;
+        } ready;
         struct { /* MAKE_FAILED */
             uint64_t make;
             kas_code code;
@@ -145,25 +174,38 @@ typedef struct kas_command {
             const char *reason; /* static storage */
             char detail[KAS_DETAIL_SIZE];
         } failed;
-        struct { kas_resource kernel; } drained;
-        struct { uint64_t fold; kas_resource weights; } folded; /* FOLD_FAILED: weights = 0 */
-        struct { const kas_pass_result *results; size_t count; } passes; /* borrowed for the call; never journaled */
-        struct { uint64_t layer_uid; uint32_t steps; } ramp_steps;
+        struct {
+            kas_resource kernel;
+        } drained;
+        struct {
+            uint64_t fold;
+            kas_resource weights;
+        } folded; /* FOLD_FAILED: weights = 0 */
+        struct {
+            const kas_pass_result *results;
+            size_t count;
+        } passes; /* borrowed for the call; never journaled */
+        struct {
+            uint64_t layer_uid;
+            uint32_t steps;
+        } ramp_steps;
     };
 } kas_command;
 
-/* ---- effects ----------------------------------------------------------------------------------------------- */
+/* ---- effects ---- */
 
 typedef enum kas_effect_kind {
-    KAS_EFFECT_REPLY = 0,    /* answer the ticket */
-    KAS_EFFECT_PUBLISH,      /* layers' views are to be composed anew from the state; all of one apply in ONE publication */
-    KAS_EFFECT_UNPUBLISH,    /* the layer is gone */
-    KAS_EFFECT_RESOLVE,      /* find, verify, decode and plan an artifact for a device → RESOLVED or MAKE_FAILED */
-    KAS_EFFECT_UPLOAD,       /* memory is reserved: make it → KERNEL_READY or MAKE_FAILED */
-    KAS_EFFECT_ABANDON,      /* a make is no longer wanted: stop it, drop what it holds; its later answers are ignored */
+    KAS_EFFECT_REPLY = 0, /* answer the ticket */
+    KAS_EFFECT_PUBLISH,   /* layers' views are to be composed anew from the state; all of one apply in ONE
+                             publication */
+    KAS_EFFECT_UNPUBLISH, /* the layer is gone */
+    KAS_EFFECT_RESOLVE, /* find, verify, decode and plan an artifact for a device → RESOLVED or MAKE_FAILED */
+    KAS_EFFECT_UPLOAD,  /* memory is reserved: make it → KERNEL_READY or MAKE_FAILED */
+    KAS_EFFECT_ABANDON, /* a make is no longer wanted: stop it, drop what it holds; its later answers are
+                           ignored */
     KAS_EFFECT_RELEASE_KERNEL,  /* drop the carrier's reference: evicted */
     KAS_EFFECT_RELEASE_WEIGHTS, /* nobody needs these weights (original or folded) any more */
-    KAS_EFFECT_FOLD,         /* compute W and b of the layer's base with its first `fossils` fossils → FOLDED */
+    KAS_EFFECT_FOLD, /* compute W and b of the layer's base with its first `fossils` fossils → FOLDED */
     KAS_EFFECT_OPERATION,    /* an operation changed: wake who waits for it when it has finished */
     KAS_EFFECT_TRANSITION,   /* a seed's lifecycle state changed */
     KAS_EFFECT_LAYER_UPDATE, /* a layer was made, changed or removed */
@@ -189,11 +231,21 @@ typedef struct kas_effect {
             bool has_checksum; /* the id is bound: other bytes are refused */
             kas_sha256 checksum;
             char device[32];
-        } make;            /* RESOLVE, UPLOAD, ABANDON */
-        struct { kas_resource kernel; } kernel;   /* RELEASE_KERNEL */
-        struct { kas_resource weights; } weights; /* RELEASE_WEIGHTS */
-        struct { uint64_t fold; uint32_t fossils; } fold;
-        struct { uint64_t operation; bool finished; } operation;
+        } make; /* RESOLVE, UPLOAD, ABANDON */
+        struct {
+            kas_resource kernel;
+        } kernel; /* RELEASE_KERNEL */
+        struct {
+            kas_resource weights;
+        } weights; /* RELEASE_WEIGHTS */
+        struct {
+            uint64_t fold;
+            uint32_t fossils;
+        } fold;
+        struct {
+            uint64_t operation;
+            bool finished;
+        } operation;
         struct {
             kas_lifecycle from, to;
             char artifact_id[KAS_NAME_SIZE];
@@ -204,7 +256,7 @@ typedef struct kas_effect {
             const char *component; /* static storage: "kernel", "cache", "registry", "device" */
             char artifact_id[KAS_NAME_SIZE];
             char detail[KAS_DETAIL_SIZE];
-        } error;           /* ERROR and ALERT */
+        } error; /* ERROR and ALERT */
     };
 } kas_effect;
 

@@ -32,8 +32,7 @@ typedef struct kas_hold {
     uint32_t seed;
 } kas_hold;
 
-/* ---- artifacts and the cache
- * -------------------------------------------------------------------------------- */
+/* ---- artifacts and the cache ---- */
 
 /* Bytes, known by their checksum: for good once an id is bound to them. */
 typedef struct kas_content {
@@ -106,8 +105,7 @@ struct kas_make {
     char device[KAS_DEVICE_NAME_SIZE];
 };
 
-/* ---- operations
- * ---------------------------------------------------------------------------------------------- */
+/* ---- operations ---- */
 
 typedef struct kas_operation {
     kas_map_node by_id;
@@ -123,8 +121,7 @@ typedef struct kas_operation {
     kas_operation_info info;
 } kas_operation;
 
-/* ---- layers and seeds
- * ------------------------------------------------------------------------------------------ */
+/* ---- layers and seeds ---- */
 
 /* What a load is to give to its seed. */
 typedef struct kas_wish {
@@ -238,8 +235,7 @@ struct kas_layer {
     char device[KAS_DEVICE_NAME_SIZE];
 };
 
-/* ---- the whole
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the whole ---- */
 
 typedef struct kas_counters {
     int64_t now_ns, wall_ns; /* of the present command; now never goes back */

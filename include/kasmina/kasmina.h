@@ -1,13 +1,15 @@
-/* Kasmina's C API: an engine that serves layers, grafts kernels into their seeds while passes run, and answers every
- * forward pass. docs/semantics.md says what each word and operation means; examples/embed/ has a whole program.
+/* Kasmina's C API: an engine that serves layers, grafts kernels into their seeds while passes run, and
+ * answers every forward pass. docs/semantics.md says what each word and operation means; examples/embed/ has
+ * a whole program.
  *
  *     kas_engine *engine;
- *     kas_status status = kas_engine_create(&(kas_engine_options){.size = sizeof(kas_engine_options)}, &engine);
+ *     kas_status status = kas_engine_create(&(kas_engine_options){.size = sizeof(kas_engine_options)},
+ * &engine);
  *
- * Conventions: every struct leads with `size`, set by the caller to its sizeof; members that are zero take their
- * default. Every call that can fail returns a kas_status (see <kasmina/status.h>): NULL is success. Changes are
- * requests: kas_engine_submit answers by a callback, kas_engine_call waits. Reads are copies and do not block passes.
- * All calls may be made from any thread, but for create and destroy. */
+ * Conventions: every struct leads with `size`, set by the caller to its sizeof; members that are zero take
+ * their default. Every call that can fail returns a kas_status (see <kasmina/status.h>): NULL is success.
+ * Changes are requests: kas_engine_submit answers by a callback, kas_engine_call waits. Reads are copies and
+ * do not block passes. All calls may be made from any thread, but for create and destroy. */
 #ifndef KASMINA_H
 #define KASMINA_H
 
@@ -18,14 +20,14 @@ typedef struct kas_engine kas_engine;
 
 KAS_API const char *kas_version(void); /* "0.1.0" */
 
-/* ---- engine ------------------------------------------------------------------------------------------------ */
+/* ---- engine ---- */
 
 typedef struct kas_engine_options {
     size_t size;
     const char *data_dir;     /* uploaded artifacts are kept here; NULL: in memory only */
     const char *artifact_dir; /* the embedded registry; NULL: none */
-    const char *trusted_keys; /* Ed25519 public keys in hex, separated by commas: the registry's artifacts must be
-                                 signed by one of them; NULL: signatures are not asked for */
+    const char *trusted_keys; /* Ed25519 public keys in hex, separated by commas: the registry's artifacts
+                                 must be signed by one of them; NULL: signatures are not asked for */
     const char *device;       /* what "auto" means: "host:0"; NULL: the first device there is */
     uint32_t threads;         /* of the host device's pool; number of cores */
     uint32_t loaders;         /* threads that fetch, decode and upload; 2 */
@@ -39,7 +41,7 @@ KAS_API kas_status kas_engine_create(const kas_engine_options *options, kas_engi
 /* Ends what runs (passes get their answers, loads are cancelled) and frees everything. Accepts NULL. */
 KAS_API void kas_engine_destroy(kas_engine *engine);
 
-/* ---- changes ----------------------------------------------------------------------------------------------- */
+/* ---- changes ---- */
 
 typedef enum kas_request_kind {
     KAS_REQUEST_CREATE_LAYER = 0,
@@ -59,7 +61,7 @@ typedef enum kas_request_kind {
     KAS_REQUEST_EVICT_KERNEL, /* from every tier */
     KAS_REQUEST_PIN,
     KAS_REQUEST_UNPIN,
-    KAS_REQUEST_VALIDATE,     /* decode, check, report, keep nothing */
+    KAS_REQUEST_VALIDATE, /* decode, check, report, keep nothing */
     KAS_REQUEST_LIFT_QUARANTINE,
     KAS_REQUEST_KIND_COUNT
 } kas_request_kind;
@@ -71,11 +73,12 @@ typedef struct kas_request {
     kas_request_kind kind;
     const char *layer;
     uint32_t seed;
-    uint32_t at_epoch;       /* 0: at once */
-    uint64_t revision;       /* that the seed or layer must have; 0: any. Else KAS_CONFLICT, reason "precondition" */
+    uint32_t at_epoch; /* 0: at once */
+    uint64_t
+        revision; /* that the seed or layer must have; 0: any. Else KAS_CONFLICT, reason "precondition" */
     const char *artifact_id;
     bool has_alpha;
-    float alpha;             /* [0, 1] */
+    float alpha; /* [0, 1] */
     kas_ramp ramp;
     union {
         struct {
@@ -83,76 +86,102 @@ typedef struct kas_request {
             uint32_t input_size, output_size, num_seeds;
             bool bias;
             kas_math math;
-            const char *device;   /* "auto", "host:0" …; NULL: "auto" */
-            uint64_t init_seed;   /* of PyTorch's Linear initialisation */
+            const char *device; /* "auto", "host:0" …; NULL: "auto" */
+            uint64_t init_seed; /* of PyTorch's Linear initialisation */
         } create_layer;
-        struct { bool force; } delete_layer;
-        struct { const void *bytes; size_t size_bytes; } set_weights; /* safetensors; borrowed until the answer */
-        struct { bool serving; } set_serving;
-        struct { uint64_t operation; } cancel;
-        struct { uint32_t epoch; bool skip_unready; } advance;
-        struct { const char *device; } preload; /* NULL: "auto" */
-        struct { const void *bytes; size_t size_bytes; } put_kernel; /* borrowed until the answer */
-        struct { /* artifact_id, or bytes (borrowed until the answer); `layer` may be NULL */
+        struct {
+            bool force;
+        } delete_layer;
+        struct {
+            const void *bytes;
+            size_t size_bytes;
+        } set_weights; /* safetensors; borrowed until the answer */
+        struct {
+            bool serving;
+        } set_serving;
+        struct {
+            uint64_t operation;
+        } cancel;
+        struct {
+            uint32_t epoch;
+            bool skip_unready;
+        } advance;
+        struct {
+            const char *device;
+        } preload; /* NULL: "auto" */
+        struct {
+            const void *bytes;
+            size_t size_bytes;
+        } put_kernel; /* borrowed until the answer */
+        struct {      /* artifact_id, or bytes (borrowed until the answer); `layer` may be NULL */
             const void *bytes;
             size_t size_bytes;
             struct kas_validation *result; /* filled before the answer; kas_validation_finish */
         } validate;
-        struct { char checksum[KAS_CHECKSUM_HEX_SIZE]; } lift;
+        struct {
+            char checksum[KAS_CHECKSUM_HEX_SIZE];
+        } lift;
     };
 } kas_request;
 
-/* `status` is the receiver's; `reply` is borrowed for the call and never NULL. On a thread of the engine: the callback
- * must not block and must not make a blocking call. */
+/* `status` is the receiver's; `reply` is borrowed for the call and never NULL. On a thread of the engine: the
+ * callback must not block and must not make a blocking call. */
 typedef void (*kas_reply_fn)(void *user, kas_status status, const kas_reply *reply);
 
-/* Checks what can be checked at once (a failure is returned and `done` is not called), then answers by `done`, once.
- * The texts of the request are copied. A load answers when it has been accepted; its operation tells the rest. */
-KAS_API kas_status kas_engine_submit(kas_engine *engine, const kas_request *request, kas_reply_fn done, void *user)
-    KAS_MUST_USE;
+/* Checks what can be checked at once (a failure is returned and `done` is not called), then answers by
+ * `done`, once. The texts of the request are copied. A load answers when it has been accepted; its operation
+ * tells the rest. */
+KAS_API kas_status kas_engine_submit(kas_engine *engine, const kas_request *request, kas_reply_fn done,
+                                     void *user) KAS_MUST_USE;
 /* The same, waited for. `reply` may be NULL; else finish it with kas_reply_finish, also after a failure. */
-KAS_API kas_status kas_engine_call(kas_engine *engine, const kas_request *request, kas_reply *reply) KAS_MUST_USE;
+KAS_API kas_status kas_engine_call(kas_engine *engine, const kas_request *request,
+                                   kas_reply *reply) KAS_MUST_USE;
 KAS_API void kas_reply_finish(kas_reply *reply); /* accepts empty */
 
-/* Calls `done` when the operation has finished, or at the monotonic time deadline_ns with KAS_DEADLINE; a failed
- * operation gives the status that ended it. Returns a failure at once for an unknown operation. */
+/* Calls `done` when the operation has finished, or at the monotonic time deadline_ns with KAS_DEADLINE; a
+ * failed operation gives the status that ended it. Returns a failure at once for an unknown operation. */
 KAS_API kas_status kas_engine_watch_operation(kas_engine *engine, uint64_t operation, int64_t deadline_ns,
                                               kas_forward_done done, void *user) KAS_MUST_USE;
 /* The same, waited for. */
-KAS_API kas_status kas_engine_wait_operation(kas_engine *engine, uint64_t operation, int64_t deadline_ns) KAS_MUST_USE;
+KAS_API kas_status kas_engine_wait_operation(kas_engine *engine, uint64_t operation,
+                                             int64_t deadline_ns) KAS_MUST_USE;
 
-/* ---- passes ------------------------------------------------------------------------------------------------ */
+/* ---- passes ---- */
 
-/* See <kasmina/forward.h>. KAS_NOT_FOUND, KAS_INVALID_ARGUMENT (the message has both shapes), KAS_UNAVAILABLE,
- * KAS_DEADLINE. */
-KAS_API kas_status kas_forward(kas_engine *engine, const kas_forward_request *request, kas_forward_result *result)
-    KAS_MUST_USE;
+/* See <kasmina/forward.h>. KAS_NOT_FOUND, KAS_INVALID_ARGUMENT (the message has both shapes),
+ * KAS_UNAVAILABLE, KAS_DEADLINE. */
+KAS_API kas_status kas_forward(kas_engine *engine, const kas_forward_request *request,
+                               kas_forward_result *result) KAS_MUST_USE;
 KAS_API kas_status kas_forward_submit(kas_engine *engine, const kas_forward_request *request,
-                                      kas_forward_result *result, kas_forward_done done, void *user) KAS_MUST_USE;
+                                      kas_forward_result *result, kas_forward_done done,
+                                      void *user) KAS_MUST_USE;
 /* True when kas_forward would take well under a millisecond, so that a serving thread may call it. */
 KAS_API bool kas_forward_is_small(kas_engine *engine, const char *layer, uint64_t rows);
 
-/* ---- reading: layers, seeds, operations -------------------------------------------------------------------- */
+/* ---- reading: layers, seeds, operations ---- */
 
-KAS_API uint32_t kas_engine_epoch(kas_engine *engine, uint32_t *staged); /* staged: changes that wait; may be NULL */
+KAS_API uint32_t kas_engine_epoch(kas_engine *engine,
+                                  uint32_t *staged); /* staged: changes that wait; may be NULL */
 KAS_API kas_status kas_engine_layer(kas_engine *engine, const char *name, kas_layer_info *out) KAS_MUST_USE;
-KAS_API kas_status kas_engine_seed(kas_engine *engine, const char *layer, uint32_t seed, kas_seed_info *out)
-    KAS_MUST_USE;
+KAS_API kas_status kas_engine_seed(kas_engine *engine, const char *layer, uint32_t seed,
+                                   kas_seed_info *out) KAS_MUST_USE;
 /* A layer with all its seeds, of one moment: fills min(capacity, num_seeds) of `seeds`. */
 KAS_API kas_status kas_engine_layer_seeds(kas_engine *engine, const char *name, kas_layer_info *layer,
                                           kas_seed_info *seeds, uint32_t capacity) KAS_MUST_USE;
-KAS_API kas_status kas_engine_operation(kas_engine *engine, uint64_t operation, kas_operation_info *out) KAS_MUST_USE;
-/* Pages: up to `capacity` that come after `after` ("" or 0: from the start), in order of name or number; returns how
- * many. */
-KAS_API size_t kas_engine_list_layers(kas_engine *engine, const char *after, kas_layer_info *out, size_t capacity);
+KAS_API kas_status kas_engine_operation(kas_engine *engine, uint64_t operation,
+                                        kas_operation_info *out) KAS_MUST_USE;
+/* Pages: up to `capacity` that come after `after` ("" or 0: from the start), in order of name or number;
+ * returns how many. */
+KAS_API size_t kas_engine_list_layers(kas_engine *engine, const char *after, kas_layer_info *out,
+                                      size_t capacity);
 KAS_API size_t kas_engine_list_operations(kas_engine *engine, uint64_t after, kas_operation_info *out,
                                           size_t capacity);
 /* The layer's own weights (without fossils) as safetensors; *bytes is freed with kas_release. */
-KAS_API kas_status kas_engine_weights(kas_engine *engine, const char *layer, void **bytes, size_t *size_bytes)
-    KAS_MUST_USE;
+KAS_API kas_status kas_engine_weights(kas_engine *engine, const char *layer, void **bytes,
+                                      size_t *size_bytes) KAS_MUST_USE;
 KAS_API void kas_release(void *block); /* what a call gave out; accepts NULL */
 
-/* ---- reading: kernels -------------------------------------------------------------------------------------- */
+/* ---- reading: kernels ---- */
 
 enum { KAS_KERNEL_USES_MAX = 16, KAS_DEVICES_MAX = 16 };
 
@@ -166,43 +195,46 @@ typedef struct kas_cached_kernel { /* an artifact that the engine knows, by id *
     char artifact_id[KAS_NAME_SIZE];
     uint64_t kernel_id;
     char checksum[KAS_CHECKSUM_HEX_SIZE];
-    char format[16];        /* "onnx" … */
+    char format[16]; /* "onnx" … */
     bool on_device, on_host, on_disk;
     char devices[KAS_DEVICES_MAX][32];
     uint32_t device_count;
     bool quarantined, pinned;
-    uint32_t use_count;     /* all; the first KAS_KERNEL_USES_MAX are listed */
+    uint32_t use_count; /* all; the first KAS_KERNEL_USES_MAX are listed */
     kas_kernel_use uses[KAS_KERNEL_USES_MAX];
-    uint64_t size_bytes;    /* of the artifact */
-    uint64_t device_bytes;  /* on all devices */
+    uint64_t size_bytes;   /* of the artifact */
+    uint64_t device_bytes; /* on all devices */
     uint64_t hits;
     int64_t last_accessed_ns;
     uint64_t parameter_count;
-    double score;           /* of the performance profile */
-    char *metadata_json;    /* the object of docs/semantics.md, complete; owned */
+    double score;        /* of the performance profile */
+    char *metadata_json; /* the object of docs/semantics.md, complete; owned */
 } kas_cached_kernel;
 
 KAS_API void kas_cached_kernel_finish(kas_cached_kernel *kernel); /* accepts empty */
-KAS_API kas_status kas_engine_kernel(kas_engine *engine, const char *artifact_id, kas_cached_kernel *out) KAS_MUST_USE;
+KAS_API kas_status kas_engine_kernel(kas_engine *engine, const char *artifact_id,
+                                     kas_cached_kernel *out) KAS_MUST_USE;
 /* A page, in order of id; each one filled is to be finished. */
 KAS_API kas_status kas_engine_list_kernels(kas_engine *engine, const char *after, kas_cached_kernel *out,
                                            size_t capacity, size_t *count) KAS_MUST_USE;
-/* Cached kernels that fit the layer, best score first, then the most recent. max_memory_mb ≤ 0: the default limit. */
+/* Cached kernels that fit the layer, best score first, then the most recent. max_memory_mb ≤ 0: the default
+ * limit. */
 KAS_API kas_status kas_engine_compatible_kernels(kas_engine *engine, const char *layer, double max_memory_mb,
-                                                 kas_cached_kernel *out, size_t capacity, size_t *count) KAS_MUST_USE;
+                                                 kas_cached_kernel *out, size_t capacity,
+                                                 size_t *count) KAS_MUST_USE;
 
 enum { KAS_OPERATORS_MAX = 64, KAS_REASONS_MAX = 8 };
 
 typedef struct kas_validation {
     size_t size;
-    bool valid;             /* decoded and checked */
+    bool valid;                      /* decoded and checked */
     bool has_compatible, compatible; /* with the layer that was named */
     char reasons[KAS_REASONS_MAX][KAS_DETAIL_SIZE];
     uint32_t reason_count;
-    char format[16];        /* "" where unknown */
+    char format[16];                       /* "" where unknown */
     char operators[KAS_OPERATORS_MAX][32]; /* in the artifact's own terms, sorted */
     uint32_t operator_count;
-    char *metadata_json;    /* NULL when not valid; owned */
+    char *metadata_json; /* NULL when not valid; owned */
 } kas_validation;
 
 KAS_API void kas_validation_finish(kas_validation *validation); /* accepts empty */
@@ -216,9 +248,10 @@ typedef struct kas_quarantined {
     int64_t since_ns;
 } kas_quarantined;
 
-KAS_API size_t kas_engine_list_quarantine(kas_engine *engine, size_t from, kas_quarantined *out, size_t capacity);
+KAS_API size_t kas_engine_list_quarantine(kas_engine *engine, size_t from, kas_quarantined *out,
+                                          size_t capacity);
 
-/* ---- reading: statistics, health, history ------------------------------------------------------------------ */
+/* ---- reading: statistics, health, history ---- */
 
 typedef struct kas_layer_stats {
     size_t size;
@@ -228,11 +261,12 @@ typedef struct kas_layer_stats {
     kas_latency latency;
 } kas_layer_stats;
 
-KAS_API kas_status kas_engine_layer_stats(kas_engine *engine, const char *layer, kas_layer_stats *out) KAS_MUST_USE;
+KAS_API kas_status kas_engine_layer_stats(kas_engine *engine, const char *layer,
+                                          kas_layer_stats *out) KAS_MUST_USE;
 KAS_API void kas_engine_total_stats(kas_engine *engine, kas_layer_stats *out);
 
 typedef struct kas_tier_stats {
-    uint32_t entries, max_entries;      /* max 0: unlimited */
+    uint32_t entries, max_entries; /* max 0: unlimited */
     uint64_t total_bytes, max_bytes;
     uint64_t hits, misses, evictions;
 } kas_tier_stats;
@@ -242,7 +276,7 @@ typedef struct kas_cache_report {
     kas_tier_stats device, host, disk;
     uint32_t metadata_entries;
     uint64_t compatibility_checks, compatibility_failures;
-    uint64_t total_parameters;          /* of the device tier's entries */
+    uint64_t total_parameters; /* of the device tier's entries */
 } kas_cache_report;
 
 KAS_API void kas_engine_cache_stats(kas_engine *engine, kas_cache_report *out);
@@ -262,12 +296,12 @@ typedef struct kas_recovery_stats {
     size_t size;
     uint64_t total_errors;
     uint64_t error_counts[KAS_ERROR_TYPE_COUNT];
-    double error_rate_5min;             /* errors a second */
+    double error_rate_5min; /* errors a second */
     uint64_t total_recoveries, recent_recoveries, successful_recoveries;
     uint32_t active_recoveries;
     char problematic_kernels[8][KAS_NAME_SIZE]; /* with 3 errors or more in the window */
     uint32_t problematic_kernel_count;
-    char problematic_components[8][32];         /* with 10 */
+    char problematic_components[8][32]; /* with 10 */
     uint32_t problematic_component_count;
 } kas_recovery_stats;
 
@@ -275,7 +309,11 @@ typedef struct kas_recovery_stats {
 KAS_API size_t kas_engine_list_errors(kas_engine *engine, kas_error_record *out, size_t capacity);
 KAS_API void kas_engine_recovery_stats(kas_engine *engine, kas_recovery_stats *out);
 
-typedef enum kas_health_status { KAS_HEALTH_OK = 0, KAS_HEALTH_DEGRADED, KAS_HEALTH_FAILED } kas_health_status;
+typedef enum kas_health_status {
+    KAS_HEALTH_OK = 0,
+    KAS_HEALTH_DEGRADED,
+    KAS_HEALTH_FAILED
+} kas_health_status;
 
 typedef struct kas_health {
     size_t size;
@@ -295,11 +333,11 @@ KAS_API void kas_engine_health(kas_engine *engine, kas_health *out);
 typedef struct kas_device_report {
     size_t size;
     char id[32];
-    char kind[16];             /* "cpu", "cuda", "opencl", "vulkan" */
+    char kind[16]; /* "cpu", "cuda", "opencl", "vulkan" */
     char api[16];
     char name[128];
-    char state[16];            /* "ready", "lost", "rebuilding" */
-    bool opened;               /* some layer has used it */
+    char state[16]; /* "ready", "lost", "rebuilding" */
+    bool opened;    /* some layer has used it */
     uint64_t memory_total_bytes, memory_used_bytes, memory_free_bytes;
     uint32_t layers;
     uint64_t max_buffer_bytes, max_shared_bytes;
@@ -310,7 +348,7 @@ typedef struct kas_device_report {
 /* Every device that the machine offers; opens none. */
 KAS_API size_t kas_engine_list_devices(kas_engine *engine, kas_device_report *out, size_t capacity);
 
-/* ---- events ------------------------------------------------------------------------------------------------ */
+/* ---- events ---- */
 
 typedef enum kas_event_kind {
     KAS_EVENT_TRANSITION = 0,
@@ -336,23 +374,24 @@ typedef struct kas_event {
     char detail[KAS_DETAIL_SIZE];
 } kas_event;
 
-/* Events after `after`, oldest first; the last 4,096 are kept. Returns how many; *missed (may be NULL) says how many
- * between `after` and the first returned are gone. */
+/* Events after `after`, oldest first; the last 4,096 are kept. Returns how many; *missed (may be NULL) says
+ * how many between `after` and the first returned are gone. */
 KAS_API size_t kas_engine_events(kas_engine *engine, uint64_t after, kas_event *out, size_t capacity,
                                  uint64_t *missed);
-KAS_API uint64_t kas_engine_last_event(kas_engine *engine); /* sequence of the newest; 0: there was none yet */
-/* Called on the control thread after new events; must not block. One listener; NULL removes it (and waits until a
- * running call has returned). */
+KAS_API uint64_t
+kas_engine_last_event(kas_engine *engine); /* sequence of the newest; 0: there was none yet */
+/* Called on the control thread after new events; must not block. One listener; NULL removes it (and waits
+ * until a running call has returned). */
 KAS_API void kas_engine_on_events(kas_engine *engine, void (*wake)(void *user), void *user);
 
-/* ---- words ------------------------------------------------------------------------------------------------- */
+/* ---- words ---- */
 
-KAS_API const char *kas_lifecycle_name(kas_lifecycle state);        /* "DORMANT" … */
-KAS_API const char *kas_error_type_name(kas_error_type type);       /* "kernel_execution" …; "" for none */
+KAS_API const char *kas_lifecycle_name(kas_lifecycle state);  /* "DORMANT" … */
+KAS_API const char *kas_error_type_name(kas_error_type type); /* "kernel_execution" …; "" for none */
 KAS_API const char *kas_operation_state_name(kas_operation_state state); /* "queued" … */
-KAS_API const char *kas_stage_name(kas_stage stage);                /* "lookup" … */
-KAS_API const char *kas_tier_name(kas_tier tier);                   /* "device" …; "" for none */
-KAS_API const char *kas_change_name(kas_change change);             /* "load" … */
+KAS_API const char *kas_stage_name(kas_stage stage);                     /* "lookup" … */
+KAS_API const char *kas_tier_name(kas_tier tier);                        /* "device" …; "" for none */
+KAS_API const char *kas_change_name(kas_change change);                  /* "load" … */
 /* 1 to 128 of A-Z a-z 0-9 . _ - and neither "." nor ".."; an artifact id may also hold ':' and '/'. */
 KAS_API bool kas_name_is_valid(const char *name);
 KAS_API bool kas_artifact_id_is_valid(const char *id);

@@ -51,9 +51,10 @@ typedef struct kas_status_info *kas_status; /* NULL = success */
 KAS_API kas_code kas_status_code(kas_status status);
 KAS_API kas_blame kas_status_blame(kas_status status);
 KAS_API const char *kas_status_message(kas_status status); /* one sentence for a person; "" for success */
-KAS_API const char *kas_status_reason(kas_status status);  /* a short stable word such as "mixes_rows"; "" if none */
-KAS_API int64_t kas_status_native(kas_status status);      /* errno or the driver's own code; 0 if none */
-KAS_API const char *kas_status_file(kas_status status);    /* where it was first reported; "" for success */
+KAS_API const char *
+kas_status_reason(kas_status status); /* a short stable word such as "mixes_rows"; "" if none */
+KAS_API int64_t kas_status_native(kas_status status);   /* errno or the driver's own code; 0 if none */
+KAS_API const char *kas_status_file(kas_status status); /* where it was first reported; "" for success */
 KAS_API int kas_status_line(kas_status status);
 KAS_API void kas_status_free(kas_status status);
 

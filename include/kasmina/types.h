@@ -1,6 +1,6 @@
-/* What the engine tells of its layers, seeds, kernels, operations and devices: plain structs, copied out, owned by the
- * caller, with no pointers to free. Every struct begins with its size, so that it can grow: set `size` to sizeof
- * before a call that reads or fills one. The words are those of docs/semantics.md.
+/* What the engine tells of its layers, seeds, kernels, operations and devices: plain structs, copied out,
+ * owned by the caller, with no pointers to free. Every struct begins with its size, so that it can grow: set
+ * `size` to sizeof before a call that reads or fills one. The words are those of docs/semantics.md.
  *
  * Times are nanoseconds since 1970-01-01T00:00:00Z; 0 = never. Texts are UTF-8 and NUL-terminated. */
 #ifndef KASMINA_TYPES_H
@@ -18,7 +18,7 @@ enum {
     KAS_CHECKSUM_HEX_SIZE = 65, /* SHA-256 in hex */
 };
 
-/* ---- seeds ------------------------------------------------------------------------------------------------- */
+/* ---- seeds ---- */
 
 typedef enum kas_lifecycle {
     KAS_SEED_DORMANT = 0,
@@ -99,7 +99,7 @@ typedef struct kas_seed_info {
     kas_error_info last_error;
 } kas_seed_info;
 
-/* ---- layers ------------------------------------------------------------------------------------------------ */
+/* ---- layers ---- */
 
 typedef enum kas_math { KAS_MATH_INVARIANT = 0, KAS_MATH_FAST } kas_math;
 
@@ -111,19 +111,20 @@ typedef struct kas_layer_info {
     uint32_t num_seeds;
     bool bias;
     kas_math math;
-    char device[32];  /* "host:0" */
-    bool serving;     /* false after a repository unload */
+    char device[32]; /* "host:0" */
+    bool serving;    /* false after a repository unload */
     uint64_t generation;
     uint32_t epoch;
     uint32_t active_seeds;
     bool has_active_seeds;
     uint32_t fossils;
-    uint64_t revision; /* grows with each controlled change (state, kernel, alpha target, weights): for ETags */
+    uint64_t
+        revision; /* grows with each controlled change (state, kernel, alpha target, weights): for ETags */
     char weights_sha256[KAS_CHECKSUM_HEX_SIZE];
     int64_t created_at_ns;
 } kas_layer_info;
 
-/* ---- operations -------------------------------------------------------------------------------------------- */
+/* ---- operations ---- */
 
 typedef enum kas_operation_state {
     KAS_OPERATION_QUEUED = 0,
@@ -144,7 +145,13 @@ typedef enum kas_stage {
     KAS_STAGE_DONE,
 } kas_stage;
 
-typedef enum kas_tier { KAS_TIER_NONE = 0, KAS_TIER_DEVICE, KAS_TIER_HOST, KAS_TIER_DISK, KAS_TIER_REGISTRY } kas_tier;
+typedef enum kas_tier {
+    KAS_TIER_NONE = 0,
+    KAS_TIER_DEVICE,
+    KAS_TIER_HOST,
+    KAS_TIER_DISK,
+    KAS_TIER_REGISTRY
+} kas_tier;
 
 typedef enum kas_operation_kind { KAS_OPERATION_LOAD = 0, KAS_OPERATION_PRELOAD } kas_operation_kind;
 
@@ -154,13 +161,13 @@ typedef struct kas_operation_info {
     kas_operation_kind kind;
     kas_operation_state state;
     kas_stage stage;
-    kas_tier tier;          /* where the artifact was found */
+    kas_tier tier; /* where the artifact was found */
     uint64_t bytes_done, bytes_total;
     char layer[KAS_NAME_SIZE]; /* "" for a preload */
-    int32_t seed;           /* -1 for a preload */
+    int32_t seed;              /* -1 for a preload */
     char artifact_id[KAS_NAME_SIZE];
     int64_t created_at_ns, finished_at_ns;
-    int64_t duration_ns;    /* once finished */
+    int64_t duration_ns; /* once finished */
     /* Of a failed one; KAS_OK otherwise. */
     kas_code error_code;
     const char *error_reason; /* static storage: a short stable word, "" if none */
@@ -168,7 +175,7 @@ typedef struct kas_operation_info {
     char error_detail[KAS_DETAIL_SIZE];
 } kas_operation_info;
 
-/* ---- replies ----------------------------------------------------------------------------------------------- */
+/* ---- replies ---- */
 
 enum { KAS_ALLOWED_MAX = 6 };
 
@@ -184,15 +191,16 @@ typedef struct kas_epoch_failure {
 typedef struct kas_reply {
     size_t size;
     uint64_t operation;  /* of a load or preload: its number; 0 = none */
-    bool finished;       /* of a load: its operation has ended already, as the kernel was on the device (or it turned
-                          * out not to fit: the operation tells) */
+    bool finished;       /* of a load: its operation has ended already, as the kernel was on the device (or it
+                          * turned       out not to fit: the operation tells) */
     uint64_t generation; /* of the layer afterwards */
     bool created;        /* of a put kernel: the id was new (the same bytes again: false) */
     uint32_t epoch;      /* of the engine afterwards */
     uint32_t applied;    /* of an epoch's advance: changes that took effect */
-    kas_epoch_failure *failed; /* and those that did not (with KAS_CONFLICT: the unready ones); owned by the reply */
+    kas_epoch_failure
+        *failed; /* and those that did not (with KAS_CONFLICT: the unready ones); owned by the reply */
     uint32_t failed_count;
-    const char *state;   /* with KAS_ILLEGAL_TRANSITION: the seed's state, static storage; else NULL */
+    const char *state; /* with KAS_ILLEGAL_TRANSITION: the seed's state, static storage; else NULL */
     const char *allowed[KAS_ALLOWED_MAX]; /* and what that state allows; unused ones NULL; static storage */
 } kas_reply;
 

@@ -73,8 +73,7 @@ void put_message(message *m, uint32_t field, message *part)
     message_free(part);
 }
 
-/* ---- parts of a model
- * ---------------------------------------------------------------------------------------- */
+/* ---- parts of a model ---- */
 
 static void put_names(message *m, uint32_t field, const char *names)
 {

@@ -39,7 +39,7 @@ static void add(contents *to, const char *name, const void *bytes, size_t size)
     to->parts[to->count++] = (zip_part){.name = name, .bytes = bytes, .size = size};
 }
 
-/* ---- tensors ------------------------------------------------------------------------------------------- */
+/* ---- tensors ---- */
 
 /* Values of tensor `number`: multiples of 1/16 around 0, or all of 0.5 and more. */
 static float value_of(unsigned number, unsigned element, bool positive)
@@ -55,7 +55,7 @@ static void add_floats(contents *to, const char *name, unsigned number, unsigned
     add(to, name, to->tensors[number], count * sizeof(float));
 }
 
-/* ---- pickles ------------------------------------------------------------------------------------------- */
+/* ---- pickles ---- */
 
 typedef struct pickle {
     uint8_t bytes[PICKLE_MAX];

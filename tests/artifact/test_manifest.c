@@ -16,8 +16,7 @@
 
 #define MEMORY_LIMIT_BYTES ((size_t)64 << 20)
 
-/* ---- loading, as the engine does
- * ---------------------------------------------------------------------------- */
+/* ---- loading, as the engine does ---- */
 
 /* A graph, or the refusal of one that does not fit the layer that it is offered to. */
 typedef kas_status loader(const manifest_file *manifest, const manifest_entry *entry, const kas_bytes *bytes,
@@ -103,16 +102,11 @@ static const struct {
     const char *name;
     loader *load;
 } formats[] = {
-    {"metadata", load_metadata},
-    {"onnx", load_kernel},
-    {"raw", load_raw},
-    {"safetensors", load_kernel},
-    {"torchsave", load_kernel},
-    {"torchscript", load_kernel},
+    {"metadata", load_metadata},  {"onnx", load_kernel},      {"raw", load_raw},
+    {"safetensors", load_kernel}, {"torchsave", load_kernel}, {"torchscript", load_kernel},
 };
 
-/* ---- what comes of it
- * --------------------------------------------------------------------------------------- */
+/* ---- what comes of it ---- */
 
 static bool holds(const char *text, const char *part)
 {

@@ -60,8 +60,7 @@ static void end_test(void)
     expect_no_leaks();
 }
 
-/* ---- values
- * ------------------------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 Test(pickle, integers_of_every_width)
 {
@@ -129,8 +128,7 @@ Test(pickle, an_ordered_dict_keeps_no_attributes)
     cr_expect_null(kas_pickle_get(dict, "x"));
 }
 
-/* ---- what is not built
- * -------------------------------------------------------------------------------------- */
+/* ---- what is not built ---- */
 
 Test(pickle, an_object_is_only_named)
 {
@@ -168,8 +166,7 @@ Test(pickle, torchscript_cycles_through_objects)
     REFUSED_CLOSED("c__torch__.m\nM\n)\x81q\0}\x8c\1ah\0sb", "malformed", "cycle");
 }
 
-/* ---- tensors
- * ------------------------------------------------------------------------------------------------ */
+/* ---- tensors ---- */
 
 #define STORAGE(type, elements) "(\x8c\7storagectorch\n" type "\n\x8c\0010\x8c\3cpu" elements "tQ"
 #define V2                      "ctorch._utils\n_rebuild_tensor_v2\n("
@@ -241,8 +238,7 @@ Test(pickle, storages_that_are_none)
     REFUSED("ctorch._utils\n_rebuild_tensor_v2\n)R", "malformed", "0 arguments");
 }
 
-/* ---- broken programs
- * ---------------------------------------------------------------------------------------- */
+/* ---- broken programs ---- */
 
 Test(pickle, operands_that_are_not_there)
 {
@@ -299,8 +295,7 @@ Test(pickle, one_without_a_beginning_or_an_end)
     }
 }
 
-/* ---- nesting
- * ------------------------------------------------------------------------------------------------ */
+/* ---- nesting ---- */
 
 Test(pickle, containers_that_hold_themselves)
 {

@@ -139,8 +139,7 @@ Test(safetensors_graph, parameters_and_operators)
     kas_artifact_finish(&artifact);
 }
 
-/* ---- what is refused
- * ---------------------------------------------------------------------------------------- */
+/* ---- what is refused ---- */
 
 static void expect_refused(const char *graph, const kas_artifact_limits *limits, const char *reason,
                            const char *says)

@@ -21,8 +21,7 @@ static void expect_refused(kas_status status, const char *reason, const char *sa
     kas_status_free(status);
 }
 
-/* ---- values of tensors
- * -------------------------------------------------------------------------------------- */
+/* ---- values of tensors ---- */
 
 /* The state dict {"weight": view}, its storage, and the byte order where it is said. */
 static zip_image weight_archive(const tensor_view *view, const void *storage, size_t storage_bytes,
@@ -164,8 +163,7 @@ Test(torchsave, storages_and_records)
                    "data/1 is missing");
 }
 
-/* ---- blocks
- * ------------------------------------------------------------------------------------------------- */
+/* ---- blocks ---- */
 
 static const float numbers[64] = {1, -1, 2, 0.5f, -3, 1, 0, 2, -0.5f, 1.5f, 1, 0.25f, -2, 3, 0.125f, 1};
 
@@ -307,8 +305,7 @@ Test(torchsave, a_convolution_block)
     kas_artifact_finish(&artifact);
 }
 
-/* ---- blocks that are refused
- * -------------------------------------------------------------------------------- */
+/* ---- blocks that are refused ---- */
 
 Test(torchsave, linear_blocks_that_do_not_fit)
 {
@@ -386,8 +383,7 @@ Test(torchsave, parameters_are_limited)
     expect_refused(decode(&pickle, &limits, &artifact), "limit", "\"2.bias\"");
 }
 
-/* ---- state dicts
- * -------------------------------------------------------------------------------------------- */
+/* ---- state dicts ---- */
 
 static kas_status decode_state(pickle_text *to, kas_artifact *out)
 {

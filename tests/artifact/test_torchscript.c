@@ -14,7 +14,7 @@
 
 enum { WIDTH = 12, ROWS = 2, FILE_MAX_BYTES = 1 << 20 };
 
-/* ---- answers ------------------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 /* "# y: 1.5 −2 …" of a case's first line against the kernel's answer. */
 static void expect_answers(const char *name, const char *line, const double *got, size_t count)
@@ -73,7 +73,7 @@ Test(torchscript, answers)
         check_case(cases[i]);
 }
 
-/* ---- examples of the input ----------------------------------------------------------------------------- */
+/* ---- examples of the input ---- */
 
 static kas_status decode_traced(const char *result, unsigned example_rows, kas_artifact *out)
 {
@@ -132,7 +132,7 @@ Test(torchscript, the_first_call_that_tells_shows_the_width)
     }
 }
 
-/* ---- limits -------------------------------------------------------------------------------------------- */
+/* ---- limits ---- */
 
 /* language.py under limits that it breaks. */
 Test(torchscript, keeps_to_the_limits_it_is_given)
@@ -159,7 +159,7 @@ Test(torchscript, keeps_to_the_limits_it_is_given)
     kas_bytes_free(&code);
 }
 
-/* ---- the documentation --------------------------------------------------------------------------------- */
+/* ---- the documentation ---- */
 
 static void expect_documented(const char *docs, const kas_script_op *ops)
 {
@@ -189,7 +189,7 @@ Test(torchscript, the_documentation_names_every_call)
     kas_bytes_free(&docs);
 }
 
-/* ---- memory -------------------------------------------------------------------------------------------- */
+/* ---- memory ---- */
 
 /* Each allocation of a decoding fails in turn; the first that does not reach its failure ends the test. */
 Test(torchscript, every_allocation_may_fail)

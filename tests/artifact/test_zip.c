@@ -59,8 +59,7 @@ static void expect_refused(const zip_image *image, const char *reason, const cha
     kas_status_free(status);
 }
 
-/* ---- what is read
- * ------------------------------------------------------------------------------------------- */
+/* ---- what is read ---- */
 
 static void expect_honest(unsigned style)
 {
@@ -123,8 +122,7 @@ Test(zip, one_without_entries)
     zip_image_free(&image);
 }
 
-/* ---- one field that is wrong
- * -------------------------------------------------------------------------------- */
+/* ---- one field that is wrong ---- */
 
 typedef enum place { LOCAL, DATA, CENTRAL, END64, LOCATOR, END } place;
 
@@ -216,8 +214,7 @@ Test(zip, any_cut_is_refused)
     zip_image_free(&image);
 }
 
-/* ---- entries against each other
- * ----------------------------------------------------------------------------- */
+/* ---- entries against each other ---- */
 
 Test(zip, two_entries_of_one_name)
 {

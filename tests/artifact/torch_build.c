@@ -6,8 +6,7 @@
 
 enum { NAME_BYTES = 64 };
 
-/* ---- pickles
- * ------------------------------------------------------------------------------------------------ */
+/* ---- pickles ---- */
 
 void pickle_raw(pickle_text *to, const void *bytes, size_t size)
 {
@@ -115,8 +114,7 @@ tensor_view dense(const char *key, int64_t rows, int64_t columns)
                          .strides = {columns, 1}};
 }
 
-/* ---- archives
- * ----------------------------------------------------------------------------------------------- */
+/* ---- archives ---- */
 
 zip_image torch_build(const pickle_text *pickle, const zip_part *others, size_t count)
 {

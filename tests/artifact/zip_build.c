@@ -13,8 +13,7 @@ typedef struct written {
     uint16_t flags, method;
 } written;
 
-/* ---- bytes
- * -------------------------------------------------------------------------------------------------- */
+/* ---- bytes ---- */
 
 static uint8_t *extend(zip_image *image, size_t count)
 {
@@ -68,8 +67,7 @@ void zip_image_free(zip_image *image)
     *image = (zip_image){0};
 }
 
-/* ---- records
- * ------------------------------------------------------------------------------------------------ */
+/* ---- records ---- */
 
 /* Deflated data goes to the end of the image; its size comes back. */
 static uint32_t append_deflated(zip_image *image, const zip_part *part)

@@ -105,8 +105,7 @@ static void free_pass(pass *p)
         kas_free(all[i]);
 }
 
-/* ---- the rules, in plain words ----------------------------------------------------------------------------
- */
+/* ---- the rules, in plain words ---- */
 
 static bool row_finite(const float *x, size_t n)
 {
@@ -175,8 +174,7 @@ static void check_blend(conformance_runner *runner, const pass *p, const char *w
     }
 }
 
-/* ---- launches ---------------------------------------------------------------------------------------------
- */
+/* ---- launches ---- */
 
 static void run_judge(conformance_runner *runner, pass *p)
 {
@@ -256,8 +254,7 @@ static void run_linear_blend(conformance_runner *runner, pass *p)
     kas_free(packed);
 }
 
-/* ---- cases ------------------------------------------------------------------------------------------------
- */
+/* ---- cases ---- */
 
 static const struct {
     uint32_t rows, seeds;

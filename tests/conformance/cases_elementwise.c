@@ -12,8 +12,7 @@
 
 enum { VARIANTS = 12 };
 
-/* ---- unary ------------------------------------------------------------------------------------------------
- */
+/* ---- unary ---- */
 
 static void run_unary(conformance_runner *runner, const struct unary_args *args, uint32_t rows, float *x,
                       float *y)
@@ -58,15 +57,14 @@ void cases_unary(conformance_runner *runner)
     conformance_every_activation(runner, apply_act);
 }
 
-/* ---- operands that broadcast ------ */
+/* ---- operands that broadcast ---- */
 
 static float at(const operand *from, const operand_shape *shape, size_t row, size_t e)
 {
     return from->data[operand_offset(&from->view, shape, row, e)];
 }
 
-/* ---- binary -----------------------------------------------------------------------------------------------
- */
+/* ---- binary ---- */
 
 static void run_binary(conformance_runner *runner, int op, int act, const operand_shape *shape,
                        const operand in[2], float *y)
@@ -154,8 +152,7 @@ void cases_binary(conformance_runner *runner)
     special_pairs(runner);
 }
 
-/* ---- where ------------------------------------------------------------------------------------------------
- */
+/* ---- where ---- */
 
 static void run_where(conformance_runner *runner, const operand_shape *shape, const operand in[3], float *y)
 {

@@ -5,8 +5,7 @@
 #include "base/random.h"
 #include "tests/conformance/runner.h"
 
-/* ---- gather -----------------------------------------------------------------------------------------------
- */
+/* ---- gather ---- */
 
 static void one_gather(conformance_runner *runner, uint32_t rows, const struct gather_args *args)
 {
@@ -48,8 +47,7 @@ void cases_gather(conformance_runner *runner)
         one_gather(runner, shapes[i].rows, &shapes[i].args);
 }
 
-/* ---- pad --------------------------------------------------------------------------------------------------
- */
+/* ---- pad ---- */
 
 /* Where an element of the output comes from in the row; negative where it is padding. */
 static int64_t source_of(const struct pad_args *args, int64_t element)

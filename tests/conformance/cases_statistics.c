@@ -59,8 +59,7 @@ static void run(conformance_runner *runner, kas_kernel kernel, const void *args,
     conformance_run_x(runner, &launch);
 }
 
-/* ---- softmax ----------------------------------------------------------------------------------------------
- */
+/* ---- softmax ---- */
 
 static void check_softmax(conformance_runner *runner, const lanes *view, const float *x, const float *y)
 {
@@ -93,8 +92,7 @@ static void one_softmax(conformance_runner *runner, kas_kernel kernel, lanes vie
     kas_free(y);
 }
 
-/* ---- reduce -----------------------------------------------------------------------------------------------
- */
+/* ---- reduce ---- */
 
 static double fold(int op, double so_far, double v)
 {
@@ -136,8 +134,7 @@ static void one_reduce(conformance_runner *runner, kas_kernel kernel, int op, la
     kas_free(y);
 }
 
-/* ---- layernorm --------------------------------------------------------------------------------------------
- */
+/* ---- layernorm ---- */
 
 /* Scale and shift of a line: left out, the same for all, or of the line's row. */
 typedef struct parameter {
@@ -213,8 +210,7 @@ static void one_layernorm(conformance_runner *runner, lanes view, int kinds)
     kas_free(shift.data);
 }
 
-/* ---- cases ------------------------------------------------------------------------------------------------
- */
+/* ---- cases ---- */
 
 static const lanes along[] = {
     {1, 1, 1, 1},    {3, 2, 5, 1},     {2, 4, 63, 1},

@@ -64,8 +64,7 @@ bool conformance_run_cases(conformance_runner *runner, const char *kernel);
 void conformance_device_runner(conformance_runner *runner, const char *device_id);
 void conformance_device_runner_finish(conformance_runner *runner);
 
-/* ---- for cases --------------------------------------------------------------------------------------------
- */
+/* ---- for cases ---- */
 
 /* Runs a launch whose grid is of x alone; its parameter block says its rows and nothing else. */
 void conformance_run_x(conformance_runner *runner, conformance_launch *launch);

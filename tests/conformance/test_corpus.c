@@ -9,10 +9,10 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "engine/artifact/artifact.h"
-#include "tests/artifact/manifest.h"
 #include "selftest/batches.h"
-#include "tests/conformance/devices.h"
 #include "selftest/tolerance.h"
+#include "tests/artifact/manifest.h"
+#include "tests/conformance/devices.h"
 
 enum { KERNELS_MIN = 100 }; /* what the data hold, in ONNX alone: fewer, and something has been skipped */
 

@@ -43,8 +43,7 @@ cuda_code double_stick(cuda_code code)
     return code;
 }
 
-/* ---- the tests' interface ---------------------------------------------------------------------------------
- */
+/* ---- the tests' interface ---- */
 
 #define LOCKED(...)                                                                                          \
     pthread_mutex_lock(&double_world.lock);                                                                  \
@@ -94,8 +93,7 @@ EXPORT void double_count(double_counts *out)
     LOCKED(*out = double_world.counts);
 }
 
-/* ---- the driver, devices, contexts ------------------------------------------------------------------------
- */
+/* ---- the driver, devices, contexts ---- */
 
 static struct cuda_context_object {
     int unused;

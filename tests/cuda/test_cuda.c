@@ -88,8 +88,7 @@ static void expect(kas_status status, kas_code code, const char *part)
 
 TestSuite(cuda, .init = use_double, .timeout = 60);
 
-/* ---- devices ----------------------------------------------------------------------------------------------
- */
+/* ---- devices ---- */
 
 Test(cuda, listing_tells_of_the_device_and_opens_none)
 {
@@ -132,8 +131,7 @@ Test(cuda, memory_is_counted_and_bounded)
     expect_nothing_left();
 }
 
-/* ---- passes -----------------------------------------------------------------------------------------------
- */
+/* ---- passes ---- */
 
 static void expect_passes(size_t launches)
 {
@@ -236,8 +234,7 @@ Test(cuda, large_traffic_arrives)
     expect_nothing_left();
 }
 
-/* ---- faults -----------------------------------------------------------------------------------------------
- */
+/* ---- faults ---- */
 
 /* Opens, runs and closes once; the status of what failed first. */
 static kas_status live_once(void)

@@ -117,8 +117,7 @@ static void expect_doubled(rig *r)
         cr_expect_eq(y[i], 2.0f * (float)i);
 }
 
-/* ---- devices ----------------------------------------------------------------------------------------------
- */
+/* ---- devices ---- */
 
 Test(core, a_device_opened_twice_is_one_object)
 {
@@ -165,8 +164,7 @@ Test(core, listing_opens_nothing_and_has_the_host_last)
     cr_expect_null(kas_driver_at(kas_driver_count()));
 }
 
-/* ---- buffers ----------------------------------------------------------------------------------------------
- */
+/* ---- buffers ---- */
 
 Test(core, memory_is_counted_to_the_byte)
 {
@@ -250,8 +248,7 @@ Test(core, traffic_and_submissions_run_in_order)
     drop_rig(&r);
 }
 
-/* ---- lists ------------------------------------------------------------------------------------------------
- */
+/* ---- lists ---- */
 
 static void refused(rig *r, const kas_launch *launch, const char *why)
 {
@@ -303,8 +300,7 @@ Test(core, grids_are_rules_of_rows)
     cr_expect_eq(kas_grid_groups(&rule, UINT32_MAX), 0);
 }
 
-/* ---- submissions ------------------------------------------------------------------------------------------
- */
+/* ---- submissions ---- */
 
 Test(core, a_pass)
 {
@@ -433,8 +429,7 @@ Test(core, as_many_submissions_as_promised)
     drop_rig(&r);
 }
 
-/* ---- deadlines and faults ---------------------------------------------------------------------------------
- */
+/* ---- deadlines and faults ---- */
 
 Test(core, a_passed_deadline_leaves_the_queue_usable)
 {
@@ -529,8 +524,7 @@ Test(core, every_allocation_fails_in_turn)
     }
 }
 
-/* ---- kernels ----------------------------------------------------------------------------------------------
- */
+/* ---- kernels ---- */
 
 Test(core, every_kernel_has_its_text_in_one_piece)
 {

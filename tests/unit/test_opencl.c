@@ -22,8 +22,7 @@ static kas_device_info first_device(void)
     return info;
 }
 
-/* ---- listing ----------------------------------------------------------------------------------------------
- */
+/* ---- listing ---- */
 
 static bool is_mapped(const char *library)
 {
@@ -109,8 +108,7 @@ Test(opencl, a_device_beyond_the_last_is_refused_with_what_there_is)
     expect(kas_device_open("opencl:63", &device), KAS_NOT_FOUND, "opencl:0");
 }
 
-/* ---- passes -----------------------------------------------------------------------------------------------
- */
+/* ---- passes ---- */
 
 static void open_opencl_rig(rig *r)
 {
@@ -199,8 +197,7 @@ Test(opencl, a_device_with_small_groups_says_which_operator_it_cannot_run)
     kas_device_release(device);
 }
 
-/* ---- failures ---------------------------------------------------------------------------------------------
- */
+/* ---- failures ---- */
 
 Test(opencl, memory_that_cannot_be_had_is_refused_and_nothing_else)
 {

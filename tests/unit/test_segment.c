@@ -50,8 +50,7 @@ static kas_segment_info info_of(kas_graph *graph, uint32_t rows_limit)
     return info;
 }
 
-/* ---- launches ---------------------------------------------------------------------------------------------
- */
+/* ---- launches ---- */
 
 static int dense(kas_graph *graph, int x, int64_t k, int64_t n)
 {
@@ -129,8 +128,7 @@ Test(segment, a_constant_is_spread_for_kernels_of_activations_only)
     cr_expect_eq(kernels[2], KAS_KERNEL_binary);
 }
 
-/* ---- what a segment says of itself ------------------------------------------------------------------------
- */
+/* ---- what a segment says of itself ---- */
 
 Test(segment, one_product_may_blend_in_its_epilogue)
 {
@@ -190,8 +188,7 @@ Test(segment, a_segment_for_no_rows_is_refused)
     kas_device_release(device);
 }
 
-/* ---- failures ---------------------------------------------------------------------------------------------
- */
+/* ---- failures ---- */
 
 /* A graph that lowering allocates all kinds of things for. */
 static kas_graph *sample(void)

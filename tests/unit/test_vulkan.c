@@ -21,8 +21,7 @@ static kas_device_info first_device(void)
     return info;
 }
 
-/* ---- listing ----------------------------------------------------------------------------------------------
- */
+/* ---- listing ---- */
 
 static bool is_mapped(const char *library)
 {
@@ -111,8 +110,7 @@ Test(vulkan, a_device_beyond_the_last_is_refused_with_what_there_is)
     expect(kas_device_open("vulkan:63", &device), KAS_NOT_FOUND, "vulkan:0");
 }
 
-/* ---- passes -----------------------------------------------------------------------------------------------
- */
+/* ---- passes ---- */
 
 static void open_vulkan_rig(rig *r)
 {
@@ -185,8 +183,7 @@ Test(vulkan, queues_of_several_threads_do_not_meet)
     close_rig(&r);
 }
 
-/* ---- failures ---------------------------------------------------------------------------------------------
- */
+/* ---- failures ---- */
 
 Test(vulkan, memory_that_cannot_be_had_is_refused_and_nothing_else)
 {
@@ -250,8 +247,7 @@ Test(vulkan, a_passed_deadline_keeps_the_queue_until_it_is_idle)
     close_rig(&r);
 }
 
-/* ---- choice
- * --------------------------------------------------------------------------------------------------- */
+/* ---- choice ---- */
 
 Test(vulkan, auto_passes_over_what_only_imitates_a_gpu)
 {
