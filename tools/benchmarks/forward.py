@@ -1,5 +1,4 @@
 """Forward passes in process, beside the peers; they and the peers take turns."""
-import os
 import statistics
 
 from benchmarks.figures import KAS_BENCH, SHAPES, Dialogue
