@@ -101,7 +101,7 @@ static int read_settings(const cli_arguments *arguments, serve_settings *out)
                                "--log-level '%s': debug, info, warning, error or critical is wanted",
                                level_name);
     if (!read_numbers(arguments, out)) return CLI_USAGE;
-    kas_log_set_level(level);
+    kas_log_set(level, NULL, NULL);
     out->http.listen = cli_value(arguments, "listen");
     out->http.token_file = cli_value(arguments, "token-file");
     out->http.allow_anyone = cli_switch(arguments, "allow-anyone");

@@ -14,6 +14,7 @@
 #define KASMINA_H
 
 #include <kasmina/forward.h>
+#include <kasmina/log.h>
 #include <kasmina/types.h>
 
 typedef struct kas_engine kas_engine;
@@ -38,7 +39,13 @@ typedef struct kas_engine_options {
 } kas_engine_options;
 
 KAS_API kas_status kas_engine_create(const kas_engine_options *options, kas_engine **out) KAS_MUST_USE;
-/* Ends what runs (passes get their answers, loads are cancelled) and frees everything. Accepts NULL. */
+/* Ends what runs and frees everything. What was handed over before (submitted passes and requests, watches of
+ * operations) gets its one answer, in its callback, before this returns: passes that had begun their result,
+ * the others KAS_UNAVAILABLE; loads are cancelled. A callback may submit more even then: it is refused with
+ * KAS_UNAVAILABLE by the call itself, or accepted and answered like the rest.
+ *
+ * Threads must have come back from their own calls first, and begin no more: a kas_forward that is inside, or
+ * begins, while the engine is being destroyed may use memory that is gone. Accepts NULL. */
 KAS_API void kas_engine_destroy(kas_engine *engine);
 
 /* ---- changes ---- */
