@@ -95,7 +95,7 @@ static int read_settings(const cli_arguments *arguments, serve_settings *out)
 {
     const char *level_name = cli_value(arguments, "log-level");
     kas_log_level level = KAS_LOG_INFO;
-    *out = (serve_settings){.engine.size = sizeof out->engine};
+    *out = (serve_settings){.engine = {.size = sizeof out->engine, .device = "host:0"}};
     if (level_name && !kas_log_parse_level(level_name, &level))
         return cli_usage_error(arguments->command,
                                "--log-level '%s': debug, info, warning, error or critical is wanted",
@@ -109,8 +109,8 @@ static int read_settings(const cli_arguments *arguments, serve_settings *out)
     if (!out->engine.data_dir) out->engine.data_dir = "kasmina-data";
     out->engine.artifact_dir = cli_value(arguments, "artifact-dir");
     out->engine.trusted_keys = cli_value(arguments, "trusted-keys");
-    out->engine.device = cli_value(arguments, "device");
-    if (!out->engine.device) out->engine.device = "host:0";
+    const char *device = cli_value(arguments, "device");
+    if (device) out->engine.device = device;
     return CLI_OK;
 }
 

@@ -63,6 +63,6 @@ void kas_opencl_describe(const kas_opencl_symbols *cl, cl_device_id id, uint32_t
  * KAS_DEVICE_LOST, anything else KAS_INTERNAL; native: OpenCL's code. `what` names the call and the object.
  */
 kas_status kas_opencl_fail_at(cl_int code, const char *file, int line, const char *what) KAS_MUST_USE;
-#define kas_opencl_fail(code, what) kas_opencl_fail_at((code), __FILE__, __LINE__, (what))
+#define kas_opencl_fail(code, what) KAS_STATUS_FAILED(kas_opencl_fail_at((code), __FILE__, __LINE__, (what)))
 
 #endif

@@ -240,7 +240,7 @@ static kas_status lower_transpose(kas_onnx_call *call)
     kas_reader_value *x = call->inputs[0], *value;
     const int64_t *perm;
     size_t count;
-    int order[KAS_READER_MAX_RANK];
+    int order[KAS_READER_MAX_RANK] = {0};
     bool used[KAS_READER_MAX_RANK] = {false};
     KAS_TRY(kas_onnx_attribute_ints(call, "perm", &perm, &count));
     if (perm && count != (size_t)x->rank)

@@ -154,16 +154,8 @@ static uint64_t work_of(const kas_reader *reader, const kas_node *node, const ka
     (void)kas_shape_elements(shape, &made); /* checked before */
     for (int i = 0; i < node->input_count; ++i)
         if (node->inputs[i] >= 0) read += reader->graph->tensors[node->inputs[i]].elements;
-    uint64_t each = 1;
-    const kas_shape *second =
-        node->input_count > 1 && node->inputs[1] >= 0 ? shape_of(reader, node->inputs[1]) : NULL;
-    if (node->op == KAS_OP_LINEAR) each = (uint64_t)second->dims[1];
-    if (node->op == KAS_OP_MATMUL) each = (uint64_t)second->dims[second->rank - 2];
-    if (node->op == KAS_OP_CONV)
-        each = reader->graph->tensors[node->inputs[1]].elements / (uint64_t)second->dims[0];
-    if (node->op == KAS_OP_POOL)
-        each = (uint64_t)(node->window.kernel[0] * (node->window.spatial > 1 ? node->window.kernel[1] : 1));
-    return each * made + read;
+    const uint64_t each = kas_node_multiply_adds(reader->graph, node);
+    return (each > 0 ? each : 1) * made + read;
 }
 
 static kas_status spend_work(kas_reader *reader, const kas_node *node, const kas_shape *shape)
