@@ -4,8 +4,6 @@
 #include "engine/artifact/onnx_reader.h"
 #include "engine/artifact/refuse.h"
 
-enum { WINDOW_MAX = 1 << 20 }; /* of kernel, stride, dilation, padding */
-
 static const kas_shape *shape_of(const kas_reader *reader, int tensor)
 {
     return &reader->graph->tensors[tensor].shape;
@@ -35,16 +33,11 @@ static kas_status window_list(const kas_onnx_call *call, const char *name, int c
         return kas_refuse(KAS_REASON_SHAPE, "%s has %zu values, not %d", name, given, count);
     for (int i = 0; i < count; ++i) {
         out[i] = ints ? ints[i] : absent;
-        if (out[i] < least || out[i] > WINDOW_MAX)
+        if (out[i] < least || out[i] > KAS_READER_WINDOW_MAX)
             return kas_refuse(KAS_REASON_LIMIT, "%s has the value %lld; %lld to %d are supported", name,
-                              (long long)out[i], (long long)least, (int)WINDOW_MAX);
+                              (long long)out[i], (long long)least, (int)KAS_READER_WINDOW_MAX);
     }
     return NULL;
-}
-
-static int64_t extent(const kas_window *window, int i)
-{
-    return window->dilation[i] * (window->kernel[i] - 1) + 1;
 }
 
 static kas_status read_padding(const kas_onnx_call *call, const kas_reader_value *x, kas_window *window)
@@ -63,36 +56,10 @@ static kas_status read_padding(const kas_onnx_call *call, const kas_reader_value
         window->after[i] = valid ? 0 : pads[spatial + i];
         if (!upper && !lower) continue;
         const int64_t dim = x->dims[2 + i], out = (dim + window->stride[i] - 1) / window->stride[i];
-        const int64_t total = (out - 1) * window->stride[i] + extent(window, i) - dim;
+        const int64_t total = (out - 1) * window->stride[i] + kas_reader_window_extent(window, i) - dim;
         const int64_t smaller = total > 0 ? total / 2 : 0, greater = total > 0 ? total - total / 2 : 0;
         window->before[i] = upper ? smaller : greater;
         window->after[i] = upper ? greater : smaller;
-    }
-    return NULL;
-}
-
-/* Sizes of the result, and with ceil_mode the padding that its last windows need. */
-static kas_status result_dims(const kas_reader_value *x, bool ceil_mode, kas_window *window, bool *extended,
-                              kas_reader_value *out)
-{
-    *extended = false;
-    for (int i = 0; i < window->spatial; ++i) {
-        const int64_t dim = x->dims[2 + i], stride = window->stride[i];
-        const int64_t room = dim + window->before[i] + window->after[i] - extent(window, i);
-        if (room < 0)
-            return kas_refuse(KAS_REASON_SHAPE,
-                              "a window of %lld does not fit into dimension %d of %lld with padding "
-                              "%lld and %lld",
-                              (long long)extent(window, i), 2 + i, (long long)dim,
-                              (long long)window->before[i], (long long)window->after[i]);
-        int64_t count = room / stride + 1;
-        const bool one_more = ceil_mode && room % stride != 0 && count * stride < dim + window->before[i];
-        if (one_more) {
-            window->after[i] += stride - room % stride;
-            *extended = true;
-            ++count;
-        }
-        out->dims[2 + i] = count;
     }
     return NULL;
 }
@@ -155,7 +122,7 @@ static kas_status lower_conv(kas_onnx_call *call)
     KAS_TRY(read_conv_window(call, x, w, &node.window));
     KAS_TRY(kas_reader_value_new(reader, x, &value));
     value->dims[1] = w->dims[0];
-    KAS_TRY(result_dims(x, false, &node.window, &extended, value));
+    KAS_TRY(kas_reader_window_dims(x, false, &node.window, &extended, value));
     KAS_TRY(kas_reader_tensor_index(reader, x, &node.inputs[0]));
     KAS_TRY(constant_index(reader, w, "weight", &node.inputs[1]));
     KAS_TRY(constant_index(reader, kas_onnx_input(call, 2), "bias", &node.inputs[2]));
@@ -197,7 +164,7 @@ static kas_status lower_pool(kas_onnx_call *call)
     if (kas_onnx_has_output(call, 1))
         return kas_refuse(KAS_REASON_UNSUPPORTED, "the output Indices is not supported");
     KAS_TRY(kas_reader_value_new(reader, x, &value));
-    KAS_TRY(result_dims(x, ceil_mode != 0, &node.window, &extended, value));
+    KAS_TRY(kas_reader_window_dims(x, ceil_mode != 0, &node.window, &extended, value));
     if (extended && node.window.average && node.window.count_padding)
         return kas_refuse(KAS_REASON_UNSUPPORTED,
                           "ceil_mode with count_include_pad needs windows of unequal size");

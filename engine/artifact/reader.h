@@ -152,6 +152,17 @@ kas_status kas_reader_emit_constant(kas_reader *reader, const char *name, const 
 /* A permutation of the axes. */
 kas_status kas_reader_emit_transpose(kas_reader *reader, int x, const int *order, int *out) KAS_MUST_USE;
 
+/* ---- reader_window.c: convolutions and pooling ---- */
+
+enum { KAS_READER_WINDOW_MAX = 1 << 20 }; /* of a window's kernel, stride, dilation, padding */
+
+/* Elements from a window's first to behind its last. */
+int64_t kas_reader_window_extent(const kas_window *window, int dimension);
+/* Sizes of the result, from out->dims[2] on, and with ceil_mode the padding that its last windows need
+ * (*extended): a window that would begin in the padding behind the input is left out. */
+kas_status kas_reader_window_dims(const kas_reader_value *x, bool ceil_mode, kas_window *window,
+                                  bool *extended, kas_reader_value *out) KAS_MUST_USE;
+
 /* ---- operators on values, in the files named ---- */
 
 /* Dimensions from integers: rank, dims and batch_axis of `out`. onnx_ops_constant.c */

@@ -4,8 +4,6 @@
 #include "engine/artifact/refuse.h"
 #include "engine/artifact/torchscript_reader.h"
 
-enum { WINDOW_MAX = 1 << 20 }; /* of kernel, stride, dilation, padding */
-
 /* [batch, channels, one or two dimensions] */
 static kas_status read_image(const kas_script_call *call, kas_reader_value **x, int *spatial)
 {
@@ -33,40 +31,9 @@ static kas_status window_list(const kas_script_call *call, int index, int spatia
         return kas_refuse(KAS_REASON_SHAPE, "%zu values for %d spatial dimensions", count, spatial);
     for (int i = 0; i < spatial; ++i) {
         out[i] = count == 0 ? absent : given[count == 1 ? 0 : i];
-        if (out[i] < least || out[i] > WINDOW_MAX)
+        if (out[i] < least || out[i] > KAS_READER_WINDOW_MAX)
             return kas_refuse(KAS_REASON_LIMIT, "a window's value of %lld; %lld to %d are supported",
-                              (long long)out[i], (long long)least, (int)WINDOW_MAX);
-    }
-    return NULL;
-}
-
-static int64_t extent(const kas_window *window, int i)
-{
-    return window->dilation[i] * (window->kernel[i] - 1) + 1;
-}
-
-/* Sizes of the result, and with ceil_mode the padding that its last windows need: a window that would begin
- * in the padding behind the input is left out. */
-static kas_status result_dims(const kas_reader_value *x, bool ceil_mode, kas_window *window, bool *extended,
-                              kas_reader_value *out)
-{
-    *extended = false;
-    for (int i = 0; i < window->spatial; ++i) {
-        const int64_t dim = x->dims[2 + i], stride = window->stride[i];
-        const int64_t room = dim + window->before[i] + window->after[i] - extent(window, i);
-        if (room < 0)
-            return kas_refuse(KAS_REASON_SHAPE,
-                              "a window of %lld does not fit into a dimension of %lld with padding "
-                              "%lld and %lld",
-                              (long long)extent(window, i), (long long)dim, (long long)window->before[i],
-                              (long long)window->after[i]);
-        int64_t count = room / stride + 1;
-        if (ceil_mode && room % stride != 0 && count * stride < dim + window->before[i]) {
-            window->after[i] += stride - room % stride;
-            *extended = true;
-            ++count;
-        }
-        out->dims[2 + i] = count;
+                              (long long)out[i], (long long)least, (int)KAS_READER_WINDOW_MAX);
     }
     return NULL;
 }
@@ -120,7 +87,7 @@ static kas_status read_padding(const kas_script_call *call, int index, kas_windo
     KAS_TRY(kas_script_text_at(call, index, "", &mode));
     if (kas_span_is(mode, "valid")) return NULL;
     for (int i = 0; i < window->spatial; ++i) {
-        const int64_t total = extent(window, i) - 1;
+        const int64_t total = kas_reader_window_extent(window, i) - 1;
         if (!kas_span_is(mode, "same") || window->stride[i] != 1)
             return kas_refuse(KAS_REASON_UNSUPPORTED, "padding \"%.*s\" with a stride of %lld",
                               KAS_SPAN_ARGS(mode), (long long)window->stride[i]);
@@ -148,7 +115,7 @@ static kas_status convolve(kas_script_call *call, int groups)
     KAS_TRY(read_padding(call, 4, &node.window));
     KAS_TRY(kas_reader_value_new(call->lower, x, &value));
     value->dims[1] = w->dims[0];
-    KAS_TRY(result_dims(x, false, &node.window, &extended, value));
+    KAS_TRY(kas_reader_window_dims(x, false, &node.window, &extended, value));
     KAS_TRY(kas_reader_tensor_index(call->lower, x, &node.inputs[0]));
     KAS_TRY(constant_index(call, w, &node.inputs[1]));
     KAS_TRY(constant_index(call, bias, &node.inputs[2]));
@@ -190,7 +157,7 @@ static kas_status give_pool(kas_script_call *call, kas_node *node, kas_reader_va
         if (node->window.before[i] > node->window.kernel[i] / 2)
             return kas_refuse(KAS_REASON_SHAPE, "the padding %lld is more than half of the window",
                               (long long)node->window.before[i]);
-    KAS_TRY(result_dims(x, ceil_mode, &node->window, &extended, value));
+    KAS_TRY(kas_reader_window_dims(x, ceil_mode, &node->window, &extended, value));
     if (extended && node->window.average && node->window.count_padding)
         return kas_refuse(KAS_REASON_UNSUPPORTED,
                           "ceil_mode with count_include_pad needs windows of unequal size");
