@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "backends/core/device.h"
+#include "base/clock.h"
 #include "tests/unit/affine_rig.h"
 #include "tests/unit/driver_glue.h"
 
