@@ -54,8 +54,8 @@ static void finish(kas_queue *base)
 {
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
     /* What a device may still use is never destroyed; that may even wait for work that never ends. */
-    const bool keep = atomic_load(&base->device->lost) ||
-                      (queue->step_count && state_of(queue, queue->step_count - 1) != VK_SUCCESS);
+    bool keep = atomic_load(&base->device->lost);
+    if (queue->step_count && state_of(queue, queue->step_count - 1) != VK_SUCCESS) keep = true; /* wait */
     kas_vulkan_staging_finish(queue, keep);
     if (!keep) destroy(queue);
     kas_free(queue->downloads);
@@ -86,7 +86,14 @@ static void copy(kas_vulkan_queue *queue, VkBuffer from, size_t from_offset, VkB
     const VkBufferCopy region = {.srcOffset = from_offset, .dstOffset = to_offset, .size = size_bytes};
     kas_vulkan_queue_device(queue)->vk->vkCmdCopyBuffer(queue->steps[queue->step_count].commands, from, to, 1,
                                                         &region);
-    kas_vulkan_barrier(queue);
+    kas_vulkan_barrier(queue); /* wait */
+}
+
+static bool is_empty(const kas_vulkan_queue *queue)
+{
+    if (queue->recording) return false;      /* wait */
+    if (queue->step_count > 0) return false; /* wait */
+    return true;
 }
 
 static kas_status upload(kas_queue *base, kas_buffer *to, size_t offset, const void *host, size_t size_bytes)
@@ -94,7 +101,7 @@ static kas_status upload(kas_queue *base, kas_buffer *to, size_t offset, const v
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
     const kas_vulkan_memory *memory = &((kas_vulkan_buffer *)to)->memory;
     kas_vulkan_place place;
-    if (memory->host && !queue->recording && queue->step_count == 0) { /* nothing is before it */
+    if (memory->host && is_empty(queue)) { /* nothing is before it */
         memcpy(memory->host + offset, host, size_bytes);
         return NULL;
     }
@@ -127,7 +134,7 @@ static kas_status fill(kas_queue *base, kas_buffer *to, size_t offset, uint32_t 
     kas_vulkan_queue_device(queue)->vk->vkCmdFillBuffer(queue->steps[queue->step_count].commands,
                                                         ((kas_vulkan_buffer *)to)->memory.buffer, offset,
                                                         size_bytes, word);
-    kas_vulkan_barrier(queue);
+    kas_vulkan_barrier(queue); /* wait */
     return NULL;
 }
 
@@ -158,8 +165,8 @@ static uint32_t elapsed_ns(const kas_vulkan_queue *queue, uint32_t submission)
 
 static void report(const kas_vulkan_queue *queue, kas_progress *progress)
 {
-    while (progress->completed < queue->submission_count &&
-           state_of(queue, progress->completed) == VK_SUCCESS) {
+    while (progress->completed < queue->submission_count) {
+        if (state_of(queue, progress->completed) != VK_SUCCESS) return; /* wait */
         progress->elapsed_ns[progress->completed] = elapsed_ns(queue, progress->completed);
         ++progress->completed;
     }
@@ -195,9 +202,9 @@ static kas_status poll_until(kas_vulkan_queue *queue, int64_t deadline_ns, kas_p
 static kas_status wait(kas_queue *base, int64_t deadline_ns, kas_progress *progress)
 {
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
-    KAS_TRY(kas_vulkan_flush(queue));
+    KAS_TRY(kas_vulkan_flush(queue)); /* wait */
     if (queue->step_count == 0) return kas_vulkan_check_validation();
-    KAS_TRY(poll_until(queue, deadline_ns, progress));
+    KAS_TRY(poll_until(queue, deadline_ns, progress)); /* wait */
     report(queue, progress);
     deliver(queue);
     KAS_TRY(recycle(queue));
@@ -208,7 +215,7 @@ static bool idle(kas_queue *base)
 {
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
     if (queue->step_count == 0) return true;
-    if (state_of(queue, queue->step_count - 1) != VK_SUCCESS) return false;
+    if (state_of(queue, queue->step_count - 1) != VK_SUCCESS) return false; /* wait */
     kas_status status = recycle(queue);
     const bool done = !status;
     kas_status_free(status);

@@ -41,7 +41,7 @@ kas_status kas_vulkan_begin(kas_vulkan_queue *queue)
     KAS_TRY(make_step(queue, step));
     KAS_VULKAN_TRY(kas_vulkan_queue_device(queue)->vk, vkBeginCommandBuffer, step->commands, &info);
     queue->recording = true;
-    kas_vulkan_barrier(queue);
+    kas_vulkan_barrier(queue); /* wait */
     return NULL;
 }
 
@@ -138,7 +138,7 @@ static kas_status record_launch(kas_vulkan_queue *queue, const kas_list *list, s
                                    kas_kernel_get_info(launch->kernel)->args_bytes, launch->args);
     device->vk->vkCmdDispatch(step->commands, kas_grid_groups(&launch->grid_x, rows),
                               kas_grid_groups(&launch->grid_y, rows), 1);
-    kas_vulkan_barrier(queue);
+    kas_vulkan_barrier(queue); /* wait */
     return NULL;
 }
 
