@@ -24,6 +24,8 @@
     X(clCreateBuffer)                                                                                        \
     X(clCreateSubBuffer)                                                                                     \
     X(clReleaseMemObject)                                                                                    \
+    X(clCreateProgramWithBinary)                                                                             \
+    X(clGetProgramInfo)                                                                                      \
     X(clCreateProgramWithSource)                                                                             \
     X(clBuildProgram)                                                                                        \
     X(clGetProgramBuildInfo)                                                                                 \
