@@ -1,13 +1,9 @@
 /* An in-order queue: every submission is one command buffer with a fence. Waiting polls, so that a deadline
  * always holds, and a driver that hangs in a wait of its own keeps nobody. */
-#include <string.h>
-
-#include "backends/core/poll.h"
 #include "backends/vulkan/queue.h"
+#include "backends/core/poll.h"
 #include "base/alloc.h"
 #include "base/clock.h"
-
-enum { DOWNLOADS_MAX = 1 << 20 };
 
 static void destroy(kas_vulkan_queue *queue)
 {
@@ -67,7 +63,6 @@ static kas_status recycle(kas_vulkan_queue *queue)
     kas_vulkan_device *device = kas_vulkan_queue_device(queue);
     const uint32_t count = queue->step_count;
     queue->step_count = queue->submission_count = 0;
-    queue->download_count = 0;
     kas_vulkan_staging_reset(queue);
     for (uint32_t i = 0; i < count; ++i) {
         KAS_VULKAN_TRY(device->vk, vkResetFences, device->device, 1, &queue->steps[i].fence);
@@ -78,64 +73,12 @@ static kas_status recycle(kas_vulkan_queue *queue)
     return NULL;
 }
 
-/* ---- memory traffic ---- */
-
-static void copy(kas_vulkan_queue *queue, VkBuffer from, size_t from_offset, VkBuffer to, size_t to_offset,
-                 size_t size_bytes)
-{
-    const VkBufferCopy region = {.srcOffset = from_offset, .dstOffset = to_offset, .size = size_bytes};
-    kas_vulkan_queue_device(queue)->vk->vkCmdCopyBuffer(queue->steps[queue->step_count].commands, from, to, 1,
-                                                        &region);
-    kas_vulkan_barrier(queue);
-}
-
-static kas_status upload(kas_queue *base, kas_buffer *to, size_t offset, const void *host, size_t size_bytes)
-{
-    kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
-    const kas_vulkan_memory *memory = &((kas_vulkan_buffer *)to)->memory;
-    kas_vulkan_place place;
-    if (memory->host && !queue->recording && queue->step_count == 0) { /* nothing is before it */
-        memcpy(memory->host + offset, host, size_bytes);
-        return NULL;
-    }
-    KAS_TRY(kas_vulkan_stage(queue, size_bytes, &place));
-    KAS_TRY(kas_vulkan_begin(queue));
-    memcpy(place.host, host, size_bytes);
-    copy(queue, place.buffer, place.offset, memory->buffer, offset, size_bytes);
-    return NULL;
-}
-
-static kas_status download(kas_queue *base, kas_buffer *from, size_t offset, void *host, size_t size_bytes)
-{
-    kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
-    kas_vulkan_place place;
-    if (!kas_grow((void **)&queue->downloads, &queue->download_capacity, queue->download_count + 1,
-                  DOWNLOADS_MAX, sizeof *queue->downloads))
-        return kas_out_of_memory();
-    KAS_TRY(kas_vulkan_stage(queue, size_bytes, &place));
-    KAS_TRY(kas_vulkan_begin(queue));
-    copy(queue, ((kas_vulkan_buffer *)from)->memory.buffer, offset, place.buffer, place.offset, size_bytes);
-    queue->downloads[queue->download_count++] =
-        (kas_vulkan_download){.from = place.host, .to = host, .size_bytes = size_bytes};
-    return NULL;
-}
-
-static kas_status fill(kas_queue *base, kas_buffer *to, size_t offset, uint32_t word, size_t size_bytes)
-{
-    kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
-    KAS_TRY(kas_vulkan_begin(queue));
-    kas_vulkan_queue_device(queue)->vk->vkCmdFillBuffer(queue->steps[queue->step_count].commands,
-                                                        ((kas_vulkan_buffer *)to)->memory.buffer, offset,
-                                                        size_bytes, word);
-    kas_vulkan_barrier(queue);
-    return NULL;
-}
-
 /* ---- submissions ---- */
 
 static kas_status submit(kas_queue *base, const kas_submission *submission, uint32_t rows)
 {
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
+    KAS_TRY(kas_vulkan_stage_downloads(queue));
     KAS_TRY(kas_vulkan_record(queue, submission, rows));
     KAS_TRY(kas_vulkan_flush(queue));
     ++queue->submission_count;
@@ -165,12 +108,6 @@ static void report(const kas_vulkan_queue *queue, kas_progress *progress)
     }
 }
 
-static void deliver(const kas_vulkan_queue *queue)
-{
-    for (size_t i = 0; i < queue->download_count; ++i)
-        memcpy(queue->downloads[i].to, queue->downloads[i].from, queue->downloads[i].size_bytes);
-}
-
 static kas_status poll_until(kas_vulkan_queue *queue, int64_t deadline_ns, kas_progress *progress)
 {
     const char *id = queue->base.device->info.id;
@@ -196,10 +133,9 @@ static kas_status wait(kas_queue *base, int64_t deadline_ns, kas_progress *progr
 {
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
     KAS_TRY(kas_vulkan_flush(queue));
-    if (queue->step_count == 0) return kas_vulkan_check_validation();
-    KAS_TRY(poll_until(queue, deadline_ns, progress));
+    if (queue->step_count) KAS_TRY(poll_until(queue, deadline_ns, progress));
     report(queue, progress);
-    deliver(queue);
+    kas_vulkan_deliver(queue);
     KAS_TRY(recycle(queue));
     return kas_vulkan_check_validation();
 }
@@ -209,6 +145,7 @@ static bool idle(kas_queue *base)
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
     if (queue->step_count == 0) return true;
     if (state_of(queue, queue->step_count - 1) != VK_SUCCESS) return false;
+    queue->download_count = queue->staged_count = 0; /* nobody waits for them any more */
     kas_status status = recycle(queue);
     const bool done = !status;
     kas_status_free(status);
@@ -219,9 +156,9 @@ const kas_queue_ops kas_vulkan_queue_ops = {
     .size_bytes = sizeof(kas_vulkan_queue),
     .init = init,
     .finish = finish,
-    .upload = upload,
-    .download = download,
-    .fill = fill,
+    .upload = kas_vulkan_upload,
+    .download = kas_vulkan_download_to,
+    .fill = kas_vulkan_fill,
     .submit = submit,
     .wait = wait,
     .idle = idle,

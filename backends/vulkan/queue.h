@@ -1,4 +1,4 @@
-/* A Vulkan queue's parts. Private to queue.c, record.c and staging.c. */
+/* A Vulkan queue's parts. Private to queue.c, record.c, staging.c and traffic.c. */
 #ifndef KAS_VULKAN_QUEUE_H
 #define KAS_VULKAN_QUEUE_H
 
@@ -31,8 +31,11 @@ typedef struct kas_vulkan_place {
     char *host;
 } kas_vulkan_place;
 
-/* What is copied to the caller's memory once the queue is idle. */
+/* What is copied to the caller's memory once the queue is idle: from staging, or from the buffer's own memory
+ * where the host sees that and nothing was enqueued after the download. */
 typedef struct kas_vulkan_download {
+    VkBuffer buffer;
+    size_t offset;
     const char *from;
     void *to;
     size_t size_bytes;
@@ -49,6 +52,7 @@ typedef struct kas_vulkan_queue {
     kas_vulkan_staging staging;
     kas_vulkan_download *downloads;
     size_t download_count, download_capacity;
+    size_t staged_count; /* the first ones, which staging holds */
 } kas_vulkan_queue;
 
 static inline kas_vulkan_device *kas_vulkan_queue_device(const kas_vulkan_queue *queue)
@@ -65,6 +69,18 @@ void kas_vulkan_barrier(kas_vulkan_queue *queue);
 /* Records a submission's launches into the open step. On failure nothing has been recorded. */
 kas_status kas_vulkan_record(kas_vulkan_queue *queue, const kas_submission *submission,
                              uint32_t rows) KAS_MUST_USE;
+
+/* As kas_queue_ops. */
+kas_status kas_vulkan_upload(kas_queue *base, kas_buffer *to, size_t offset, const void *host,
+                             size_t size_bytes) KAS_MUST_USE;
+kas_status kas_vulkan_download_to(kas_queue *base, kas_buffer *from, size_t offset, void *host,
+                                  size_t size_bytes) KAS_MUST_USE;
+kas_status kas_vulkan_fill(kas_queue *base, kas_buffer *to, size_t offset, uint32_t word,
+                           size_t size_bytes) KAS_MUST_USE;
+/* Before anything is enqueued that could change what was asked for: all downloads are in staging. */
+kas_status kas_vulkan_stage_downloads(kas_vulkan_queue *queue) KAS_MUST_USE;
+/* The queue is idle: callers get their downloads. */
+void kas_vulkan_deliver(kas_vulkan_queue *queue);
 
 /* A place of `size_bytes` in staging memory; its host address is aligned to 16 bytes. */
 kas_status kas_vulkan_stage(kas_vulkan_queue *queue, size_t size_bytes, kas_vulkan_place *out) KAS_MUST_USE;

@@ -46,6 +46,7 @@
     X(vkDestroyQueryPool)                                                                                    \
     X(vkDestroyShaderModule)                                                                                 \
     X(vkEndCommandBuffer)                                                                                    \
+    X(vkEnumerateDeviceExtensionProperties)                                                                  \
     X(vkEnumeratePhysicalDevices)                                                                            \
     X(vkFreeMemory)                                                                                          \
     X(vkGetBufferMemoryRequirements)                                                                         \
@@ -53,6 +54,7 @@
     X(vkGetFenceStatus)                                                                                      \
     X(vkGetInstanceProcAddr)                                                                                 \
     X(vkGetPhysicalDeviceMemoryProperties)                                                                   \
+    X(vkGetPhysicalDeviceMemoryProperties2)                                                                  \
     X(vkGetPhysicalDeviceProperties)                                                                         \
     X(vkGetPhysicalDeviceQueueFamilyProperties)                                                              \
     X(vkGetQueryPoolResults)                                                                                 \

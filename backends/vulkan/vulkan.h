@@ -3,6 +3,7 @@
 #define KAS_VULKAN_H
 
 #include "backends/core/backend.h"
+#include "backends/vulkan/arena.h"
 #include "backends/vulkan/driver.h"
 #include "backends/vulkan/symbols.h"
 
@@ -23,16 +24,17 @@ typedef struct kas_vulkan_device {
     uint32_t family;
     uint32_t timestamp_bits; /* 0: this family has no timestamps */
     double timestamp_ns;     /* of one tick */
-    uint32_t buffer_memory;  /* memory type of buffers */
-    uint32_t staging_memory; /* memory type of staging: visible to the host, coherent */
-    bool unified;            /* buffers' memory is visible to the host, too */
+    kas_vulkan_arena buffers;
+    kas_vulkan_arena staging; /* visible to the host, coherent */
+    uint32_t heap;            /* that buffers are of */
+    bool unified;             /* buffers' memory is visible to the host, too: nothing goes through staging */
+    bool has_budget;          /* VK_EXT_memory_budget: the driver tells what is left */
 } kas_vulkan_device;
 
-/* A buffer with memory of its own. */
+/* A buffer with its memory. */
 typedef struct kas_vulkan_memory {
     VkBuffer buffer;
-    VkDeviceMemory memory;
-    char *host; /* NULL: the host cannot see it */
+    kas_vulkan_part part;
 } kas_vulkan_memory;
 
 typedef struct kas_vulkan_buffer {
@@ -71,14 +73,28 @@ void kas_vulkan_describe(const kas_vulkan_symbols *vk, VkPhysicalDevice physical
 bool kas_vulkan_find_family(const kas_vulkan_symbols *vk, VkPhysicalDevice physical, uint32_t *family,
                             uint32_t *timestamp_bits);
 
-/* The first memory type among `allowed` (bits) with all of `flags`; false where there is none. */
-bool kas_vulkan_find_memory(const VkPhysicalDeviceMemoryProperties *memory, uint32_t allowed,
-                            VkMemoryPropertyFlags flags, uint32_t *type);
+/* Types of memory, as indices. */
+typedef struct kas_vulkan_memory_types {
+    uint32_t buffer, staging;
+    bool unified; /* the host sees buffers */
+} kas_vulkan_memory_types;
+
+/* Among `allowed` (bits); false where there is none for buffers. With KASMINA_VULKAN_DISCRETE=1 in the
+ * environment no memory is taken for unified, so that tests reach staging on a device that has no need of it.
+ */
+bool kas_vulkan_choose_memory(const VkPhysicalDeviceMemoryProperties *memory, VkPhysicalDeviceType type,
+                              uint32_t allowed, kas_vulkan_memory_types *out);
+
+/* The arenas of an open device. KAS_UNSUPPORTED where it has no memory for buffers. */
+kas_status kas_vulkan_memory_init(kas_vulkan_device *device, VkPhysicalDeviceType type) KAS_MUST_USE;
+void kas_vulkan_memory_finish(kas_vulkan_device *device, bool lost);
+/* As kas_device_ops.memory_free. */
+size_t kas_vulkan_memory_left(kas_device *device);
 
 /* Size > 0. KAS_OUT_OF_MEMORY when there is no room; *out is then zero. Any thread. */
-kas_status kas_vulkan_memory_make(kas_vulkan_device *device, size_t size_bytes, uint32_t type, bool map,
+kas_status kas_vulkan_memory_make(kas_vulkan_arena *arena, size_t size_bytes,
                                   kas_vulkan_memory *out) KAS_MUST_USE;
-void kas_vulkan_memory_free(kas_vulkan_device *device, kas_vulkan_memory *memory);
+void kas_vulkan_memory_free(kas_vulkan_arena *arena, kas_vulkan_memory *memory);
 
 /* A failed call as a status: memory → KAS_OUT_OF_MEMORY (blame device), a device that is gone →
  * KAS_DEVICE_LOST, anything else KAS_INTERNAL; native: Vulkan's result. `what` names the call. */
