@@ -3,6 +3,7 @@
 static kas_status init(kas_buffer *base)
 {
     kas_vulkan_device *device = kas_vulkan_device_of(base->device);
+    ((kas_vulkan_buffer *)base)->serial = kas_vulkan_next_serial(device);
     return kas_vulkan_memory_make(&device->buffers, base->size_bytes, &((kas_vulkan_buffer *)base)->memory);
 }
 

@@ -135,5 +135,6 @@ const kas_device_ops kas_vulkan_device_ops = {
     .memory_free = kas_vulkan_memory_left,
     .buffer = &kas_vulkan_buffer_ops,
     .program = &kas_vulkan_program_ops,
+    .list = &kas_vulkan_list_ops,
     .queue = &kas_vulkan_queue_ops,
 };

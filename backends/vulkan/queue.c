@@ -1,5 +1,5 @@
-/* An in-order queue: every submission is one command buffer with a fence. Waiting polls, so that a deadline
- * always holds, and a driver that hangs in a wait of its own keeps nobody. */
+/* An in-order queue: every submission is one hand-over to the device with a fence. Waiting polls, so that a
+ * deadline always holds, and a driver that hangs in a wait of its own keeps nobody. */
 #include "backends/vulkan/queue.h"
 #include "backends/core/poll.h"
 #include "base/alloc.h"
@@ -8,34 +8,29 @@
 static void destroy(kas_vulkan_queue *queue)
 {
     kas_vulkan_device *device = kas_vulkan_queue_device(queue);
-    for (size_t i = 0; i < KAS_VULKAN_STEPS_MAX; ++i) {
+    for (size_t i = 0; i < KAS_VULKAN_STEPS_MAX; ++i)
         device->vk->vkDestroyFence(device->device, queue->steps[i].fence, NULL);
-        device->vk->vkDestroyDescriptorPool(device->device, queue->steps[i].sets, NULL);
-    }
-    device->vk->vkDestroyQueryPool(device->device, queue->stamps, NULL);
-    device->vk->vkDestroyCommandPool(device->device, queue->pool, NULL);
+    device->vk->vkDestroyCommandPool(device->device, queue->traffic, NULL);
 }
 
 static kas_status make_pools(kas_vulkan_queue *queue)
 {
     kas_vulkan_device *device = kas_vulkan_queue_device(queue);
-    const VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
-                                          .flags = VK_COMMAND_POOL_CREATE_TRANSIENT_BIT,
-                                          .queueFamilyIndex = device->family};
-    const VkQueryPoolCreateInfo stamps = {.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO,
-                                          .queryType = VK_QUERY_TYPE_TIMESTAMP,
-                                          .queryCount = 2 * KAS_SUBMISSIONS_MAX};
-    KAS_VULKAN_TRY(device->vk, vkCreateCommandPool, device->device, &pool, NULL, &queue->pool);
-    if (device->timestamp_bits)
-        KAS_VULKAN_TRY(device->vk, vkCreateQueryPool, device->device, &stamps, NULL, &queue->stamps);
-    return NULL;
+    const VkCommandPoolCreateInfo traffic = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
+                                             .flags = VK_COMMAND_POOL_CREATE_TRANSIENT_BIT,
+                                             .queueFamilyIndex = device->family};
+    KAS_VULKAN_TRY(device->vk, vkCreateCommandPool, device->device, &traffic, NULL, &queue->traffic);
+    return kas_vulkan_replays_init(queue);
 }
 
 static kas_status init(kas_queue *base)
 {
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
     kas_status status = make_pools(queue);
-    if (status) destroy(queue);
+    if (status) {
+        kas_vulkan_replays_finish(queue, false);
+        destroy(queue);
+    }
     return status;
 }
 
@@ -53,6 +48,7 @@ static void finish(kas_queue *base)
     const bool keep = atomic_load(&base->device->lost) ||
                       (queue->step_count && state_of(queue, queue->step_count - 1) != VK_SUCCESS);
     kas_vulkan_staging_finish(queue, keep);
+    kas_vulkan_replays_finish(queue, keep);
     if (!keep) destroy(queue);
     kas_free(queue->downloads);
 }
@@ -66,10 +62,9 @@ static kas_status recycle(kas_vulkan_queue *queue)
     kas_vulkan_staging_reset(queue);
     for (uint32_t i = 0; i < count; ++i) {
         KAS_VULKAN_TRY(device->vk, vkResetFences, device->device, 1, &queue->steps[i].fence);
-        if (queue->steps[i].sets)
-            KAS_VULKAN_TRY(device->vk, vkResetDescriptorPool, device->device, queue->steps[i].sets, 0);
+        if (queue->steps[i].replay) queue->steps[i].replay->busy = false;
     }
-    KAS_VULKAN_TRY(device->vk, vkResetCommandPool, device->device, queue->pool, 0);
+    KAS_VULKAN_TRY(device->vk, vkResetCommandPool, device->device, queue->traffic, 0);
     return NULL;
 }
 
@@ -78,9 +73,10 @@ static kas_status recycle(kas_vulkan_queue *queue)
 static kas_status submit(kas_queue *base, const kas_submission *submission, uint32_t rows)
 {
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
+    kas_vulkan_replay *replay;
+    KAS_TRY(kas_vulkan_get_replay(queue, submission, rows, &replay));
     KAS_TRY(kas_vulkan_stage_downloads(queue));
-    KAS_TRY(kas_vulkan_record(queue, submission, rows));
-    KAS_TRY(kas_vulkan_flush(queue));
+    KAS_TRY(kas_vulkan_flush(queue, replay));
     ++queue->submission_count;
     return NULL;
 }
@@ -89,9 +85,10 @@ static uint32_t elapsed_ns(const kas_vulkan_queue *queue, uint32_t submission)
 {
     const kas_vulkan_device *device = kas_vulkan_queue_device(queue);
     uint64_t ticks[2];
-    if (!queue->stamps ||
-        device->vk->vkGetQueryPoolResults(device->device, queue->stamps, 2 * submission, 2, sizeof ticks,
-                                          ticks, sizeof *ticks, VK_QUERY_RESULT_64_BIT) != VK_SUCCESS)
+    if (!queue->replays.stamps ||
+        device->vk->vkGetQueryPoolResults(device->device, queue->replays.stamps,
+                                          queue->steps[submission].replay->query, 2, sizeof ticks, ticks,
+                                          sizeof *ticks, VK_QUERY_RESULT_64_BIT) != VK_SUCCESS)
         return 0;
     const uint64_t mask =
         device->timestamp_bits < 64 ? ((uint64_t)1 << device->timestamp_bits) - 1 : UINT64_MAX;
@@ -132,7 +129,7 @@ static kas_status poll_until(kas_vulkan_queue *queue, int64_t deadline_ns, kas_p
 static kas_status wait(kas_queue *base, int64_t deadline_ns, kas_progress *progress)
 {
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
-    KAS_TRY(kas_vulkan_flush(queue));
+    KAS_TRY(kas_vulkan_flush(queue, NULL));
     if (queue->step_count) KAS_TRY(poll_until(queue, deadline_ns, progress));
     report(queue, progress);
     kas_vulkan_deliver(queue);

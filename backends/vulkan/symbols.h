@@ -18,7 +18,7 @@
     X(vkCmdBindDescriptorSets)                                                                               \
     X(vkCmdBindPipeline)                                                                                     \
     X(vkCmdCopyBuffer)                                                                                       \
-    X(vkCmdDispatch)                                                                                         \
+    X(vkCmdDispatchIndirect)                                                                                 \
     X(vkCmdFillBuffer)                                                                                       \
     X(vkCmdPipelineBarrier)                                                                                  \
     X(vkCmdPushConstants)                                                                                    \
@@ -48,6 +48,7 @@
     X(vkEndCommandBuffer)                                                                                    \
     X(vkEnumerateDeviceExtensionProperties)                                                                  \
     X(vkEnumeratePhysicalDevices)                                                                            \
+    X(vkFreeCommandBuffers)                                                                                  \
     X(vkFreeMemory)                                                                                          \
     X(vkGetBufferMemoryRequirements)                                                                         \
     X(vkGetDeviceQueue)                                                                                      \
@@ -61,7 +62,6 @@
     X(vkMapMemory)                                                                                           \
     X(vkQueueSubmit)                                                                                         \
     X(vkResetCommandPool)                                                                                    \
-    X(vkResetDescriptorPool)                                                                                 \
     X(vkResetFences)                                                                                         \
     X(vkUpdateDescriptorSets)
 

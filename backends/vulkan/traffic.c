@@ -12,9 +12,10 @@ static void copy(kas_vulkan_queue *queue, VkBuffer from, size_t from_offset, VkB
                  size_t size_bytes)
 {
     const VkBufferCopy region = {.srcOffset = from_offset, .dstOffset = to_offset, .size = size_bytes};
-    kas_vulkan_queue_device(queue)->vk->vkCmdCopyBuffer(queue->steps[queue->step_count].commands, from, to, 1,
-                                                        &region);
-    kas_vulkan_barrier(queue);
+    const kas_vulkan_symbols *vk = kas_vulkan_queue_device(queue)->vk;
+    VkCommandBuffer commands = queue->steps[queue->step_count].commands;
+    vk->vkCmdCopyBuffer(commands, from, to, 1, &region);
+    kas_vulkan_barrier(vk, commands);
 }
 
 static kas_status stage_download(kas_vulkan_queue *queue, kas_vulkan_download *download)
@@ -84,9 +85,9 @@ kas_status kas_vulkan_fill(kas_queue *base, kas_buffer *to, size_t offset, uint3
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
     KAS_TRY(kas_vulkan_stage_downloads(queue));
     KAS_TRY(kas_vulkan_begin(queue));
-    kas_vulkan_queue_device(queue)->vk->vkCmdFillBuffer(queue->steps[queue->step_count].commands,
-                                                        ((kas_vulkan_buffer *)to)->memory.buffer, offset,
-                                                        size_bytes, word);
-    kas_vulkan_barrier(queue);
+    const kas_vulkan_symbols *vk = kas_vulkan_queue_device(queue)->vk;
+    VkCommandBuffer commands = queue->steps[queue->step_count].commands;
+    vk->vkCmdFillBuffer(commands, ((kas_vulkan_buffer *)to)->memory.buffer, offset, size_bytes, word);
+    kas_vulkan_barrier(vk, commands);
     return NULL;
 }

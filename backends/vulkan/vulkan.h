@@ -10,6 +10,7 @@
 extern const kas_device_ops kas_vulkan_device_ops;
 extern const kas_buffer_ops kas_vulkan_buffer_ops;
 extern const kas_program_ops kas_vulkan_program_ops;
+extern const kas_list_ops kas_vulkan_list_ops;
 extern const kas_queue_ops kas_vulkan_queue_ops;
 
 enum { KAS_VULKAN_DEVICES_MAX = 64 };
@@ -28,7 +29,8 @@ typedef struct kas_vulkan_device {
     kas_vulkan_arena staging; /* visible to the host, coherent */
     uint32_t heap;            /* that buffers are of */
     bool unified;             /* buffers' memory is visible to the host, too: nothing goes through staging */
-    bool has_budget;          /* VK_EXT_memory_budget: the driver tells what is left */
+    atomic_uint_fast64_t serials; /* given out so far */
+    bool has_budget;              /* VK_EXT_memory_budget: the driver tells what is left */
 } kas_vulkan_device;
 
 /* A buffer with its memory. */
@@ -40,7 +42,13 @@ typedef struct kas_vulkan_memory {
 typedef struct kas_vulkan_buffer {
     kas_buffer base;
     kas_vulkan_memory memory;
+    uint64_t serial; /* of its device's lists and buffers; never given out again */
 } kas_vulkan_buffer;
+
+typedef struct kas_vulkan_list {
+    kas_list base;
+    uint64_t serial;
+} kas_vulkan_list;
 
 typedef struct kas_vulkan_program {
     kas_program base;
@@ -52,6 +60,11 @@ typedef struct kas_vulkan_program {
 static inline kas_vulkan_device *kas_vulkan_device_of(kas_device *device)
 {
     return (kas_vulkan_device *)device;
+}
+
+static inline uint64_t kas_vulkan_next_serial(kas_vulkan_device *device) /* from 1 on */
+{
+    return atomic_fetch_add_explicit(&device->serials, 1, memory_order_relaxed) + 1;
 }
 
 /* This process's devices with Vulkan 1.1, compute queues and memory for buffers, in the loader's order; none
