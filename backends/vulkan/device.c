@@ -96,6 +96,15 @@ static kas_status open_device(kas_vulkan_device *device)
     return NULL;
 }
 
+static kas_vulkan_identity identity_of(const VkPhysicalDeviceProperties *properties)
+{
+    kas_vulkan_identity identity = {.vendor = properties->vendorID,
+                                    .device = properties->deviceID,
+                                    .driver_version = properties->driverVersion};
+    memcpy(identity.cache_uuid, properties->pipelineCacheUUID, sizeof identity.cache_uuid);
+    return identity;
+}
+
 static kas_status init(kas_device *base, uint32_t index)
 {
     kas_vulkan_device *device = kas_vulkan_device_of(base);
@@ -110,6 +119,7 @@ static kas_status init(kas_device *base, uint32_t index)
     kas_vulkan_describe(device->vk, device->physical, index, &base->info, &base->limits);
     device->vk->vkGetPhysicalDeviceProperties(device->physical, &properties);
     device->timestamp_ns = (double)properties.limits.timestampPeriod;
+    device->identity = identity_of(&properties);
     KAS_TRY(open_device(device));
     kas_status status = kas_vulkan_memory_init(device, properties.deviceType);
     if (status)

@@ -1,15 +1,16 @@
 /* A queue's recordings. A list is recorded once for each binding of its slots, and replayed from then on; an
  * execution context binds a list's slots to the same memory pass after pass. Dynamic offsets would not do
  * instead: a command buffer holds them, too. What does change from pass to pass, the rows, is in memory that
- * the device reads (indirect dispatch).
+ * the device reads (indirect dispatch). On lavapipe, handing over 20 lists of 20 launches takes a ninth of
+ * the time that recording them each pass took, one such list half of it; the pass as a whole, which the
+ * software device dominates, is the same within its noise.
  *
  * A recording names its list and buffers by serial number and keeps none of them alive: once one of them is
  * gone nobody can ask for the recording again, and it ends as the one that was longest unused. A command
  * buffer runs once at a time; a list that is in flight already gets a second recording. */
-#include "backends/vulkan/queue.h"
-
 #include <string.h>
 
+#include "backends/vulkan/queue.h"
 #include "base/alloc.h"
 
 static kas_vulkan_replay_key key_of(const kas_submission *submission)

@@ -32,6 +32,7 @@
     X(vkCreateDevice)                                                                                        \
     X(vkCreateFence)                                                                                         \
     X(vkCreateInstance)                                                                                      \
+    X(vkCreatePipelineCache)                                                                                 \
     X(vkCreatePipelineLayout)                                                                                \
     X(vkCreateQueryPool)                                                                                     \
     X(vkCreateShaderModule)                                                                                  \
@@ -42,6 +43,7 @@
     X(vkDestroyDevice)                                                                                       \
     X(vkDestroyFence)                                                                                        \
     X(vkDestroyPipeline)                                                                                     \
+    X(vkDestroyPipelineCache)                                                                                \
     X(vkDestroyPipelineLayout)                                                                               \
     X(vkDestroyQueryPool)                                                                                    \
     X(vkDestroyShaderModule)                                                                                 \
@@ -58,6 +60,7 @@
     X(vkGetPhysicalDeviceMemoryProperties2)                                                                  \
     X(vkGetPhysicalDeviceProperties)                                                                         \
     X(vkGetPhysicalDeviceQueueFamilyProperties)                                                              \
+    X(vkGetPipelineCacheData)                                                                                \
     X(vkGetQueryPoolResults)                                                                                 \
     X(vkMapMemory)                                                                                           \
     X(vkQueueSubmit)                                                                                         \

@@ -15,11 +15,18 @@ extern const kas_queue_ops kas_vulkan_queue_ops;
 
 enum { KAS_VULKAN_DEVICES_MAX = 64 };
 
+/* What a driver's compiled code depends on. */
+typedef struct kas_vulkan_identity {
+    uint32_t vendor, device, driver_version;
+    uint8_t cache_uuid[VK_UUID_SIZE];
+} kas_vulkan_identity;
+
 typedef struct kas_vulkan_device {
     kas_device base;
     const kas_vulkan_symbols *vk;
     VkPhysicalDevice physical;
     VkDevice device;
+    kas_vulkan_identity identity;
     VkQueue queue;
     pthread_mutex_t queue_lock; /* guards queue: kas_queues of several threads share it */
     uint32_t family;
@@ -108,6 +115,11 @@ size_t kas_vulkan_memory_left(kas_device *device);
 kas_status kas_vulkan_memory_make(kas_vulkan_arena *arena, size_t size_bytes,
                                   kas_vulkan_memory *out) KAS_MUST_USE;
 void kas_vulkan_memory_free(kas_vulkan_arena *arena, kas_vulkan_memory *memory);
+
+/* From the build's SPIR-V, or from what the driver made of it before (stored.h). program->layout is there. */
+kas_status kas_vulkan_make_pipeline(kas_vulkan_program *program) KAS_MUST_USE;
+/* Whether data of a pipeline cache is this device's, by its header. */
+bool kas_vulkan_cache_is_ours(const kas_vulkan_identity *identity, const void *data, size_t size_bytes);
 
 /* A failed call as a status: memory → KAS_OUT_OF_MEMORY (blame device), a device that is gone →
  * KAS_DEVICE_LOST, anything else KAS_INTERNAL; native: Vulkan's result. `what` names the call. */
