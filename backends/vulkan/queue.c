@@ -45,8 +45,8 @@ static void finish(kas_queue *base)
 {
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
     /* What a device may still use is never destroyed; that may even wait for work that never ends. */
-    const bool keep = atomic_load(&base->device->lost) ||
-                      (queue->step_count && state_of(queue, queue->step_count - 1) != VK_SUCCESS);
+    bool keep = atomic_load(&base->device->lost);
+    if (queue->step_count && state_of(queue, queue->step_count - 1) != VK_SUCCESS) keep = true; /* wait */
     kas_vulkan_staging_finish(queue, keep);
     kas_vulkan_replays_finish(queue, keep);
     if (!keep) destroy(queue);
@@ -75,7 +75,7 @@ static kas_status submit(kas_queue *base, const kas_submission *submission, uint
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
     kas_vulkan_replay *replay;
     KAS_TRY(kas_vulkan_get_replay(queue, submission, rows, &replay));
-    KAS_TRY(kas_vulkan_stage_downloads(queue));
+    KAS_TRY(kas_vulkan_stage_downloads(queue)); /* wait */
     KAS_TRY(kas_vulkan_flush(queue, replay));
     ++queue->submission_count;
     return NULL;
@@ -98,8 +98,8 @@ static uint32_t elapsed_ns(const kas_vulkan_queue *queue, uint32_t submission)
 
 static void report(const kas_vulkan_queue *queue, kas_progress *progress)
 {
-    while (progress->completed < queue->submission_count &&
-           state_of(queue, progress->completed) == VK_SUCCESS) {
+    while (progress->completed < queue->submission_count) {
+        if (state_of(queue, progress->completed) != VK_SUCCESS) return; /* wait */
         progress->elapsed_ns[progress->completed] = elapsed_ns(queue, progress->completed);
         ++progress->completed;
     }
@@ -129,8 +129,8 @@ static kas_status poll_until(kas_vulkan_queue *queue, int64_t deadline_ns, kas_p
 static kas_status wait(kas_queue *base, int64_t deadline_ns, kas_progress *progress)
 {
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
-    KAS_TRY(kas_vulkan_flush(queue, NULL));
-    if (queue->step_count) KAS_TRY(poll_until(queue, deadline_ns, progress));
+    KAS_TRY(kas_vulkan_flush(queue, NULL));                                   /* wait */
+    if (queue->step_count) KAS_TRY(poll_until(queue, deadline_ns, progress)); /* wait */
     report(queue, progress);
     kas_vulkan_deliver(queue);
     KAS_TRY(recycle(queue));
@@ -141,7 +141,7 @@ static bool idle(kas_queue *base)
 {
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
     if (queue->step_count == 0) return true;
-    if (state_of(queue, queue->step_count - 1) != VK_SUCCESS) return false;
+    if (state_of(queue, queue->step_count - 1) != VK_SUCCESS) return false; /* wait */
     queue->download_count = queue->staged_count = 0; /* nobody waits for them any more */
     kas_status status = recycle(queue);
     const bool done = !status;

@@ -69,7 +69,7 @@ static kas_status record_launch(kas_vulkan_queue *queue, const kas_vulkan_replay
                            kas_kernel_get_info(launch->kernel)->args_bytes, launch->args);
     vk->vkCmdDispatchIndirect(replay->commands, replay->grids.buffer,
                               index * sizeof(VkDispatchIndirectCommand));
-    kas_vulkan_barrier(vk, replay->commands);
+    kas_vulkan_barrier(vk, replay->commands); /* wait */
     return NULL;
 }
 
@@ -88,7 +88,8 @@ static kas_status record_commands(kas_vulkan_queue *queue, const kas_vulkan_repl
     static const VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
     const kas_vulkan_symbols *vk = kas_vulkan_queue_device(queue)->vk;
     KAS_VULKAN_TRY(vk, vkBeginCommandBuffer, replay->commands, &info);
-    kas_vulkan_barrier(vk, replay->commands); /* behind everything that the device was given before */
+    /* Behind everything that the device was given before. */
+    kas_vulkan_barrier(vk, replay->commands); /* wait */
     stamp(queue, replay, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, replay->query);
     for (size_t i = 0; i < submission->list->count; ++i)
         KAS_TRY(record_launch(queue, replay, submission, i));

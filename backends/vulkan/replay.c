@@ -33,8 +33,10 @@ static kas_vulkan_replay **bucket_of(kas_vulkan_replays *replays, const kas_vulk
 
 static kas_vulkan_replay *find_idle(kas_vulkan_replays *replays, const kas_vulkan_replay_key *key)
 {
-    for (kas_vulkan_replay *replay = *bucket_of(replays, key); replay; replay = replay->next)
-        if (!replay->busy && !memcmp(&replay->key, key, sizeof *key)) return replay;
+    for (kas_vulkan_replay *replay = *bucket_of(replays, key); replay; replay = replay->next) {
+        if (replay->busy) continue; /* wait */
+        if (!memcmp(&replay->key, key, sizeof *key)) return replay;
+    }
     return NULL;
 }
 
@@ -53,7 +55,8 @@ static kas_vulkan_replay *longest_unused(const kas_vulkan_replays *replays)
     kas_vulkan_replay *oldest = NULL;
     for (size_t i = 0; i < KAS_VULKAN_REPLAYS_MAX; ++i) {
         kas_vulkan_replay *replay = replays->all[i];
-        if (!replay->busy && (!oldest || replay->used_at < oldest->used_at)) oldest = replay;
+        if (replay->busy) continue; /* wait */
+        if (!oldest || replay->used_at < oldest->used_at) oldest = replay;
     }
     return oldest;
 }

@@ -44,7 +44,7 @@ kas_status kas_vulkan_begin(kas_vulkan_queue *queue)
     KAS_TRY(make_commands(queue, step));
     KAS_VULKAN_TRY(kas_vulkan_queue_device(queue)->vk, vkBeginCommandBuffer, step->commands, &info);
     queue->recording = true;
-    kas_vulkan_barrier(kas_vulkan_queue_device(queue)->vk, step->commands);
+    kas_vulkan_barrier(kas_vulkan_queue_device(queue)->vk, step->commands); /* wait */
     return NULL;
 }
 
@@ -76,7 +76,7 @@ kas_status kas_vulkan_flush(kas_vulkan_queue *queue, kas_vulkan_replay *replay)
     pthread_mutex_unlock(&device->queue_lock);
     if (result != VK_SUCCESS) return refuse(queue, result, "vkQueueSubmit");
     step->replay = replay;
-    if (replay) replay->busy = true;
+    if (replay) replay->busy = true; /* wait */
     ++queue->step_count;
     return NULL;
 }

@@ -15,7 +15,7 @@ static void copy(kas_vulkan_queue *queue, VkBuffer from, size_t from_offset, VkB
     const kas_vulkan_symbols *vk = kas_vulkan_queue_device(queue)->vk;
     VkCommandBuffer commands = queue->steps[queue->step_count].commands;
     vk->vkCmdCopyBuffer(commands, from, to, 1, &region);
-    kas_vulkan_barrier(vk, commands);
+    kas_vulkan_barrier(vk, commands); /* wait */
 }
 
 static kas_status stage_download(kas_vulkan_queue *queue, kas_vulkan_download *download)
@@ -42,14 +42,21 @@ void kas_vulkan_deliver(kas_vulkan_queue *queue)
     queue->download_count = queue->staged_count = 0;
 }
 
+static bool is_empty(const kas_vulkan_queue *queue)
+{
+    if (queue->recording) return false;      /* wait */
+    if (queue->step_count > 0) return false; /* wait */
+    return true;
+}
+
 kas_status kas_vulkan_upload(kas_queue *base, kas_buffer *to, size_t offset, const void *host,
                              size_t size_bytes)
 {
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
     const kas_vulkan_memory *memory = &((kas_vulkan_buffer *)to)->memory;
     kas_vulkan_place place;
-    KAS_TRY(kas_vulkan_stage_downloads(queue));
-    if (memory->part.host && !queue->recording && queue->step_count == 0) {
+    KAS_TRY(kas_vulkan_stage_downloads(queue)); /* wait */
+    if (memory->part.host && is_empty(queue)) {
         memcpy(memory->part.host + offset, host, size_bytes);
         return NULL;
     }
@@ -83,11 +90,11 @@ kas_status kas_vulkan_download_to(kas_queue *base, kas_buffer *from, size_t offs
 kas_status kas_vulkan_fill(kas_queue *base, kas_buffer *to, size_t offset, uint32_t word, size_t size_bytes)
 {
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
-    KAS_TRY(kas_vulkan_stage_downloads(queue));
+    KAS_TRY(kas_vulkan_stage_downloads(queue)); /* wait */
     KAS_TRY(kas_vulkan_begin(queue));
     const kas_vulkan_symbols *vk = kas_vulkan_queue_device(queue)->vk;
     VkCommandBuffer commands = queue->steps[queue->step_count].commands;
     vk->vkCmdFillBuffer(commands, ((kas_vulkan_buffer *)to)->memory.buffer, offset, size_bytes, word);
-    kas_vulkan_barrier(vk, commands);
+    kas_vulkan_barrier(vk, commands); /* wait */
     return NULL;
 }
