@@ -22,6 +22,7 @@ typedef struct object {
     const cl_icd_dispatch *dispatch;
     kind kind;
     bool from_binary; /* a program */
+    size_t number;    /* an event: which command it is of */
     void *inner;      /* the first driver's handle */
     struct object *next;
 } object;
@@ -61,9 +62,16 @@ static void drop(void *handle)
     free(handle);
 }
 
-static void wrap_event(cl_event *event)
+/* What became of enqueuing a command. */
+static cl_int enqueued(cl_int code, cl_event *event)
 {
-    if (event) *event = wrap(*event, EVENT);
+    if (code != CL_SUCCESS) return code;
+    size_t number = atomic_fetch_add(&vendor.enqueued, 1) + 1;
+    if (!event) return code;
+    object *made = wrap(*event, EVENT);
+    made->number = number;
+    *event = (cl_event)made;
+    return code;
 }
 
 static cl_mem wrap_memory(cl_mem handle)
@@ -285,14 +293,22 @@ static cl_int release_kernel(cl_kernel kernel)
 
 /* ---- commands; the backend waits for no events in any of them ---- */
 
+static bool fails_now(void)
+{
+    unsigned left = atomic_load(&vendor.failing);
+    while (left > 0 && !atomic_compare_exchange_weak(&vendor.failing, &left, left - 1))
+        ;
+    return left == 1;
+}
+
 static cl_int enqueue_kernel(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions,
                              const size_t *offset, const size_t *global, const size_t *local, cl_uint waits,
                              const cl_event *wait_for, cl_event *event)
 {
+    if (fails_now()) return CL_OUT_OF_RESOURCES;
     cl_int code = first->clEnqueueNDRangeKernel(inner(queue, QUEUE), inner(kernel, KERNEL), dimensions,
                                                 offset, global, local, waits, wait_for, event);
-    if (code == CL_SUCCESS) wrap_event(event);
-    return code;
+    return enqueued(code, event);
 }
 
 static cl_int enqueue_write(cl_command_queue queue, cl_mem memory, cl_bool blocking, size_t offset,
@@ -301,8 +317,7 @@ static cl_int enqueue_write(cl_command_queue queue, cl_mem memory, cl_bool block
 {
     cl_int code = first->clEnqueueWriteBuffer(inner(queue, QUEUE), inner(memory, MEMORY), blocking, offset,
                                               size, from, waits, wait_for, event);
-    if (code == CL_SUCCESS) wrap_event(event);
-    return code;
+    return enqueued(code, event);
 }
 
 static cl_int enqueue_read(cl_command_queue queue, cl_mem memory, cl_bool blocking, size_t offset,
@@ -310,8 +325,7 @@ static cl_int enqueue_read(cl_command_queue queue, cl_mem memory, cl_bool blocki
 {
     cl_int code = first->clEnqueueReadBuffer(inner(queue, QUEUE), inner(memory, MEMORY), blocking, offset,
                                              size, to, waits, wait_for, event);
-    if (code == CL_SUCCESS) wrap_event(event);
-    return code;
+    return enqueued(code, event);
 }
 
 static cl_int enqueue_fill(cl_command_queue queue, cl_mem memory, const void *pattern, size_t pattern_size,
@@ -320,25 +334,37 @@ static cl_int enqueue_fill(cl_command_queue queue, cl_mem memory, const void *pa
 {
     cl_int code = first->clEnqueueFillBuffer(inner(queue, QUEUE), inner(memory, MEMORY), pattern,
                                              pattern_size, offset, size, waits, wait_for, event);
-    if (code == CL_SUCCESS) wrap_event(event);
-    return code;
+    return enqueued(code, event);
 }
 
 static cl_int enqueue_marker(cl_command_queue queue, cl_uint waits, const cl_event *wait_for, cl_event *event)
 {
     cl_int code = first->clEnqueueMarkerWithWaitList(inner(queue, QUEUE), waits, wait_for, event);
-    if (code == CL_SUCCESS) wrap_event(event);
-    return code;
+    return enqueued(code, event);
 }
 
 static cl_int flush(cl_command_queue queue)
 {
+    atomic_store(&vendor.flushed, atomic_load(&vendor.enqueued));
     return first->clFlush(inner(queue, QUEUE));
+}
+
+/* The state that a command is said to be in. */
+static cl_int shown(const object *event, cl_int state)
+{
+    if (event->number > atomic_load(&vendor.flushed)) return CL_QUEUED;
+    if (atomic_load(&vendor.holds)) return CL_SUBMITTED;
+    if (state == CL_COMPLETE && event->number > atomic_load(&vendor.seen))
+        atomic_store(&vendor.seen, event->number);
+    return state;
 }
 
 static cl_int get_event_info(cl_event event, cl_event_info what, size_t size, void *out, size_t *needed)
 {
-    return first->clGetEventInfo(inner(event, EVENT), what, size, out, needed);
+    cl_int code = first->clGetEventInfo(inner(event, EVENT), what, size, out, needed);
+    if (code == CL_SUCCESS && what == CL_EVENT_COMMAND_EXECUTION_STATUS)
+        *(cl_int *)out = shown((const object *)event, *(const cl_int *)out);
+    return code;
 }
 
 static cl_int get_profile(cl_event event, cl_profiling_info what, size_t size, void *out, size_t *needed)

@@ -4,6 +4,7 @@
  *   - It has the entry points of OpenCL 1.2 that the backend calls and no others: calling one more crashes.
  *   - A handle of another platform is refused and counted.
  *   - It reports what a test tells it to, and may refuse the binaries that it made.
+ *   - It counts the commands, and those that its caller knows to be over. One that was not flushed never ends.
  *
  * The interface for tests is the variable `vendor`, by dlsym. */
 #ifndef KAS_TESTS_OPENCL_VENDOR_H
@@ -31,6 +32,10 @@ typedef struct vendor_control {
     atomic_size_t sources, binaries; /* programs built from them */
     atomic_size_t strangers;         /* handles that are not this platform's */
     atomic_size_t objects;           /* that live */
+    atomic_size_t enqueued, flushed; /* commands, counted from the first one on */
+    atomic_size_t seen;              /* up to the last one that was reported to be complete */
+    atomic_bool holds;               /* nothing is reported to be complete */
+    atomic_uint failing;             /* the n-th kernel from now on that is enqueued fails; 0: none */
 } vendor_control;
 
 #endif
