@@ -24,7 +24,7 @@ static cuda_code allocate(const kas_cuda_device *device, size_t bytes, cuda_addr
     if (!device->pool) return device->cuda->memory_alloc(out, bytes);
     cuda_code code = device->cuda->pool_alloc(out, bytes, device->pool, device->memory);
     if (code != CUDA_SUCCESS) return code;
-    code = settle(device);
+    code = settle(device); /* wait */
     if (code != CUDA_SUCCESS) (void)device->cuda->pool_free(*out, device->memory);
     return code;
 }

@@ -79,7 +79,7 @@ static void finish(kas_queue *base)
 static kas_status note_traffic(cuda_queue *queue, cuda_code code, const char *what)
 {
     if (code != CUDA_SUCCESS) return kas_cuda_fail(device_of(queue)->cuda, code, what);
-    queue->busy = true;
+    queue->busy = true; /* wait */
     queue->after_submission = false;
     return NULL;
 }
@@ -169,7 +169,6 @@ static kas_status launch_each(cuda_queue *queue, const kas_submission *submissio
                                       0, queue->stream, launch.parameters, NULL);
         if (code != CUDA_SUCCESS)
             return kas_annotate(kas_cuda_fail(cuda, code, "cuLaunchKernel"), "launch %zu", i);
-        queue->busy = true;
     }
     return NULL;
 }
@@ -182,7 +181,7 @@ static kas_status enqueue(cuda_queue *queue, const kas_submission *submission, u
     else
         KAS_TRY(mark(queue, &timed.start));
     queue->after_submission = false;
-    queue->busy = true;
+    queue->busy = true; /* wait */
     if (submission->list->count < CUDA_REPLAY_FROM)
         KAS_TRY(launch_each(queue, submission, rows));
     else
@@ -220,7 +219,7 @@ static void report(cuda_queue *queue, kas_progress *progress)
 {
     while (progress->completed < queue->timed_count) {
         const timed_submission *timed = &queue->timed[progress->completed];
-        if (device_of(queue)->cuda->event_query(queue->events[timed->end]) != CUDA_SUCCESS) return;
+        if (device_of(queue)->cuda->event_query(queue->events[timed->end]) != CUDA_SUCCESS) return; /* wait */
         progress->elapsed_ns[progress->completed++] = elapsed_ns(queue, timed);
     }
 }
@@ -248,6 +247,7 @@ static kas_status late(const cuda_queue *queue, const kas_progress *progress)
                     progress->completed + 1, queue->timed_count);
 }
 
+/* Until all is done. */
 static kas_status poll(cuda_queue *queue, int64_t deadline_ns, kas_progress *progress)
 {
     const kas_cuda_device *device = device_of(queue);
@@ -255,11 +255,7 @@ static kas_status poll(cuda_queue *queue, int64_t deadline_ns, kas_progress *pro
     for (int64_t now = start;; now = kas_monotonic_ns()) {
         cuda_code code = device->cuda->stream_query(queue->stream);
         if (code == CUDA_SUCCESS || code == CUDA_ERROR_NOT_READY) report(queue, progress);
-        if (code == CUDA_SUCCESS) {
-            hand_over_downloads(queue);
-            forget(queue);
-            return NULL;
-        }
+        if (code == CUDA_SUCCESS) return NULL;
         if (code != CUDA_ERROR_NOT_READY) {
             forget(queue);
             return kas_cuda_fail(device->cuda, code, "work ended in an error");
@@ -272,13 +268,21 @@ static kas_status poll(cuda_queue *queue, int64_t deadline_ns, kas_progress *pro
     }
 }
 
+static kas_status complete(cuda_queue *queue, int64_t deadline_ns, kas_progress *progress)
+{
+    KAS_TRY(poll(queue, deadline_ns, progress)); /* wait */
+    hand_over_downloads(queue);
+    forget(queue);
+    return NULL;
+}
+
 static kas_status wait(kas_queue *base, int64_t deadline_ns, kas_progress *progress)
 {
     cuda_queue *queue = (cuda_queue *)base;
     const kas_cuda_device *device = device_of(queue);
     if (!queue->busy) return NULL;
     KAS_TRY(enter(device));
-    kas_status status = poll(queue, deadline_ns, progress);
+    kas_status status = complete(queue, deadline_ns, progress);
     kas_cuda_leave(device);
     return status;
 }
@@ -289,7 +293,7 @@ static bool idle(kas_queue *base)
     const kas_cuda_device *device = device_of(queue);
     if (!queue->busy) return true;
     if (!kas_cuda_enter(device)) return false;
-    bool done = device->cuda->stream_query(queue->stream) == CUDA_SUCCESS;
+    bool done = device->cuda->stream_query(queue->stream) == CUDA_SUCCESS; /* wait */
     kas_cuda_leave(device);
     if (done) forget(queue);
     return done;

@@ -49,8 +49,9 @@ static cuda_code add_nodes(const kas_cuda_device *device, cuda_recorded_graph *r
     for (size_t i = 0; i < recorded->count; ++i) {
         kas_cuda_bind(submission, i, rows, &recorded->bound[i]);
         cuda_kernel_node node = kas_cuda_node_of(&recorded->bound[i]);
-        cuda_code code = device->cuda->graph_add_kernel(&recorded->nodes[i], recorded->graph,
-                                                        i ? &recorded->nodes[i - 1] : NULL, i ? 1 : 0, &node);
+        const cuda_node *before = i ? &recorded->nodes[i - 1] : NULL; /* wait */
+        cuda_code code = device->cuda->graph_add_kernel(&recorded->nodes[i], recorded->graph, before,
+                                                        before ? 1 : 0, &node);
         if (code != CUDA_SUCCESS) return code;
     }
     return CUDA_SUCCESS;

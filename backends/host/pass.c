@@ -59,7 +59,9 @@ static size_t stretch_length(kas_host_step *steps, size_t count, unsigned thread
     size_t length = 0;
     *work = 0.0;
     if (threads == 1 || steps->task.rows < threads * LEAST_ROWS) return 0;
-    for (; length < count && steps[length].by_rows && !shares_workspace(steps, length); ++length) {
+    for (; length < count; ++length) {
+        if (!steps[length].by_rows) break;          /* wait */
+        if (shares_workspace(steps, length)) break; /* wait */
         steps[length].plan(&steps[length].task, 1);
         *work += steps[length].task.work;
     }
@@ -97,7 +99,8 @@ static division divide(kas_host_step *steps, size_t count, unsigned threads, dou
 {
     division d = {.steps = steps};
     *work = 0.0;
-    for (; threads > 1 && d.count < count && steps[d.count].apart; ++d.count) {
+    for (; threads > 1 && d.count < count; ++d.count) {
+        if (!steps[d.count].apart) break; /* wait */
         steps[d.count].plan(&steps[d.count].task, 1);
         *work += steps[d.count].task.work;
         d.submissions += ends_submission(&steps[d.count]);

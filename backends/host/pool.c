@@ -163,7 +163,7 @@ static void gather_helpers(kas_host_pool *pool, kas_host_job *job, uint64_t call
     while (left != CALLER_SLEEPS) {
         futex_wait(&job->helpers, left);
         left = atomic_load_explicit(&job->helpers, memory_order_acquire);
-    }
+    } /* wait */
 }
 
 /* The caller's share: as work_on, but with an eye on the clock. */
@@ -205,7 +205,7 @@ bool kas_host_pool_run(kas_host_pool *pool, kas_host_job *job, const kas_host_ta
     atomic_store_explicit(&job->helpers, 0, memory_order_relaxed);
     uint64_t called = call_helpers(pool, job, helpers);
     bool done = work_until(job, deadline_ns);
-    if (called) gather_helpers(pool, job, called);
+    if (called) gather_helpers(pool, job, called); /* wait */
     return done;
 }
 
@@ -261,7 +261,7 @@ void kas_host_pool_destroy(kas_host_pool *pool)
                                              EXIT)) /* a called-off one may still be waking */
             if (before != SLEEPING) before = IDLE;
         futex_wake(&h->state);
-        pthread_join(h->thread, NULL);
+        pthread_join(h->thread, NULL); /* wait */
     }
     kas_free(pool);
 }

@@ -1,6 +1,8 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "backends/vulkan/vulkan.h"
+#include "base/alloc.h"
 
 enum { FAMILIES_MAX = 32 };
 
@@ -22,22 +24,11 @@ bool kas_vulkan_find_family(const kas_vulkan_symbols *vk, VkPhysicalDevice physi
     return found;
 }
 
-static bool is_unified(VkPhysicalDeviceType type)
+static size_t heap_bytes(const VkPhysicalDeviceMemoryProperties *memory, VkPhysicalDeviceType type)
 {
-    return type == VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU || type == VK_PHYSICAL_DEVICE_TYPE_CPU;
-}
-
-static VkMemoryPropertyFlags buffer_flags(bool unified)
-{
-    return VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT |
-           (unified ? VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT : 0u);
-}
-
-static size_t heap_bytes(const VkPhysicalDeviceMemoryProperties *memory, bool unified)
-{
-    uint32_t type = 0;
-    if (!kas_vulkan_find_memory(memory, UINT32_MAX, buffer_flags(unified), &type)) return 0;
-    return (size_t)memory->memoryHeaps[memory->memoryTypes[type].heapIndex].size;
+    kas_vulkan_memory_types types;
+    if (!kas_vulkan_choose_memory(memory, type, UINT32_MAX, &types)) return 0;
+    return (size_t)memory->memoryHeaps[memory->memoryTypes[types.buffer].heapIndex].size;
 }
 
 void kas_vulkan_describe(const kas_vulkan_symbols *vk, VkPhysicalDevice physical, uint32_t index,
@@ -55,7 +46,7 @@ void kas_vulkan_describe(const kas_vulkan_symbols *vk, VkPhysicalDevice physical
     snprintf(info->api, sizeof info->api, "vulkan");
     snprintf(info->name, sizeof info->name, "%.*s", KAS_DEVICE_NAME_SIZE - 1, properties.deviceName);
     info->software = properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
-    info->memory_total_bytes = heap_bytes(&memory, is_unified(properties.deviceType));
+    info->memory_total_bytes = heap_bytes(&memory, properties.deviceType);
     *limits = (kas_device_limits){
         .max_buffer_bytes = has->maxStorageBufferRange,
         .buffer_alignment = alignment < 64 ? 64 : alignment,
@@ -70,51 +61,48 @@ void kas_vulkan_describe(const kas_vulkan_symbols *vk, VkPhysicalDevice physical
     };
 }
 
-/* Which memory types buffers and staging are made of; what one buffer may be bound to, all of its usage may.
- */
-static kas_status choose_memory(kas_vulkan_device *device, VkPhysicalDeviceType type)
+static bool has_extension(const kas_vulkan_device *device, const char *name)
 {
-    const VkBufferCreateInfo info = {.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
-                                     .size = 4,
-                                     .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT |
-                                              VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
-                                              VK_BUFFER_USAGE_TRANSFER_DST_BIT};
-    const VkMemoryPropertyFlags coherent =
-        VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
-    VkPhysicalDeviceMemoryProperties memory;
-    VkMemoryRequirements needs;
-    VkBuffer buffer;
-    device->vk->vkGetPhysicalDeviceMemoryProperties(device->physical, &memory);
-    KAS_VULKAN_TRY(device->vk, vkCreateBuffer, device->device, &info, NULL, &buffer);
-    device->vk->vkGetBufferMemoryRequirements(device->device, buffer, &needs);
-    device->vk->vkDestroyBuffer(device->device, buffer, NULL);
-    const uint32_t allowed = needs.memoryTypeBits;
-    device->unified = is_unified(type) &&
-                      kas_vulkan_find_memory(&memory, allowed, buffer_flags(true), &device->buffer_memory);
-    if ((device->unified ||
-         kas_vulkan_find_memory(&memory, allowed, buffer_flags(false), &device->buffer_memory)) &&
-        (kas_vulkan_find_memory(&memory, allowed, coherent | VK_MEMORY_PROPERTY_HOST_CACHED_BIT,
-                                &device->staging_memory) ||
-         kas_vulkan_find_memory(&memory, allowed, coherent, &device->staging_memory)))
-        return NULL;
-    return kas_fail(KAS_UNSUPPORTED, DEVICE, "%s (%s) has no memory for buffers", device->base.info.id,
-                    device->base.info.name);
+    enum { EXTENSIONS_MAX = 512 };
+    uint32_t count = EXTENSIONS_MAX;
+    bool found = false;
+    VkExtensionProperties *has = kas_alloc_array(EXTENSIONS_MAX, sizeof *has);
+    VkResult result =
+        has ? device->vk->vkEnumerateDeviceExtensionProperties(device->physical, NULL, &count, has)
+            : VK_INCOMPLETE;
+    for (uint32_t i = 0; has && (result == VK_SUCCESS || result == VK_INCOMPLETE) && i < count && !found; ++i)
+        found = !strcmp(has[i].extensionName, name);
+    kas_free(has);
+    return found;
 }
 
 static kas_status open_device(kas_vulkan_device *device)
 {
     static const float priority = 1;
+    static const char *const budget = VK_EXT_MEMORY_BUDGET_EXTENSION_NAME;
     kas_vulkan_find_family(device->vk, device->physical, &device->family, &device->timestamp_bits);
+    device->has_budget = has_extension(device, budget);
     const VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
                                            .queueFamilyIndex = device->family,
                                            .queueCount = 1,
                                            .pQueuePriorities = &priority};
     const VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
                                      .queueCreateInfoCount = 1,
-                                     .pQueueCreateInfos = &queue};
+                                     .pQueueCreateInfos = &queue,
+                                     .enabledExtensionCount = device->has_budget,
+                                     .ppEnabledExtensionNames = &budget};
     KAS_VULKAN_TRY(device->vk, vkCreateDevice, device->physical, &info, NULL, &device->device);
     device->vk->vkGetDeviceQueue(device->device, device->family, 0, &device->queue);
     return NULL;
+}
+
+static kas_vulkan_identity identity_of(const VkPhysicalDeviceProperties *properties)
+{
+    kas_vulkan_identity identity = {.vendor = properties->vendorID,
+                                    .device = properties->deviceID,
+                                    .driver_version = properties->driverVersion};
+    memcpy(identity.cache_uuid, properties->pipelineCacheUUID, sizeof identity.cache_uuid);
+    return identity;
 }
 
 static kas_status init(kas_device *base, uint32_t index)
@@ -131,8 +119,9 @@ static kas_status init(kas_device *base, uint32_t index)
     kas_vulkan_describe(device->vk, device->physical, index, &base->info, &base->limits);
     device->vk->vkGetPhysicalDeviceProperties(device->physical, &properties);
     device->timestamp_ns = (double)properties.limits.timestampPeriod;
+    device->identity = identity_of(&properties);
     KAS_TRY(open_device(device));
-    kas_status status = choose_memory(device, properties.deviceType);
+    kas_status status = kas_vulkan_memory_init(device, properties.deviceType);
     if (status)
         device->vk->vkDestroyDevice(device->device, NULL);
     else
@@ -143,15 +132,19 @@ static kas_status init(kas_device *base, uint32_t index)
 static void finish(kas_device *base)
 {
     kas_vulkan_device *device = kas_vulkan_device_of(base);
+    const bool lost = atomic_load(&base->lost);
     pthread_mutex_destroy(&device->queue_lock);
-    if (!atomic_load(&base->lost)) device->vk->vkDestroyDevice(device->device, NULL);
+    kas_vulkan_memory_finish(device, lost);
+    if (!lost) device->vk->vkDestroyDevice(device->device, NULL);
 }
 
 const kas_device_ops kas_vulkan_device_ops = {
     .size_bytes = sizeof(kas_vulkan_device),
     .init = init,
     .finish = finish,
+    .memory_free = kas_vulkan_memory_left,
     .buffer = &kas_vulkan_buffer_ops,
     .program = &kas_vulkan_program_ops,
+    .list = &kas_vulkan_list_ops,
     .queue = &kas_vulkan_queue_ops,
 };

@@ -7,6 +7,7 @@
 typedef struct allocation {
     char *bytes;
     size_t size;
+    bool usable; /* its stream has come to the allocation */
     struct allocation *next;
 } allocation;
 
@@ -22,7 +23,8 @@ void *double_host(cuda_address address, size_t bytes)
     if (!(address & ADDRESS_TAG)) return NULL;
     char *at = (char *)(uintptr_t)(address & ~ADDRESS_TAG); /* NOLINT(performance-no-int-to-ptr) */
     for (const allocation *a = allocations; a; a = a->next)
-        if (at >= a->bytes && at < a->bytes + a->size && bytes <= (size_t)(a->bytes + a->size - at))
+        if (a->usable && at >= a->bytes && at < a->bytes + a->size &&
+            bytes <= (size_t)(a->bytes + a->size - at))
             return at;
     return NULL;
 }
@@ -38,11 +40,18 @@ static cuda_code allocate(cuda_address *address, size_t bytes)
         return CUDA_ERROR_OUT_OF_MEMORY;
     }
     memset(memory, 0xa5, bytes); /* never zero by chance */
-    *new = (allocation){memory, bytes, allocations};
+    *new = (allocation){memory, bytes, true, allocations};
     allocations = new;
     ++double_world.counts.allocations;
     double_world.counts.bytes += bytes;
     *address = tagged(new);
+    return CUDA_SUCCESS;
+}
+
+cuda_code double_use_memory(cuda_address address)
+{
+    for (allocation *a = allocations; a; a = a->next)
+        if (tagged(a) == address) a->usable = true;
     return CUDA_SUCCESS;
 }
 
@@ -85,13 +94,16 @@ EXPORT cuda_code cuMemAllocFromPoolAsync(cuda_address *address, size_t bytes, cu
                                          cuda_stream stream)
 {
     ENTER(true);
-    LEAVE(pool && stream ? allocate(address, bytes) : CUDA_ERROR_INVALID_VALUE);
+    cuda_code code = pool && stream ? allocate(address, bytes) : CUDA_ERROR_INVALID_VALUE;
+    if (code != CUDA_SUCCESS) LEAVE(code);
+    allocations->usable = false;
+    LEAVE(double_enqueue(stream, &(operation){.kind = ALLOCATE, .address = *address}));
 }
 
 EXPORT cuda_code cuMemFreeAsync(cuda_address address, cuda_stream stream)
 {
     ENTER(true);
-    if (!double_host(address, 1)) LEAVE(CUDA_ERROR_INVALID_VALUE);
+    if (!(address & ADDRESS_TAG)) LEAVE(CUDA_ERROR_INVALID_VALUE);
     LEAVE(double_enqueue(stream, &(operation){.kind = FREE, .address = address}));
 }
 

@@ -33,7 +33,7 @@ typedef struct kernel_call {
 } kernel_call;
 
 typedef struct operation {
-    enum { COPY_IN, COPY_OUT, FILL, KERNEL, RECORD, FREE } kind;
+    enum { COPY_IN, COPY_OUT, FILL, KERNEL, RECORD, ALLOCATE, FREE } kind;
     bool hangs;
     cuda_address address;
     const void *from;
@@ -85,6 +85,7 @@ cuda_code double_stick(cuda_code code);
 
 /* Memory: the host address of [address, address + bytes), NULL where that is not within one allocation. */
 void *double_host(cuda_address address, size_t bytes);
+cuda_code double_use_memory(cuda_address address);
 cuda_code double_release_memory(cuda_address address);
 
 /* Kernels: reads and checks what a launch is given. */

@@ -50,6 +50,8 @@ static cuda_code run(const operation *what)
     case RECORD:
         what->event->done = true;
         return CUDA_SUCCESS;
+    case ALLOCATE:
+        return double_use_memory(what->address);
     case FREE:
         return double_release_memory(what->address);
     }
