@@ -4,6 +4,8 @@
 #include "backends/opencl/opencl.h"
 #include "base/log.h"
 
+#include <CL/cl_ext.h> /* behind symbols.h, which says which version */
+
 /* A number or flag of the device; 0 where it does not know it. */
 #define QUERY(cl, id, what, T)                                                                               \
     ({                                                                                                       \
@@ -23,6 +25,14 @@ static bool has_extension(const kas_opencl_symbols *cl, cl_device_id id, const c
     return false;
 }
 
+static void tell_uuid(const kas_opencl_symbols *cl, cl_device_id id, char out[KAS_DEVICE_UUID_SIZE])
+{
+    uint8_t uuid[16] = {0};
+    if (has_extension(cl, id, "cl_khr_device_uuid") &&
+        cl->clGetDeviceInfo(id, CL_DEVICE_UUID_KHR, sizeof uuid, uuid, NULL) == CL_SUCCESS)
+        kas_device_uuid_text(uuid, out);
+}
+
 void kas_opencl_describe(const kas_opencl_symbols *cl, cl_device_id id, uint32_t index, kas_device_info *info,
                          kas_device_limits *limits)
 {
@@ -32,6 +42,7 @@ void kas_opencl_describe(const kas_opencl_symbols *cl, cl_device_id id, uint32_t
     snprintf(info->api, sizeof info->api, "opencl");
     if (cl->clGetDeviceInfo(id, CL_DEVICE_NAME, sizeof info->name - 1, info->name, NULL) != CL_SUCCESS)
         snprintf(info->name, sizeof info->name, "OpenCL device %u", index);
+    tell_uuid(cl, id, info->uuid);
     info->memory_total_bytes = (size_t)QUERY(cl, id, CL_DEVICE_GLOBAL_MEM_SIZE, cl_ulong);
     size_t alignment = QUERY(cl, id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, cl_uint) / 8;
     *limits = (kas_device_limits){
