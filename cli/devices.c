@@ -14,14 +14,15 @@ static const cli_column columns[] = {
     {"STATE", "state", false},
     {"MEMORY MiB", "memory_total_mib", true},
     {"USED MiB", "memory_used_mib", true},
+    {"UUID", "uuid", false},
 };
 enum { COLUMN_COUNT = sizeof columns / sizeof *columns, LISTED_MAX = 64 };
 
 static json_t *describe(const kas_device_info *info)
 {
     static const char *const states[] = {"ready", "lost", "rebuilding"};
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:I, s:I}", "id", info->id, "kind", info->kind, "name",
-                     info->name, "state", states[info->state], "software", info->software,
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I}", "id", info->id, "kind", info->kind, "name",
+                     info->name, "uuid", info->uuid, "state", states[info->state], "software", info->software,
                      "memory_total_bytes", (json_int_t)info->memory_total_bytes, "memory_used_bytes",
                      (json_int_t)info->memory_used_bytes);
 }

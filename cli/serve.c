@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "backends/core/device.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -142,15 +143,11 @@ static void wait_for_signal(const sigset_t *signals)
 }
 
 /* The host is always there; any other is looked for, which may load a driver. */
-static kas_status check_device(kas_engine *engine, const char *device)
+static kas_status check_device(const char *device)
 {
-    kas_device_report devices[KAS_DEVICES_MAX] = {{.size = sizeof *devices}};
+    char id[KAS_DEVICE_ID_SIZE];
     if (strcmp(device, "host:0") == 0 || strcmp(device, "auto") == 0) return NULL;
-    size_t count = kas_engine_list_devices(engine, devices, KAS_DEVICES_MAX);
-    for (size_t i = 0; i < count; ++i)
-        if (strcmp(devices[i].id, device) == 0) return NULL;
-    return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
-                    "there is no device '%s' (kasmina devices --local lists them)", device);
+    return kas_device_resolve(device, id);
 }
 
 /* Returns when a signal came and everything was answered. */
@@ -159,7 +156,7 @@ static int serve(kas_engine *engine, const serve_settings *settings, const sigse
     kas_http_server *server;
     kas_http_options http = settings->http;
     http.engine = engine;
-    kas_status status = check_device(engine, settings->engine.device);
+    kas_status status = check_device(settings->engine.device);
     if (!status) status = kas_http_start(&http, &server);
     if (status) return complain(status);
     printf("kasmina: listening on %s\n", kas_http_url(server));

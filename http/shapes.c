@@ -199,6 +199,7 @@ void kas_http_write_device(kas_json *json, const char *name, const kas_device_re
     kas_json_text(json, "kind", device->kind);
     kas_json_text(json, "api", device->api);
     kas_json_text(json, "name", device->name);
+    kas_json_text(json, "uuid", device->uuid);
     kas_json_text(json, "state", device->state);
     kas_json_bool(json, "opened", device->opened);
     kas_json_uint(json, "memory_total_bytes", device->memory_total_bytes);

@@ -34,7 +34,12 @@ typedef struct kas_queue kas_queue;     /* executes submissions in order; single
 
 /* ---- devices ---- */
 
-enum { KAS_DEVICE_ID_SIZE = 32, KAS_DEVICE_NAME_SIZE = 128 };
+enum {
+    KAS_DEVICE_ID_SIZE = 32,
+    KAS_DEVICE_NAME_SIZE = 128,
+    KAS_DEVICE_UUID_SIZE = 37,
+    KAS_DEVICE_CHOICE_SIZE = 128 /* of what names a device to kas_device_open; longer ones name none */
+};
 
 typedef enum kas_device_state {
     KAS_DEVICE_READY = 0,
@@ -63,6 +68,7 @@ typedef struct kas_device_info {
     char kind[16];                   /* "cpu", "cuda", "opencl", "vulkan": what device_requirements name */
     char api[16];                    /* "host", "cuda", "opencl", "vulkan" */
     char name[KAS_DEVICE_NAME_SIZE]; /* as the vendor calls it */
+    char uuid[KAS_DEVICE_UUID_SIZE]; /* 8-4-4-4-12 hex digits in lower case; "" where its API has none */
     bool software;                   /* not the host's, but runs on its processors: "auto" passes it over */
     kas_device_state state;
     size_t memory_total_bytes;
@@ -78,9 +84,14 @@ const char *kas_driver_name(const kas_driver *driver); /* the "host" of "host:0"
 kas_status kas_driver_list(const kas_driver *driver, kas_device_info *infos, size_t capacity,
                            size_t *count) KAS_MUST_USE;
 
-/* Opens "api:index"; "auto" is the first device of the first driver that has one, host:0 at last. The same
- * device opened twice is the same object. KAS_NOT_FOUND names what there is. */
+/* Opens the device that a name stands for: its id ("vulkan:0"), or its API with its UUID
+ * ("vulkan:6d657361-…", hyphens or not) or part of its name ("vulkan:radeon", in any case); "auto" is the
+ * first device of the first driver that has one, host:0 at last. The same device opened twice is the same
+ * object. KAS_NOT_FOUND names what there is, KAS_INVALID_ARGUMENT the devices that a part of a name could
+ * mean. */
 kas_status kas_device_open(const char *id, kas_device **out) KAS_MUST_USE;
+/* The id of the device that a name stands for, without opening it; fails as kas_device_open. */
+kas_status kas_device_resolve(const char *name, char id[KAS_DEVICE_ID_SIZE]) KAS_MUST_USE;
 kas_device *kas_device_retain(kas_device *device);
 /* How many threads compute a pass on this machine's own processors, on devices opened from now on; 0: as each
  * device chooses by itself. Any thread. */

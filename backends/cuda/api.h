@@ -87,6 +87,7 @@ typedef struct cuda_kernel_node { /* CUDA_KERNEL_NODE_PARAMS_v1 */
     X(device_count, cuDeviceGetCount, (int *count))                                                          \
     X(device_get, cuDeviceGet, (cuda_device_id * device, int index))                                         \
     X(device_name, cuDeviceGetName, (char *name, int size, cuda_device_id device))                           \
+    X(device_uuid, cuDeviceGetUuid, (uint8_t * uuid, cuda_device_id device))                                 \
     X(device_memory, cuDeviceTotalMem_v2, (size_t * bytes, cuda_device_id device))                           \
     X(device_attribute, cuDeviceGetAttribute, (int *value, int attribute, cuda_device_id device))            \
     X(context_retain, cuDevicePrimaryCtxRetain, (cuda_context * context, cuda_device_id device))             \

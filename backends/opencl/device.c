@@ -3,6 +3,8 @@
 
 #include "backends/opencl/opencl.h"
 
+#include <CL/cl_ext.h> /* behind symbols.h, which says which version */
+
 enum {
     VERSION_LEAST = 12,
     MAX_NUM_SUB_GROUPS = 0x105C, /* CL_DEVICE_MAX_NUM_SUB_GROUPS, which the headers of 1.2 do not name */
@@ -25,6 +27,14 @@ static bool has_extension(const kas_opencl_symbols *cl, cl_device_id id, const c
     for (const char *at = extensions; (at = strstr(at, name)) != NULL; at += length)
         if ((at == extensions || at[-1] == ' ') && (at[length] == ' ' || at[length] == 0)) return true;
     return false;
+}
+
+static void tell_uuid(const kas_opencl_symbols *cl, cl_device_id id, char out[KAS_DEVICE_UUID_SIZE])
+{
+    uint8_t uuid[16] = {0};
+    if (has_extension(cl, id, "cl_khr_device_uuid") &&
+        cl->clGetDeviceInfo(id, CL_DEVICE_UUID_KHR, sizeof uuid, uuid, NULL) == CL_SUCCESS)
+        kas_device_uuid_text(uuid, out);
 }
 
 /* Major and minor as one number: 12, 30; 0 where the device does not say. */
@@ -64,6 +74,7 @@ void kas_opencl_describe(const kas_opencl_symbols *cl, const kas_opencl_found *f
     snprintf(info->kind, sizeof info->kind, "opencl");
     snprintf(info->api, sizeof info->api, "opencl");
     name(cl, found, info->name);
+    tell_uuid(cl, id, info->uuid);
     info->memory_total_bytes = (size_t)QUERY(cl, id, CL_DEVICE_GLOBAL_MEM_SIZE, cl_ulong);
     size_t alignment = QUERY(cl, id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, cl_uint) / 8;
     *limits = (kas_device_limits){

@@ -31,6 +31,15 @@ static size_t heap_bytes(const VkPhysicalDeviceMemoryProperties *memory, VkPhysi
     return (size_t)memory->memoryHeaps[memory->memoryTypes[types.buffer].heapIndex].size;
 }
 
+static void tell_uuid(const kas_vulkan_symbols *vk, VkPhysicalDevice physical, char out[KAS_DEVICE_UUID_SIZE])
+{
+    VkPhysicalDeviceIDProperties id = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES};
+    VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+                                              .pNext = &id};
+    vk->vkGetPhysicalDeviceProperties2(physical, &properties);
+    kas_device_uuid_text(id.deviceUUID, out);
+}
+
 void kas_vulkan_describe(const kas_vulkan_symbols *vk, VkPhysicalDevice physical, uint32_t index,
                          kas_device_info *info, kas_device_limits *limits)
 {
@@ -45,6 +54,7 @@ void kas_vulkan_describe(const kas_vulkan_symbols *vk, VkPhysicalDevice physical
     snprintf(info->kind, sizeof info->kind, "vulkan");
     snprintf(info->api, sizeof info->api, "vulkan");
     snprintf(info->name, sizeof info->name, "%.*s", KAS_DEVICE_NAME_SIZE - 1, properties.deviceName);
+    tell_uuid(vk, physical, info->uuid);
     info->software = properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
     info->memory_total_bytes = heap_bytes(&memory, properties.deviceType);
     *limits = (kas_device_limits){

@@ -59,6 +59,7 @@
     X(vkGetPhysicalDeviceMemoryProperties)                                                                   \
     X(vkGetPhysicalDeviceMemoryProperties2)                                                                  \
     X(vkGetPhysicalDeviceProperties)                                                                         \
+    X(vkGetPhysicalDeviceProperties2)                                                                        \
     X(vkGetPhysicalDeviceQueueFamilyProperties)                                                              \
     X(vkGetPipelineCacheData)                                                                                \
     X(vkGetQueryPoolResults)                                                                                 \

@@ -75,7 +75,7 @@ static kas_status check_bytes(const void *bytes, size_t size_bytes)
 
 static kas_status check_device(const char *device)
 {
-    if (!device || strlen(device) < KAS_DEVICE_ID_SIZE) return NULL;
+    if (!device || strlen(device) < KAS_DEVICE_CHOICE_SIZE) return NULL;
     return kas_fail(KAS_NOT_FOUND, CALLER, "there is no device %.64s", device);
 }
 

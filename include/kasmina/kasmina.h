@@ -29,7 +29,7 @@ typedef struct kas_engine_options {
     const char *artifact_dir; /* the embedded registry; NULL: none */
     const char *trusted_keys; /* Ed25519 public keys in hex, separated by commas: the registry's artifacts
                                  must be signed by one of them; NULL: signatures are not asked for */
-    const char *device;       /* what "auto" means: "host:0"; NULL: the first device there is */
+    const char *device;       /* what "auto" means: "host:0"; NULL: the first there is */
     uint32_t threads;         /* of the host device's pool; number of cores */
     uint32_t loaders;         /* threads that fetch, decode and upload; 2 */
     uint64_t cache_bytes;     /* of kernels on devices; 512 MiB */
@@ -93,7 +93,7 @@ typedef struct kas_request {
             uint32_t input_size, output_size, num_seeds;
             bool bias;
             kas_math math;
-            const char *device; /* "auto", "host:0" …; NULL: "auto" */
+            const char *device; /* "auto", "host:0", "vulkan:UUID", "vulkan:part of its name"; NULL: "auto" */
             uint64_t init_seed; /* of PyTorch's Linear initialisation */
         } create_layer;
         struct {
@@ -350,6 +350,7 @@ typedef struct kas_device_report {
     uint64_t max_buffer_bytes, max_shared_bytes;
     uint32_t max_group_items, compute_units;
     bool fp16, bf16, subgroups, host_pointers;
+    char uuid[37]; /* "" where its API has none */
 } kas_device_report;
 
 /* Every device that the machine offers; opens none. */

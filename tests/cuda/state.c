@@ -156,6 +156,15 @@ EXPORT cuda_code cuDeviceGetName(char *name, int size, cuda_device_id device)
     LEAVE(CUDA_SUCCESS);
 }
 
+EXPORT cuda_code cuDeviceGetUuid(uint8_t *uuid, cuda_device_id device)
+{
+    ENTER(false);
+    if (device != 0) LEAVE(CUDA_ERROR_INVALID_VALUE);
+    for (uint8_t i = 0; i < 16; ++i)
+        uuid[i] = (uint8_t)(i + 1);
+    LEAVE(CUDA_SUCCESS);
+}
+
 EXPORT cuda_code cuDeviceTotalMem_v2(size_t *bytes, cuda_device_id device)
 {
     ENTER(false);

@@ -101,6 +101,7 @@ Test(cuda, listing_tells_of_the_device_and_opens_none)
         cr_expect_str_eq(info.id, "cuda:0");
         cr_expect_str_eq(info.kind, "cuda");
         cr_expect_str_eq(info.name, "Test double");
+        cr_expect_str_eq(info.uuid, "01020304-0506-0708-090a-0b0c0d0e0f10");
         cr_expect_eq(info.memory_total_bytes, (size_t)1 << 30);
     }
     cr_expect_eq(counts().calls, 0, "another process has asked");
