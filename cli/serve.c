@@ -20,7 +20,7 @@ static const cli_option options[] = {
      "the embedded registry: artifacts that can be loaded by id (none)"},
     {"trusted-keys", "KEYS", "KASMINA_TRUSTED_KEYS",
      "Ed25519 public keys in hex: the registry's artifacts must be signed by one (unsigned ones are taken)"},
-    {"device", "DEVICE", "KASMINA_DEVICE", "what a layer's device 'auto' means (host:0)"},
+    {"device", "DEVICE", "KASMINA_DEVICE", "what a layer's device 'auto' means (the first with room)"},
     {"threads", "N", "KASMINA_THREADS", "compute threads of the host device (number of cores)"},
     {"http-threads", "N", "KASMINA_HTTP_THREADS", "threads that serve HTTP (number of cores)"},
     {"loaders", "N", "KASMINA_LOADERS", "threads that fetch, decode and upload kernels (2)"},
@@ -109,7 +109,7 @@ static int read_settings(const cli_arguments *arguments, serve_settings *out)
     out->engine.artifact_dir = cli_value(arguments, "artifact-dir");
     out->engine.trusted_keys = cli_value(arguments, "trusted-keys");
     out->engine.device = cli_value(arguments, "device");
-    if (!out->engine.device) out->engine.device = "host:0";
+    if (!out->engine.device) out->engine.device = "auto";
     return CLI_OK;
 }
 

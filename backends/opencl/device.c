@@ -32,6 +32,9 @@ void kas_opencl_describe(const kas_opencl_symbols *cl, cl_device_id id, uint32_t
     snprintf(info->api, sizeof info->api, "opencl");
     if (cl->clGetDeviceInfo(id, CL_DEVICE_NAME, sizeof info->name - 1, info->name, NULL) != CL_SUCCESS)
         snprintf(info->name, sizeof info->name, "OpenCL device %u", index);
+    cl_device_type type = QUERY(cl, id, CL_DEVICE_TYPE, cl_device_type);
+    info->software =
+        (type & CL_DEVICE_TYPE_CPU) && !(type & (CL_DEVICE_TYPE_GPU | CL_DEVICE_TYPE_ACCELERATOR));
     info->memory_total_bytes = (size_t)QUERY(cl, id, CL_DEVICE_GLOBAL_MEM_SIZE, cl_ulong);
     size_t alignment = QUERY(cl, id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, cl_uint) / 8;
     *limits = (kas_device_limits){

@@ -22,6 +22,7 @@ struct kas_call {
     /* What its task made. */
     kas_status status;
     kas_held *held;       /* a layer's weights */
+    kas_plan *trial;      /* of a new layer, until its own is published */
     kas_layer_info layer; /* SET_WEIGHTS: what they were made for */
     kas_decoded *decoded;
     const kas_record *record;

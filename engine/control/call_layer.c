@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "engine/control/call.h"
+#include "engine/control/trial.h"
 #include "engine/control/upload.h"
 
 /* ---- by tasks ---- */
@@ -14,15 +15,46 @@ static kas_status upload_weights(kas_engine *engine, kas_device *device, kas_hel
                              weights->outputs, &held->segment);
 }
 
+static kas_status upload_planned(kas_call *call, kas_device *device, const kas_segment_plan *plan,
+                                 uint64_t free_bytes)
+{
+    const kas_segment_info *info = kas_segment_plan_info(plan);
+    const kas_command *command = &call->command;
+    uint64_t bytes = info->weight_bytes + info->work_bytes;
+    if (bytes > free_bytes)
+        return kas_fail(KAS_NO_ROOM, CALLER, "layer %s needs %llu bytes and %llu are free", command->layer,
+                        (unsigned long long)bytes, (unsigned long long)free_bytes);
+    kas_segment *segment;
+    KAS_TRY(kas_upload(call->engine, device, plan, &segment));
+    kas_status status = kas_trial_base(call->engine, command->layer, device, segment, &call->trial);
+    if (status)
+        kas_segment_release(segment);
+    else
+        call->held->segment = segment;
+    return status;
+}
+
+/* Puts call->held->weights on the device, and all that the layer's plan needs there beside them. */
+static kas_status take_device(void *user, kas_device *device, uint64_t free_bytes)
+{
+    kas_call *call = user;
+    const kas_layer_weights *weights = &call->held->weights;
+    kas_segment_plan *plan;
+    KAS_TRY(
+        kas_plan_linear(device, weights->weight, weights->bias, weights->inputs, weights->outputs, &plan));
+    kas_status status = upload_planned(call, device, plan, free_bytes);
+    kas_segment_plan_destroy(plan);
+    return status;
+}
+
 static kas_status make_initial_weights(kas_call *call)
 {
     kas_device *device;
     kas_command *command = &call->command;
-    KAS_TRY(kas_devices_open(&call->engine->devices, call->device, &device));
     KAS_TRY(kas_held_create(&call->held));
     KAS_TRY(kas_weights_init(command->create.input_size, command->create.output_size, command->create.bias,
                              call->init_seed, &call->held->weights));
-    KAS_TRY(upload_weights(call->engine, device, call->held));
+    KAS_TRY(kas_devices_choose(&call->engine->devices, call->device, take_device, call, &device));
     KAS_TRY(kas_held_table_add(&call->engine->held, call->held));
     memcpy(command->create.device, kas_device_id(device), strlen(kas_device_id(device)) + 1);
     command->create.device_kind = kas_device_kind_bit(device);

@@ -10,6 +10,7 @@ void kas_call_finish(kas_call *call, kas_status status, const kas_reply *reply)
 {
     static const kas_reply nothing = {.size = sizeof nothing};
     kas_engine *engine = call->engine;
+    kas_plan_destroy(call->trial);
     kas_held_release(call->held);
     kas_decoded_release(call->decoded);
     kas_record_release(call->record);

@@ -156,13 +156,13 @@ kas_status kas_engine_create_in(const kas_engine_options *options, const kas_env
                         sizeof *options);
     kas_engine *engine = kas_calloc(1, sizeof *engine);
     if (!engine) return kas_out_of_memory();
-    kas_status status = kas_devices_init(&engine->devices, options->device);
+    kas_status status = kas_devices_init(&engine->devices, options->device, env ? env->devices : NULL);
     if (status) {
         kas_free(engine);
         return status;
     }
     init_parts(engine);
-    if (env)
+    if (env && env->post)
         engine->env = *env;
     else
         status = use_operating_system(engine, options->loaders);

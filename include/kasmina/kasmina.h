@@ -28,7 +28,7 @@ typedef struct kas_engine_options {
     const char *artifact_dir; /* the embedded registry; NULL: none */
     const char *trusted_keys; /* Ed25519 public keys in hex, separated by commas: the registry's artifacts
                                  must be signed by one of them; NULL: signatures are not asked for */
-    const char *device;       /* what "auto" means: "host:0"; NULL: the first device there is */
+    const char *device;       /* what "auto" means: "host:0"; NULL: the first device that has room */
     uint32_t threads;         /* of the host device's pool; number of cores */
     uint32_t loaders;         /* threads that fetch, decode and upload; 2 */
     uint64_t cache_bytes;     /* of kernels on devices; 512 MiB */
