@@ -154,6 +154,10 @@ typedef struct kas_published_layer {
 /* False when there is no such layer. */
 bool kas_state_published(const kas_state *state, uint64_t layer_uid, kas_published_layer *out);
 
+/* What the view of a layer that moves (KAS_EFFECT_MOVE_TRY) would be on the other device now. False: no such
+ * move. */
+bool kas_state_moving(const kas_state *state, uint64_t operation, kas_published_layer *out);
+
 /* Everything a fold needs: the original weights and all fossils in order (folded or not). False: no such
  * layer. */
 bool kas_state_fold_source(const kas_state *state, uint64_t layer_uid, kas_resource *weights,
