@@ -1,4 +1,5 @@
-/* Creating a layer and changing its weights: made and uploaded by a task, then handed to the state. */
+/* Creating a layer and changing its weights (made and uploaded by a task, then handed to the state), and the
+ * device that it moves to. */
 #include <string.h>
 
 #include "engine/control/call.h"
@@ -99,6 +100,59 @@ static void run_set_weights(kas_task *task)
     kas_call_prepared(call, make_given_weights(call));
 }
 
+/* ---- where a layer moves to ---- */
+
+typedef struct moving {
+    char from[KAS_DEVICE_ID_SIZE];
+    uint64_t bytes; /* of all that the layer has there */
+} moving;
+
+/* What the layer needs elsewhere is taken to be what it has where it is. */
+static kas_status measure(kas_engine *engine, const char *name, moving *out)
+{
+    kas_layer_info layer;
+    KAS_TRY(kas_state_layer_info(engine->state, name, &layer));
+    memcpy(out->from, layer.device, sizeof out->from);
+    kas_resource weights;
+    out->bytes = kas_state_layer_kernel_bytes(engine->state, name, &weights);
+    const kas_held *held = kas_held_table_find(&engine->held, weights);
+    if (!held) return NULL;
+    const kas_segment_info *info = kas_segment_get_info(held->segment);
+    out->bytes += info->weight_bytes + info->work_bytes;
+    return NULL;
+}
+
+static kas_status check_room(void *user, kas_device *device, uint64_t free_bytes)
+{
+    const moving *layer = user;
+    if (!strcmp(kas_device_id(device), layer->from) || layer->bytes <= free_bytes) return NULL;
+    return kas_fail(KAS_NO_ROOM, CALLER, "the layer needs %llu bytes and %llu are free",
+                    (unsigned long long)layer->bytes, (unsigned long long)free_bytes);
+}
+
+static kas_status choose_target(kas_call *call)
+{
+    moving layer = {.bytes = 0};
+    kas_engine *engine = call->engine;
+    kas_device *device;
+    pthread_rwlock_rdlock(&engine->state_lock);
+    kas_status status = measure(engine, call->command.layer, &layer);
+    pthread_rwlock_unlock(&engine->state_lock);
+    KAS_TRY(status);
+    status = kas_devices_choose(&engine->devices, call->device, check_room, &layer, &device);
+    if (kas_status_code(status) == KAS_NOT_FOUND) return kas_with_reason(status, "device");
+    KAS_TRY(status);
+    memcpy(call->command.move.device, kas_device_id(device), strlen(kas_device_id(device)) + 1);
+    call->command.move.device_kind = kas_device_kind_bit(device);
+    return NULL;
+}
+
+static void run_move_layer(kas_task *task)
+{
+    kas_call *call = kas_call_of_task(task);
+    kas_call_prepared(call, choose_target(call));
+}
+
 /* ---- on the control thread ---- */
 
 static bool handle_made(kas_message *message)
@@ -124,9 +178,26 @@ static kas_status check_same_layer(const kas_call *call)
                     call->command.layer);
 }
 
+/* The layer has moved since: the weights are made again where it is now. */
+static bool has_moved(const kas_call *call)
+{
+    kas_layer_info present;
+    kas_status status = kas_state_layer_info(call->engine->state, call->command.layer, &present);
+    kas_status_free(status);
+    return !status && strcmp(present.device, call->layer.device) != 0;
+}
+
 static bool handle_weights_made(kas_message *message)
 {
     kas_call *call = kas_call_of_message(message);
+    if (!call->status && has_moved(call) && !atomic_load(&call->engine->stopping)) {
+        kas_control_ended(call->engine);
+        kas_held_table_remove(&call->engine->held, call->held->number);
+        kas_held_release(call->held);
+        call->held = NULL;
+        kas_call_set_weights(call);
+        return true;
+    }
     if (!call->status) {
         call->status = check_same_layer(call);
         if (call->status) kas_held_table_remove(&call->engine->held, call->held->number);
@@ -142,4 +213,9 @@ void kas_call_create_layer(kas_call *call)
 void kas_call_set_weights(kas_call *call)
 {
     kas_call_prepare(call, run_set_weights, handle_weights_made);
+}
+
+void kas_call_move_layer(kas_call *call)
+{
+    kas_call_prepare(call, run_move_layer, handle_made);
 }

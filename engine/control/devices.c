@@ -202,18 +202,17 @@ kas_device *kas_devices_find(kas_devices *devices, const char *id)
     return device;
 }
 
-bool kas_devices_any_lost(kas_devices *devices, char id[KAS_DEVICE_ID_SIZE])
+size_t kas_devices_list_lost(kas_devices *devices, char ids[KAS_DEVICES_MAX][KAS_DEVICE_ID_SIZE])
 {
-    bool lost = false;
+    size_t count = 0;
     pthread_mutex_lock(&devices->lock);
-    for (size_t i = 0; i < devices->count && !lost; ++i) {
+    for (size_t i = 0; i < devices->count; ++i) {
         kas_device_info info;
         kas_device_get_info(devices->opened[i], &info);
-        lost = info.state == KAS_DEVICE_IS_LOST;
-        if (lost) memcpy(id, info.id, KAS_DEVICE_ID_SIZE);
+        if (info.state == KAS_DEVICE_IS_LOST) memcpy(ids[count++], info.id, KAS_DEVICE_ID_SIZE);
     }
     pthread_mutex_unlock(&devices->lock);
-    return lost;
+    return count;
 }
 
 uint32_t kas_device_kind_bit(kas_device *device)

@@ -42,7 +42,8 @@ kas_device *kas_devices_find(kas_devices *devices, const char *id); /* an opened
 /* Destroys a queue that is done with. One whose device has not come back (KAS_DEADLINE) must be left alone
  * until it has: it is kept, and destroyed by a later call. */
 void kas_devices_put_away(kas_devices *devices, kas_queue *queue);
-bool kas_devices_any_lost(kas_devices *devices, char id[KAS_DEVICE_ID_SIZE]);
+/* Those that are lost, by their ids; returns how many. */
+size_t kas_devices_list_lost(kas_devices *devices, char ids[KAS_DEVICES_MAX][KAS_DEVICE_ID_SIZE]);
 
 uint32_t kas_device_kind_bit(kas_device *device); /* KAS_KIND_… */
 

@@ -200,6 +200,7 @@ static void stop(kas_engine *engine)
 static void finish_parts(kas_engine *engine)
 {
     kas_make_finish_all(engine);
+    kas_move_finish_all(engine);
     kas_effects_finish(&engine->control.effects);
     kas_state_destroy(engine->state);
     kas_held_table_finish(&engine->held);
@@ -223,6 +224,7 @@ void kas_engine_destroy(kas_engine *engine)
 {
     if (!engine) return;
     stop(engine);
+    kas_move_drop_trials(engine);
     kas_exec_destroy(
         engine->exec); /* passes get their answers; that kernels are drained is of no use any more */
     kas_loaders_destroy(engine->loaders);

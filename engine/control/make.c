@@ -179,7 +179,7 @@ static void run_upload(kas_task *task)
 
 /* ---- answers, on the control thread ---- */
 
-static kas_error_type classify(kas_status status)
+kas_error_type kas_classify(kas_status status)
 {
     switch (kas_status_code(status)) {
     case KAS_INVALID_ARTIFACT:
@@ -215,7 +215,7 @@ static bool tell_failure(kas_make *make)
                 .make = make->number,
                 .code = kas_status_code(make->status),
                 .blame = kas_status_blame(make->status),
-                .error_type = classify(make->status),
+                .error_type = kas_classify(make->status),
                 .reason = kas_status_reason(make->status),
             },
     };

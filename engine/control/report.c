@@ -170,14 +170,19 @@ static void degrade(kas_health *health, const char *component, int64_t since_ns,
     health->degraded[at].since_ns = since_ns;
 }
 
+/* A lost device fails the layers that are on it; once they have moved it is only less than there was. */
 static void check_devices(kas_engine *engine, kas_health *health)
 {
-    char id[KAS_DEVICE_ID_SIZE], reason[KAS_DETAIL_SIZE];
-    if (!kas_devices_any_lost(&engine->devices, id)) return;
-    snprintf(reason, sizeof reason, "device %s is lost", id);
-    degrade(health, "device", 0, reason);
-    health->status = KAS_HEALTH_FAILED;
-    health->ready = false;
+    char ids[KAS_DEVICES_MAX][KAS_DEVICE_ID_SIZE], reason[KAS_DETAIL_SIZE];
+    size_t lost = kas_devices_list_lost(&engine->devices, ids);
+    for (size_t i = 0; i < lost; ++i) {
+        uint32_t layers = count_layers(engine, ids[i]);
+        snprintf(reason, sizeof reason, "device %s is lost, with %u layers on it", ids[i], layers);
+        degrade(health, "device", 0, reason);
+        if (layers == 0) continue;
+        health->status = KAS_HEALTH_FAILED;
+        health->ready = false;
+    }
 }
 
 static void check_disk(kas_engine *engine, kas_health *health)

@@ -21,3 +21,23 @@ kas_status kas_trial_base(kas_engine *engine, const char *layer, kas_device *dev
     snprintf(published.name, sizeof published.name, "%s", layer);
     return kas_plan_create(engine->exec, &published, device, resolve_base, base, out);
 }
+
+static kas_segment *resolve_held(void *user, kas_resource resource)
+{
+    kas_engine *engine = user;
+    const kas_held *held = kas_held_table_find(&engine->held, resource);
+    return held ? held->segment : NULL;
+}
+
+kas_status kas_trial_move(kas_engine *engine, uint64_t operation, kas_plan **out)
+{
+    kas_published_layer published;
+    if (!kas_state_moving(engine->state, operation, &published))
+        return kas_fail(KAS_INTERNAL, ENGINE, "operation op-%llu moves no layer",
+                        (unsigned long long)operation);
+    kas_device *device = kas_devices_find(&engine->devices, published.device);
+    if (!device)
+        return kas_fail(KAS_INTERNAL, ENGINE, "layer %s moves to %s, which is not open", published.name,
+                        published.device);
+    return kas_plan_create(engine->exec, &published, device, resolve_held, engine, out);
+}

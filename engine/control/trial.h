@@ -10,4 +10,7 @@
 kas_status kas_trial_base(kas_engine *engine, const char *layer, kas_device *device, kas_segment *base,
                           kas_plan **out) KAS_MUST_USE;
 
+/* Of the layer that moves, as it would be where it goes (kas_state_moving). On the control thread. */
+kas_status kas_trial_move(kas_engine *engine, uint64_t operation, kas_plan **out) KAS_MUST_USE;
+
 #endif

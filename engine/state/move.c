@@ -181,6 +181,8 @@ static kas_status ask(kas_state *state, kas_layer *layer, kas_effect_kind kind, 
     KAS_TRY(kas_emit(state, kind, layer, 0, &effect));
     effect->move.operation = move->operation->info.id;
     effect->move.from = from;
+    KAS_TRY(kas_operation_edit(state, move->operation));
+    move->operation->info.artifact_id[0] = 0; /* it is no kernel that is made now */
     memcpy(effect->move.device, move->device, sizeof effect->move.device);
     move->wait = wait;
     return NULL;
@@ -229,19 +231,6 @@ static kas_status hold_kernels(kas_state *state, kas_layer *layer, uint32_t *mis
     return NULL;
 }
 
-/* One that was on the device already was never checked against it for this layer. */
-static kas_status check_kernels(kas_state *state, const kas_layer *layer)
-{
-    const kas_move *move = layer->move;
-    for (uint32_t i = 0; i < 2 * layer->num_seeds; ++i) {
-        const kas_entry *entry = move->holds[i].entry;
-        if (entry)
-            KAS_TRY(kas_annotate(kas_check_compatible(state, layer, move->device_kind, &entry->facts, 0),
-                                 "artifact %s on %s", artifact_at(layer, i), move->device));
-    }
-    return NULL;
-}
-
 static kas_status make_kernel(kas_state *state, kas_layer *layer, uint32_t place)
 {
     kas_operation *operation = layer->move->operation;
@@ -258,16 +247,6 @@ static kas_status go_on(kas_state *state, kas_layer *layer)
     uint32_t missing;
     KAS_TRY(edit(state, move));
     KAS_TRY(hold_kernels(state, layer, &missing));
-    kas_status refusal = check_kernels(state, layer);
-    if (refusal) {
-        kas_failure failure = {.code = kas_status_code(refusal),
-                               .type = KAS_ERROR_KERNEL_VALIDATION,
-                               .reason = kas_status_reason(refusal)};
-        snprintf(failure.detail, sizeof failure.detail, "%s", kas_status_message(refusal));
-        if (failure.code == KAS_OUT_OF_MEMORY) return refusal;
-        kas_status_free(refusal);
-        return fail(state, layer, &failure);
-    }
     KAS_TRY(need_weights(state, layer));
     if (move->wait) return NULL;
     if (missing < 2 * layer->num_seeds) return make_kernel(state, layer, missing);

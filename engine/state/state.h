@@ -52,6 +52,9 @@ size_t kas_state_layer_count(const kas_state *state);
 
 /* KAS_NOT_FOUND names the thing. */
 kas_status kas_state_layer_info(const kas_state *state, const char *name, kas_layer_info *out) KAS_MUST_USE;
+/* Bytes of the kernels on its device that its seeds and staged loads hold, each once; and its own weights. 0
+ * and no weights: no such layer. */
+uint64_t kas_state_layer_kernel_bytes(const kas_state *state, const char *name, kas_resource *weights);
 bool kas_state_layer_uid(const kas_state *state, const char *name, uint64_t *uid); /* false: no such layer */
 kas_status kas_state_seed_info(const kas_state *state, const char *name, uint32_t seed,
                                kas_seed_info *out) KAS_MUST_USE;

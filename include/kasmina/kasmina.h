@@ -63,6 +63,7 @@ typedef enum kas_request_kind {
     KAS_REQUEST_UNPIN,
     KAS_REQUEST_VALIDATE, /* decode, check, report, keep nothing */
     KAS_REQUEST_LIFT_QUARANTINE,
+    KAS_REQUEST_MOVE_LAYER, /* to another device, while it serves; answers when it has begun */
     KAS_REQUEST_KIND_COUNT
 } kas_request_kind;
 
@@ -109,6 +110,10 @@ typedef struct kas_request {
         struct {
             const char *device;
         } preload; /* NULL: "auto" */
+        struct {
+            const char *device;
+        } move_layer; /* NULL: "auto": the first that has room for all that the layer has, or has it already
+                       */
         struct {
             const void *bytes;
             size_t size_bytes;
