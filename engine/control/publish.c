@@ -23,16 +23,10 @@ static kas_segment *resolve(void *user, kas_resource resource)
 
 /* ---- layers whose plan could not be made ---- */
 
-static bool is_remembered(const kas_control *control, uint64_t uid)
+static bool remember(kas_control *control, uint64_t uid)
 {
     for (size_t i = 0; i < control->unpublished_count; ++i)
         if (control->unpublished[i] == uid) return true;
-    return false;
-}
-
-static bool remember(kas_control *control, uint64_t uid)
-{
-    if (is_remembered(control, uid)) return true;
     void *grown = control->unpublished;
     if (!kas_grow(&grown, &control->unpublished_capacity, control->unpublished_count + 1, LAYERS_MAX,
                   sizeof *control->unpublished))
@@ -64,8 +58,8 @@ static kas_status compose(kas_engine *engine, uint64_t uid, kas_plan **out)
                         "the plan of layer %s", layer.name);
 }
 
-/* A layer that cannot be composed (its device's memory is out, say) keeps its present plan and is tried
- * again; the host's memory that is out stops everything. */
+/* A layer that cannot be composed keeps its present plan and is tried again; memory that is out stops
+ * everything. */
 static bool add_plan(kas_engine *engine, publication *what, uint64_t uid)
 {
     kas_plan *plan;
@@ -75,10 +69,8 @@ static bool add_plan(kas_engine *engine, publication *what, uint64_t uid)
         if (plan) what->plans[what->plan_count++] = plan;
         return true;
     }
-    bool out_of_memory =
-        kas_status_code(status) == KAS_OUT_OF_MEMORY && kas_status_blame(status) != KAS_BLAME_DEVICE;
-    if (!out_of_memory && !is_remembered(&engine->control, uid))
-        kas_error("control", "%s; it keeps the present one", kas_status_message(status));
+    bool out_of_memory = kas_status_code(status) == KAS_OUT_OF_MEMORY;
+    if (!out_of_memory) kas_error("control", "%s; it keeps the present one", kas_status_message(status));
     kas_status_free(status);
     return !out_of_memory && remember(&engine->control, uid);
 }

@@ -19,7 +19,7 @@ kas_status kas_trial_base(kas_engine *engine, const char *layer, kas_device *dev
                                      .output_size = (uint32_t)info->outputs,
                                      .weights = NOBODY};
     snprintf(published.name, sizeof published.name, "%s", layer);
-    return kas_plan_create(engine->exec, &published, device, resolve_base, base, out);
+    return kas_plan_create_whole(engine->exec, &published, device, resolve_base, base, out);
 }
 
 static kas_segment *resolve_held(void *user, kas_resource resource)
@@ -39,5 +39,5 @@ kas_status kas_trial_move(kas_engine *engine, uint64_t operation, kas_plan **out
     if (!device)
         return kas_fail(KAS_INTERNAL, ENGINE, "layer %s moves to %s, which is not open", published.name,
                         published.device);
-    return kas_plan_create(engine->exec, &published, device, resolve_held, engine, out);
+    return kas_plan_create_whole(engine->exec, &published, device, resolve_held, engine, out);
 }

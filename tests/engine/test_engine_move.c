@@ -232,6 +232,22 @@ Test(engine_move, what_is_not_there)
     kas_engine_destroy(engine);
 }
 
+/* With room for a kernel's weights and nothing else, passes hold fewer rows and give the same bits. */
+Test(engine_move, a_full_device_takes_changes)
+{
+    kas_engine *engine = open_with_layer();
+    pass_result before = run_pass(engine, "a", PROBE_ROWS, 1);
+    unload(engine, "a", 0);
+    unload(engine, "a", 1);
+    move(engine, "remote:0");
+    remote_device_set_room(used_of_remote(engine) + (8 << 10));
+    load(engine, "a", 0, "k0", 0.25f);
+    load(engine, "a", 1, "k1", 0.5f);
+    pass_result after = run_pass(engine, "a", PROBE_ROWS, 1);
+    expect_same(&before, &after);
+    kas_engine_destroy(engine);
+}
+
 /* ---- under traffic ---- */
 
 typedef struct traffic {

@@ -29,10 +29,9 @@ static kas_status list(void *self, kas_device_info *infos, size_t capacity, size
 static kas_status open_device(void *self, const char *id, kas_device **out)
 {
     two_devices *devices = self;
-    if (!strcmp(id, "remote:0"))
-        *out = devices->remote = remote_device_open_as(id);
-    else
-        KAS_TRY(kas_device_open(id, out));
+    bool remote = !strcmp(id, "remote:0");
+    KAS_TRY(remote ? remote_device_open_as(id, out) : kas_device_open(id, out));
+    if (remote) devices->remote = *out;
     ++devices->opened;
     return NULL;
 }

@@ -89,10 +89,30 @@ static kas_status init(kas_device *device, uint32_t index)
 
 kas_device *remote_device_open(void)
 {
-    return remote_device_open_as("remote:0");
+    kas_device *device;
+    need(!remote_device_open_as("remote:0", &device), "it cannot be opened");
+    return device;
 }
 
-kas_device *remote_device_open_as(const char *id)
+static kas_status open_with(const kas_device_ops *ops, const char *id, kas_device **out)
+{
+    kas_device *device = kas_calloc(1, ops->size_bytes);
+    if (!device) return kas_out_of_memory();
+    device->ops = ops;
+    device->references = 1;
+    pthread_mutex_init(&device->lock, NULL);
+    kas_status status = ops->init(device, 0);
+    if (status) {
+        pthread_mutex_destroy(&device->lock);
+        kas_free(device);
+        return status;
+    }
+    snprintf(device->info.id, sizeof device->info.id, "%s", id);
+    *out = device;
+    return NULL;
+}
+
+kas_status remote_device_open_as(const char *id, kas_device **out)
 {
     static kas_device_ops ops;
     static kas_queue_ops queue;
@@ -108,12 +128,5 @@ kas_device *remote_device_open_as(const char *id)
     ops.buffer = &buffer;
     ops.memory_free = memory_free;
     ops.init = init;
-    kas_device *device = kas_calloc(1, ops.size_bytes);
-    need(device, "memory is out");
-    device->ops = &ops;
-    device->references = 1;
-    pthread_mutex_init(&device->lock, NULL);
-    need(!ops.init(device, 0), "it cannot be opened");
-    snprintf(device->info.id, sizeof device->info.id, "%s", id);
-    return device;
+    return open_with(&ops, id, out);
 }

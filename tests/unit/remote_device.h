@@ -6,7 +6,7 @@
 #include "backends/core/device.h"
 
 kas_device *remote_device_open(void); /* a new one, named remote:0; released like any other */
-kas_device *remote_device_open_as(const char *id);
+kas_status remote_device_open_as(const char *id, kas_device **out) KAS_MUST_USE;
 
 /* Memory of devices of this kind, each: what is beyond is refused. Without: as much as the host has. */
 void remote_device_set_room(size_t bytes);
