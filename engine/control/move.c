@@ -15,13 +15,14 @@ struct kas_move {
     kas_engine *engine;
     kas_move *next;     /* in control.moves */
     uint64_t operation; /* its number */
+    char layer[KAS_NAME_SIZE];
     bool owed, over;    /* over: the state has ended it; control thread only */
     kas_device *device; /* borrowed of the engine */
     kas_held *from;
     /* What was made; the control thread's while no task runs. */
     kas_status status;
     kas_held *copy;
-    kas_plan *trial;
+    kas_plan *trial; /* first of the base alone: so the device's execution contexts are made by a task */
 };
 
 /* ---- lifetime, on the control thread ---- */
@@ -62,6 +63,7 @@ static kas_move *move_of(kas_engine *engine, const kas_effect *effect)
     if (!move) return NULL;
     move->engine = engine;
     move->operation = effect->move.operation;
+    memcpy(move->layer, effect->layer, sizeof move->layer);
     move->next = engine->control.moves;
     engine->control.moves = move;
     return move;
@@ -84,9 +86,12 @@ static kas_status copy(kas_move *move)
     KAS_TRY(kas_held_create(&move->copy));
     const kas_layer_weights *from = &move->from->weights;
     KAS_TRY(copy_weights(from, &move->copy->weights));
-    return kas_annotate(kas_upload_linear(move->engine, move->device, from->weight, from->bias, from->inputs,
-                                          from->outputs, &move->copy->segment),
-                        "the layer's weights");
+    kas_segment **segment = &move->copy->segment;
+    KAS_TRY(kas_annotate(kas_upload_linear(move->engine, move->device, from->weight, from->bias, from->inputs,
+                                           from->outputs, segment),
+                         "the layer's weights"));
+    if (move->trial) return NULL;
+    return kas_trial_base(move->engine, move->layer, move->device, *segment, &move->trial);
 }
 
 static void run_copy(kas_task *task)

@@ -196,7 +196,8 @@ typedef struct kas_reply {
     size_t size;
     uint64_t operation;  /* of a load, preload or move: its number; 0 = none */
     bool finished;       /* of a load: its operation has ended already, as the kernel was on the device (or it
-                          * turned       out not to fit: the operation tells) */
+                          * turned out not to fit: the operation tells); of a move: so has this one, or the
+                          * layer is there */
     uint64_t generation; /* of the layer afterwards */
     bool created;        /* of a put kernel: the id was new (the same bytes again: false) */
     uint32_t epoch;      /* of the engine afterwards */
