@@ -241,6 +241,7 @@ void kas_engine_destroy(kas_engine *engine)
 {
     if (!engine) return;
     stop(engine);
+    kas_make_drop_trials(engine);
     kas_move_drop_trials(engine);
     kas_exec_destroy(
         engine->exec); /* passes get their answers; that kernels are drained is of no use any more */

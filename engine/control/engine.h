@@ -161,6 +161,8 @@ void kas_call_cancel_all(kas_engine *engine);
 bool kas_make_resolve(kas_engine *engine, const kas_effect *effect); /* false: memory is out */
 void kas_make_upload(kas_engine *engine, const kas_effect *effect);
 void kas_make_abandon(kas_engine *engine, const kas_effect *effect);
+void kas_make_sweep(kas_engine *engine);       /* what was kept until effects were carried out may go */
+void kas_make_drop_trials(kas_engine *engine); /* before the executor goes */
 void kas_make_cancel_all(kas_engine *engine);
 void kas_make_finish_all(kas_engine *engine); /* none of their tasks runs */
 

@@ -190,10 +190,10 @@ static bool device_is_full(kas_status status)
 }
 
 /* Lays the plan out for so many rows of a submission, and has workspaces for it. */
-static kas_status take_workspaces(kas_plan *plan, uint32_t rows)
+static kas_status take_workspaces(kas_plan *plan, uint32_t rows, bool small)
 {
     kas_workspace_pool *pool;
-    KAS_TRY(kas_plan_lay_out(plan, rows));
+    KAS_TRY(kas_plan_lay_out(plan, rows, small));
     KAS_TRY(kas_workspace_pool_get(&plan->exec->pools, plan->set, plan->layout.total_bytes,
                                    plan->layout.mirror_bytes, &pool));
     plan->pool = pool;
@@ -206,7 +206,7 @@ static kas_status take_smaller_workspaces(kas_plan *plan, kas_status status)
 {
     while (device_is_full(status) && plan->layout.rows > 1) {
         kas_status_free(status);
-        status = take_workspaces(plan, plan->layout.rows / 2);
+        status = take_workspaces(plan, plan->layout.rows / 2, true);
     }
     return status;
 }
@@ -229,7 +229,7 @@ static kas_status compose(kas_plan *plan, const kas_published_layer *layer, kas_
         plan->ramp = kas_calloc(1, sizeof *plan->ramp);
         if (!plan->ramp) return kas_out_of_memory();
     }
-    kas_status status = take_workspaces(plan, exec->options.rows_max);
+    kas_status status = take_workspaces(plan, exec->options.rows_max, false);
     if (!whole) status = take_smaller_workspaces(plan, status);
     KAS_TRY(status);
     KAS_TRY(record_lists(plan));
