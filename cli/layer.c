@@ -112,6 +112,18 @@ static int delete_layer(const cli_arguments *arguments)
     return cli_send_json(arguments, "DELETE", path, NULL, NULL);
 }
 
+static int move(const cli_arguments *arguments)
+{
+    json_t *layer;
+    json_t *request = json_pack("{s:s}", "device", arguments->operands[1]);
+    int result =
+        cli_send_json(arguments, "PATCH", cli_path("/v1/layers/%s", arguments->operands[0]), request, &layer);
+    if (result != CLI_OK) return result;
+    result = print_layer(arguments, layer);
+    json_decref(layer);
+    return result;
+}
+
 static int weights(const cli_arguments *arguments)
 {
     const char *put = cli_value(arguments, "put"), *get = cli_value(arguments, "get");
@@ -160,6 +172,14 @@ const cli_command cli_layer_show = {
 const cli_command cli_layer_delete = {
     "layer delete", "NAME", "Deletes a layer", "  kasmina layer delete digits --force\n", true,
     delete_options, 1,      delete_layer};
+const cli_command cli_layer_move = {"layer move",
+                                    "NAME DEVICE",
+                                    "Moves a layer to another device while it serves",
+                                    "  kasmina layer move digits cuda:0\n  kasmina layer move digits auto\n",
+                                    true,
+                                    NULL,
+                                    0,
+                                    move};
 const cli_command cli_layer_weights = {"layer weights",
                                        "NAME",
                                        "Uploads or downloads a layer's weights",

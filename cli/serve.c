@@ -22,7 +22,7 @@ static const cli_option options[] = {
      "the embedded registry: artifacts that can be loaded by id (none)"},
     {"trusted-keys", "KEYS", "KASMINA_TRUSTED_KEYS",
      "Ed25519 public keys in hex: the registry's artifacts must be signed by one (unsigned ones are taken)"},
-    {"device", "DEVICE", "KASMINA_DEVICE", "what a layer's device 'auto' means (host:0)"},
+    {"device", "DEVICE", "KASMINA_DEVICE", "what a layer's device 'auto' means (the first with room)"},
     {"threads", "N", "KASMINA_THREADS", "compute threads of the host device (number of cores)"},
     {"http-threads", "N", "KASMINA_HTTP_THREADS", "threads that serve HTTP (number of cores)"},
     {"loaders", "N", "KASMINA_LOADERS", "threads that fetch, decode and upload kernels (2)"},
@@ -96,7 +96,7 @@ static int read_settings(const cli_arguments *arguments, serve_settings *out)
 {
     const char *level_name = cli_value(arguments, "log-level");
     kas_log_level level = KAS_LOG_INFO;
-    *out = (serve_settings){.engine = {.size = sizeof out->engine, .device = "host:0"}};
+    *out = (serve_settings){.engine = {.size = sizeof out->engine, .device = "auto"}};
     if (level_name && !kas_log_parse_level(level_name, &level))
         return cli_usage_error(arguments->command,
                                "--log-level '%s': debug, info, warning, error or critical is wanted",

@@ -11,7 +11,7 @@
 #include "http/revisions.h"
 #include "http/shapes.h"
 
-enum { MAX_SIZE = 1 << 20 };
+enum { MAX_SIZE = 1 << 20, MOVE_WAIT_S = 24 * 3600 };
 
 void kas_http_list_layers(kas_http_request *request)
 {
@@ -123,27 +123,58 @@ void kas_http_create_layer(kas_http_request *request)
 
 /* ---- changing and deleting ---- */
 
-/* A layer stays on the device that it was made on: naming that one changes nothing, another is refused. */
+static void moved(kas_http_request *request)
+{
+    kas_operation_info operation = {.size = sizeof operation};
+    kas_status_free(request->status); /* the operation tells more */
+    request->status = NULL;
+    kas_status failure = kas_engine_operation(request->engine, request->reply.operation, &operation);
+    if (failure)
+        kas_http_fail(request, failure);
+    else if (operation.state == KAS_OPERATION_SUCCEEDED)
+        kas_http_respond_layer(request, 200, request->params[0]);
+    else if (operation.state == KAS_OPERATION_FAILED || operation.state == KAS_OPERATION_CANCELLED)
+        kas_http_fail_operation(request, &operation);
+    else
+        kas_http_fail(request, kas_fail(KAS_UNAVAILABLE, ENGINE, "the server stops before layer %s has moved",
+                                        request->params[0]));
+}
+
+static void move_begun(kas_http_request *request)
+{
+    if (kas_status_code(request->status) == KAS_NOT_FOUND &&
+        !strcmp(kas_status_reason(request->status), "device")) { /* a value, no part of the path */
+        kas_http_refuse(request, KAS_PROBLEM_INVALID_VALUE, "device: %s",
+                        kas_status_message(request->status));
+        return;
+    }
+    if (kas_http_failed(request)) return;
+    if (!request->reply.operation)
+        kas_http_respond_layer(request, 200, request->params[0]);
+    else if (request->reply.finished)
+        moved(request);
+    else
+        kas_http_watch(request, request->reply.operation, MOVE_WAIT_S, moved);
+}
+
+/* Answers when the layer is there, however long that takes. */
 void kas_http_patch_layer(kas_http_request *request)
 {
-    kas_layer_info layer = {.size = sizeof layer};
+    kas_request change = {.size = sizeof change, .kind = KAS_REQUEST_MOVE_LAYER, .layer = request->params[0]};
     char device[KAS_NAME_SIZE] = "";
-    uint64_t revision;
     const kas_json_member members[] = {{"device", KAS_JSON_TEXT, .out = device}};
-    if (!kas_http_if_layer_matches(request, &revision)) return;
+    if (!kas_http_if_layer_matches(request, &change.revision)) return;
     kas_status status = kas_json_read(request->json, "", members, 1);
-    if (!status) status = kas_engine_layer(request->engine, request->params[0], &layer);
     if (status) {
         kas_http_fail(request, status);
         return;
     }
-    if (*device && strcmp(device, "auto") != 0 && strcmp(device, layer.device) != 0) {
-        kas_http_refuse(request, KAS_PROBLEM_INVALID_VALUE,
-                        "layer %s is on device %s and cannot be moved to %s; create it anew there",
-                        layer.name, layer.device, device);
+    if (!*device) {
+        kas_http_respond_layer(request, 200, request->params[0]);
         return;
     }
-    kas_http_respond_layer(request, 200, request->params[0]);
+    change.move_layer.device = device;
+    kas_http_submit(request, &change, move_begun);
 }
 
 static void deleted(kas_http_request *request)

@@ -122,10 +122,12 @@ void kas_http_write_layer(kas_json *json, const char *name, const kas_layer_info
 void kas_http_write_operation(kas_json *json, const char *name, const kas_operation_info *operation)
 {
     bool finished = operation->state >= KAS_OPERATION_SUCCEEDED;
+    static const char *const kinds[] = {
+        [KAS_OPERATION_LOAD] = "load", [KAS_OPERATION_PRELOAD] = "preload", [KAS_OPERATION_MOVE] = "move"};
     const char *tier = kas_tier_name(operation->tier);
     kas_json_open(json, name, '{');
     kas_http_write_operation_id(json, "id", operation->id);
-    kas_json_text(json, "kind", operation->kind == KAS_OPERATION_PRELOAD ? "preload" : "load");
+    kas_json_text(json, "kind", kinds[operation->kind]);
     kas_json_text(json, "state", kas_operation_state_name(operation->state));
     kas_json_text(json, "stage", kas_stage_name(operation->stage));
     kas_json_uint(json, "bytes_done", operation->bytes_done);

@@ -22,6 +22,7 @@ struct kas_call {
     /* What its task made. */
     kas_status status;
     kas_held *held;       /* a layer's weights */
+    kas_plan *trial;      /* of a new layer, until its own is published */
     kas_layer_info layer; /* SET_WEIGHTS: what they were made for */
     kas_decoded *decoded;
     const kas_record *record;
@@ -55,6 +56,7 @@ static inline kas_call *kas_call_of_message(kas_message *message)
 /* The kinds that need slow work, each begun on the control thread. */
 void kas_call_create_layer(kas_call *call);
 void kas_call_set_weights(kas_call *call);
+void kas_call_move_layer(kas_call *call);
 void kas_call_preload(kas_call *call);
 void kas_call_put_kernel(kas_call *call);
 void kas_call_validate(kas_call *call);

@@ -10,6 +10,7 @@ void kas_call_finish(kas_call *call, kas_status status, const kas_reply *reply)
 {
     static const kas_reply nothing = {.size = sizeof nothing};
     kas_engine *engine = call->engine;
+    kas_plan_destroy(call->trial);
     kas_held_release(call->held);
     kas_decoded_release(call->decoded);
     kas_record_release(call->record);
@@ -110,6 +111,9 @@ static bool handle_call(kas_message *message)
         return true;
     case KAS_REQUEST_SET_WEIGHTS:
         kas_call_set_weights(call);
+        return true;
+    case KAS_REQUEST_MOVE_LAYER:
+        kas_call_move_layer(call);
         return true;
     case KAS_REQUEST_PRELOAD:
         kas_call_preload(call);

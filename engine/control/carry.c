@@ -120,6 +120,13 @@ static bool carry_one(kas_engine *engine, kas_effect *effect)
     case KAS_EFFECT_RELEASE_WEIGHTS:
         kas_held_table_remove(&engine->held, effect->weights.weights);
         return true;
+    case KAS_EFFECT_MOVE_WEIGHTS:
+        return kas_move_copy(engine, effect);
+    case KAS_EFFECT_MOVE_TRY:
+        return kas_move_try(engine, effect);
+    case KAS_EFFECT_MOVE_END:
+        kas_move_end(engine, effect);
+        return true;
     case KAS_EFFECT_FOLD:
         return kas_fold_start(engine, effect);
     case KAS_EFFECT_OPERATION:

@@ -110,6 +110,7 @@ int64_t kas_control_step(kas_engine *engine)
 {
     int64_t now_ns = kas_engine_now(engine);
     bool done = work(engine, now_ns);
+    kas_make_sweep(engine);
     reclaim(engine, now_ns);
     if (atomic_load(&engine->stopping)) cancel_everything(engine);
     int64_t next_ns = kas_watch_expire(engine, now_ns);

@@ -1,4 +1,5 @@
-/* The devices that the engine has opened: each once, at first use, kept until the engine goes. Any thread. */
+/* The devices that the engine has opened: each once, at first use, kept until the engine goes; and which one
+ * "auto" means. Any thread. */
 #ifndef KAS_CONTROL_DEVICES_H
 #define KAS_CONTROL_DEVICES_H
 
@@ -6,27 +7,43 @@
 #include <pthread.h>
 
 #include "backends/core/device.h"
+#include "engine/control/env.h"
 
 typedef struct kas_devices {
-    pthread_mutex_t lock; /* guards all below but `automatic`, which is constant */
+    pthread_mutex_t lock; /* guards all below but `source` and `automatic`, which are constant */
     kas_device *opened[KAS_DEVICES_MAX];
     size_t count;
     kas_queue *stranded[KAS_DEVICES_MAX]; /* queues of work that a device has not come back from */
     size_t stranded_count;
-    char automatic[KAS_DEVICE_ID_SIZE]; /* what "auto" means */
+    const kas_device_source *source;
+    char automatic[KAS_DEVICE_CHOICE_SIZE]; /* what "auto" means; "": the first that has room */
 } kas_devices;
 
-/* automatic: NULL: the first device there is. */
-kas_status kas_devices_init(kas_devices *devices, const char *automatic) KAS_MUST_USE;
+/* automatic: NULL: the first device that has room. source: NULL: this machine's drivers. */
+kas_status kas_devices_init(kas_devices *devices, const char *automatic,
+                            const kas_device_source *source) KAS_MUST_USE;
 void kas_devices_finish(kas_devices *devices);
 
-/* Borrowed: lives as long as `devices`. id: NULL and "" mean "auto". */
+/* All there are, in the order in which "auto" takes them; opens none. Returns how many were filled in. */
+size_t kas_devices_list(kas_devices *devices, kas_device_info *infos, size_t capacity);
+
+/* Puts something on a device of which so many bytes are free: success keeps it there. A failure is a reason
+ * not to take this device, and leaves nothing behind. */
+typedef kas_status (*kas_take_fn)(void *user, kas_device *device, uint64_t free_bytes);
+
+/* Borrowed: lives as long as `devices`. id: NULL, "" and "auto" mean the first device that is ready, is no
+ * imitation by this machine's processors, and that `take` (NULL: always) succeeds on; it is opened to be
+ * asked, so none is opened that comes after it. KAS_NO_ROOM tells what each lacks. */
+kas_status kas_devices_choose(kas_devices *devices, const char *id, kas_take_fn take, void *user,
+                              kas_device **out) KAS_MUST_USE;
+/* The same where nothing is needed. */
 kas_status kas_devices_open(kas_devices *devices, const char *id, kas_device **out) KAS_MUST_USE;
 kas_device *kas_devices_find(kas_devices *devices, const char *id); /* an opened one; NULL: none */
 /* Destroys a queue that is done with. One whose device has not come back (KAS_DEADLINE) must be left alone
  * until it has: it is kept, and destroyed by a later call. */
 void kas_devices_put_away(kas_devices *devices, kas_queue *queue);
-bool kas_devices_any_lost(kas_devices *devices, char id[KAS_DEVICE_ID_SIZE]);
+/* Those that are lost, by their ids; returns how many. */
+size_t kas_devices_list_lost(kas_devices *devices, char ids[KAS_DEVICES_MAX][KAS_DEVICE_ID_SIZE]);
 
 uint32_t kas_device_kind_bit(kas_device *device); /* KAS_KIND_… */
 

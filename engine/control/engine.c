@@ -173,13 +173,13 @@ kas_status kas_engine_create_in(const kas_engine_options *options, const kas_env
                         sizeof *options);
     kas_engine *engine = kas_calloc(1, sizeof *engine);
     if (!engine) return kas_out_of_memory();
-    kas_status status = kas_devices_init(&engine->devices, options->device);
+    kas_status status = kas_devices_init(&engine->devices, options->device, env ? env->devices : NULL);
     if (status) {
         kas_free(engine);
         return status;
     }
     init_parts(engine);
-    if (env)
+    if (env && env->post)
         engine->env = *env;
     else
         status = use_operating_system(engine, options);
@@ -217,6 +217,7 @@ static void stop(kas_engine *engine)
 static void finish_parts(kas_engine *engine)
 {
     kas_make_finish_all(engine);
+    kas_move_finish_all(engine);
     kas_effects_finish(&engine->control.effects);
     kas_state_destroy(engine->state);
     kas_held_table_finish(&engine->held);
@@ -240,6 +241,8 @@ void kas_engine_destroy(kas_engine *engine)
 {
     if (!engine) return;
     stop(engine);
+    kas_make_drop_trials(engine);
+    kas_move_drop_trials(engine);
     kas_exec_destroy(
         engine->exec); /* passes get their answers; that kernels are drained is of no use any more */
     kas_loaders_destroy(engine->loaders);

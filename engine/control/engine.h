@@ -27,6 +27,7 @@
 
 typedef struct kas_call kas_call;
 typedef struct kas_make kas_make;
+typedef struct kas_move kas_move;
 typedef struct kas_watcher kas_watcher;
 
 enum {
@@ -49,6 +50,7 @@ typedef struct kas_control {
     kas_call *waiting;   /* calls whose command is being applied or carried out */
     kas_ticket last_ticket;
     kas_make *makes;
+    kas_move *moves;
     kas_watcher *watchers;
     uint32_t tasks;        /* posted, not answered */
     uint64_t *unpublished; /* uids of layers whose plan could not be made */
@@ -159,8 +161,20 @@ void kas_call_cancel_all(kas_engine *engine);
 bool kas_make_resolve(kas_engine *engine, const kas_effect *effect); /* false: memory is out */
 void kas_make_upload(kas_engine *engine, const kas_effect *effect);
 void kas_make_abandon(kas_engine *engine, const kas_effect *effect);
+void kas_make_sweep(kas_engine *engine);       /* what was kept until effects were carried out may go */
+void kas_make_drop_trials(kas_engine *engine); /* before the executor goes */
 void kas_make_cancel_all(kas_engine *engine);
 void kas_make_finish_all(kas_engine *engine); /* none of their tasks runs */
+
+kas_error_type kas_classify(kas_status status); /* of what a load or a move ended with */
+
+/* ---- move.c ---- */
+
+bool kas_move_copy(kas_engine *engine, const kas_effect *effect); /* false: memory is out */
+bool kas_move_try(kas_engine *engine, const kas_effect *effect);  /* false: memory is out */
+void kas_move_end(kas_engine *engine, const kas_effect *effect);
+void kas_move_drop_trials(kas_engine *engine); /* before the executor goes */
+void kas_move_finish_all(kas_engine *engine);  /* none of their tasks runs, no message is on its way */
 
 /* ---- fold.c ---- */
 

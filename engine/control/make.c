@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "engine/control/engine.h"
 #include "engine/control/find.h"
+#include "engine/control/trial.h"
 #include "engine/control/upload.h"
 
 struct kas_make {
@@ -37,6 +38,9 @@ struct kas_make {
     kas_kernel_facts facts;
     kas_segment_plan *plan;
     kas_held *kernel;
+    kas_plan
+        *trial; /* of the kernel alone: keeps what its passes need until views that show it are published */
+    bool done;  /* its views are being published; control thread only */
 };
 
 /* ---- lifetime, on the control thread ---- */
@@ -46,6 +50,7 @@ static void destroy(kas_make *make)
     kas_status_free(make->status);
     kas_found_finish(&make->found);
     kas_segment_plan_destroy(make->plan);
+    kas_plan_destroy(make->trial);
     kas_held_release(make->kernel);
     pthread_mutex_destroy(&make->lock);
     kas_free(make);
@@ -167,7 +172,8 @@ static kas_status upload(kas_make *make)
     make->kernel->is_kernel = true;
     make->kernel->owner = make->engine;
     if (make->facts.affine) make->kernel->affine = kas_decoded_retain(make->found.decoded);
-    return kas_upload(make->engine, make->device, make->plan, &make->kernel->segment);
+    KAS_TRY(kas_upload(make->engine, make->device, make->plan, &make->kernel->segment));
+    return kas_trial_base(make->engine, make->artifact_id, make->device, make->kernel->segment, &make->trial);
 }
 
 static void run_upload(kas_task *task)
@@ -179,7 +185,7 @@ static void run_upload(kas_task *task)
 
 /* ---- answers, on the control thread ---- */
 
-static kas_error_type classify(kas_status status)
+kas_error_type kas_classify(kas_status status)
 {
     switch (kas_status_code(status)) {
     case KAS_INVALID_ARTIFACT:
@@ -215,7 +221,7 @@ static bool tell_failure(kas_make *make)
                 .make = make->number,
                 .code = kas_status_code(make->status),
                 .blame = kas_status_blame(make->status),
-                .error_type = classify(make->status),
+                .error_type = kas_classify(make->status),
                 .reason = kas_status_reason(make->status),
             },
     };
@@ -305,8 +311,25 @@ static bool handle_uploaded(kas_message *message)
         .ready = {.make = make->number, .kernel = make->kernel->number},
     };
     if (!kas_control_applied(make->engine, &command)) return false;
-    remove_make(make); /* the table has the kernel */
+    make->done = true; /* the table has the kernel */
     return true;
+}
+
+void kas_make_sweep(kas_engine *engine)
+{
+    if (engine->control.carried != engine->control.effects.count) return;
+    for (kas_make *make = engine->control.makes, *next; make; make = next) {
+        next = make->next;
+        if (make->done) remove_make(make);
+    }
+}
+
+void kas_make_drop_trials(kas_engine *engine)
+{
+    for (kas_make *make = engine->control.makes; make; make = make->next) {
+        kas_plan_destroy(make->trial);
+        make->trial = NULL;
+    }
 }
 
 /* ---- effects ---- */

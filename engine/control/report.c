@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "engine/control/engine.h"
 
 enum { LAYERS_PAGE = 16 };
@@ -122,30 +121,13 @@ static void report_device(kas_engine *engine, const kas_device_info *listed, kas
     out->host_pointers = limits->host_pointers;
 }
 
-static size_t list_driver(kas_engine *engine, const kas_driver *driver, kas_device_report *out,
-                          size_t capacity)
+size_t kas_engine_list_devices(kas_engine *engine, kas_device_report *out, size_t capacity)
 {
     kas_device_info infos[KAS_DEVICES_MAX];
-    size_t count = 0;
-    kas_status status = kas_driver_list(driver, infos, KAS_DEVICES_MAX, &count);
-    if (status) {
-        kas_warning("device", "listing the devices of %s: %s", kas_driver_name(driver),
-                    kas_status_message(status));
-        kas_status_free(status);
-        return 0;
-    }
-    if (count > KAS_DEVICES_MAX) count = KAS_DEVICES_MAX;
+    size_t count = kas_devices_list(&engine->devices, infos, KAS_DEVICES_MAX);
     if (count > capacity) count = capacity;
     for (size_t i = 0; i < count; ++i)
         report_device(engine, &infos[i], &out[i]);
-    return count;
-}
-
-size_t kas_engine_list_devices(kas_engine *engine, kas_device_report *out, size_t capacity)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < kas_driver_count(); ++i)
-        count += list_driver(engine, kas_driver_at(i), out + count, capacity - count);
     return count;
 }
 
@@ -189,14 +171,19 @@ static void degrade(kas_health *health, const char *component, int64_t since_ns,
     health->degraded[at].since_ns = since_ns;
 }
 
+/* A lost device fails the layers that are on it; once they have moved it is only less than there was. */
 static void check_devices(kas_engine *engine, kas_health *health)
 {
-    char id[KAS_DEVICE_ID_SIZE], reason[KAS_DETAIL_SIZE];
-    if (!kas_devices_any_lost(&engine->devices, id)) return;
-    snprintf(reason, sizeof reason, "device %s is lost", id);
-    degrade(health, "device", 0, reason);
-    health->status = KAS_HEALTH_FAILED;
-    health->ready = false;
+    char ids[KAS_DEVICES_MAX][KAS_DEVICE_ID_SIZE], reason[KAS_DETAIL_SIZE];
+    size_t lost = kas_devices_list_lost(&engine->devices, ids);
+    for (size_t i = 0; i < lost; ++i) {
+        uint32_t layers = count_layers(engine, ids[i]);
+        snprintf(reason, sizeof reason, "device %s is lost, with %u layers on it", ids[i], layers);
+        degrade(health, "device", 0, reason);
+        if (layers == 0) continue;
+        health->status = KAS_HEALTH_FAILED;
+        health->ready = false;
+    }
 }
 
 static void check_disk(kas_engine *engine, kas_health *health)

@@ -76,7 +76,7 @@ static kas_status check_bytes(const void *bytes, size_t size_bytes)
 static kas_status check_device(const char *device)
 {
     if (!device || strlen(device) < KAS_DEVICE_CHOICE_SIZE) return NULL;
-    return kas_fail(KAS_NOT_FOUND, CALLER, "there is no device %.64s", device);
+    return kas_with_reason(kas_fail(KAS_NOT_FOUND, CALLER, "there is no device %.64s", device), "device");
 }
 
 static kas_status check_validate(const kas_request *request)
@@ -111,6 +111,9 @@ static kas_status check_kind(const kas_request *request)
     case KAS_REQUEST_FOSSILIZE:
     case KAS_REQUEST_DROP_STAGED:
         return check_layer_name(request);
+    case KAS_REQUEST_MOVE_LAYER:
+        KAS_TRY(check_layer_name(request));
+        return check_device(request->move_layer.device);
     case KAS_REQUEST_PRELOAD:
         KAS_TRY(check_artifact_id(request));
         return check_device(request->preload.device);
@@ -192,6 +195,10 @@ static void fill_kind(const kas_request *request, kas_call *call)
         snprintf(call->device, sizeof call->device, "%s",
                  request->preload.device ? request->preload.device : "auto");
         break;
+    case KAS_REQUEST_MOVE_LAYER:
+        snprintf(call->device, sizeof call->device, "%s",
+                 request->move_layer.device ? request->move_layer.device : "auto");
+        break;
     case KAS_REQUEST_PUT_KERNEL:
         call->bytes = request->put_kernel.bytes;
         call->size_bytes = request->put_kernel.size_bytes;
@@ -231,6 +238,7 @@ void kas_request_fill(const kas_request *request, kas_call *call)
         [KAS_REQUEST_UNPIN] = KAS_COMMAND_UNPIN,
         [KAS_REQUEST_VALIDATE] = KAS_COMMAND_KIND_COUNT, /* changes nothing */
         [KAS_REQUEST_LIFT_QUARANTINE] = KAS_COMMAND_LIFT_QUARANTINE,
+        [KAS_REQUEST_MOVE_LAYER] = KAS_COMMAND_MOVE_LAYER,
     };
     kas_command *command = &call->command;
     call->kind = request->kind;

@@ -43,8 +43,8 @@ static kas_status fill_linear(kas_graph *graph, const float *weight, const float
     return kas_graph_check(graph);
 }
 
-static kas_status plan_linear(kas_device *device, const float *weight, const float *bias, size_t inputs,
-                              size_t outputs, kas_segment_plan **out)
+kas_status kas_plan_linear(kas_device *device, const float *weight, const float *bias, size_t inputs,
+                           size_t outputs, kas_segment_plan **out)
 {
     kas_graph *graph;
     KAS_TRY(kas_graph_create(&graph));
@@ -58,7 +58,7 @@ kas_status kas_upload_linear(kas_engine *engine, kas_device *device, const float
                              size_t inputs, size_t outputs, kas_segment **out)
 {
     kas_segment_plan *plan;
-    KAS_TRY(plan_linear(device, weight, bias, inputs, outputs, &plan));
+    KAS_TRY(kas_plan_linear(device, weight, bias, inputs, outputs, &plan));
     kas_status status = kas_upload(engine, device, plan, out);
     kas_segment_plan_destroy(plan);
     return status;

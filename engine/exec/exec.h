@@ -47,9 +47,14 @@ void kas_exec_destroy(kas_exec *exec);
  * caller. */
 typedef kas_segment *(*kas_resolve_fn)(void *user, kas_resource resource);
 
-/* Composes a layer's plan. `device` is the one that layer->device names. */
+/* Composes a layer's plan. `device` is the one that layer->device names. Where that has no room for
+ * workspaces of the usual size, the plan's submissions hold fewer rows: a layer that serves there can always
+ * be changed. */
 kas_status kas_plan_create(kas_exec *exec, const kas_published_layer *layer, kas_device *device,
                            kas_resolve_fn resolve, void *user, kas_plan **out) KAS_MUST_USE;
+/* The same, refused with KAS_OUT_OF_MEMORY (blame device) where there is no room for the usual size. */
+kas_status kas_plan_create_whole(kas_exec *exec, const kas_published_layer *layer, kas_device *device,
+                                 kas_resolve_fn resolve, void *user, kas_plan **out) KAS_MUST_USE;
 void kas_plan_destroy(kas_plan *plan); /* one that was not published; accepts NULL */
 
 /* One publication: these plans replace or join the present ones (by layer uid) and the layers `removed` go.

@@ -103,7 +103,7 @@ static void lay_out_mirrored(kas_plan *plan, arena_end *end)
     layout->mirror_bytes = copies ? end->bytes : 0;
 }
 
-kas_status kas_plan_lay_out(kas_plan *plan, uint32_t rows_limit)
+kas_status kas_plan_lay_out(kas_plan *plan, uint32_t rows_limit, bool small)
 {
     choose_rows(plan, rows_limit);
     kas_arena_layout *layout = &plan->layout;
@@ -117,7 +117,7 @@ kas_status kas_plan_lay_out(kas_plan *plan, uint32_t rows_limit)
     layout->base[0] = reserve(&end, composed ? output_bytes : 0);
     layout->base[1] = reserve(&end, plan->fossil_count > 0 ? output_bytes : 0);
     size_t work = largest_work(plan);
-    layout->apart = plan->seed_count > 1 && work <= WORK_APART_BYTES_MAX / plan->seed_count;
+    layout->apart = !small && plan->seed_count > 1 && work <= WORK_APART_BYTES_MAX / plan->seed_count;
     layout->work = reserve_many(&end, layout->apart ? plan->seed_count : 1, work, &layout->work_stride);
     layout->total_bytes = end.bytes;
     if (end.overflown)

@@ -184,8 +184,35 @@ static kas_status allocate(kas_exec *exec, const kas_published_layer *layer, kas
     return plan->seeds && plan->fossils && plan->resources ? NULL : kas_out_of_memory();
 }
 
+static bool device_is_full(kas_status status)
+{
+    return kas_status_code(status) == KAS_OUT_OF_MEMORY && kas_status_blame(status) == KAS_BLAME_DEVICE;
+}
+
+/* Lays the plan out for so many rows of a submission, and has workspaces for it. */
+static kas_status take_workspaces(kas_plan *plan, uint32_t rows, bool small)
+{
+    kas_workspace_pool *pool;
+    KAS_TRY(kas_plan_lay_out(plan, rows, small));
+    KAS_TRY(kas_workspace_pool_get(&plan->exec->pools, plan->set, plan->layout.total_bytes,
+                                   plan->layout.mirror_bytes, &pool));
+    plan->pool = pool;
+    return NULL;
+}
+
+/* For half as many rows again and again, until the device has room or they are taken that others have there.
+ */
+static kas_status take_smaller_workspaces(kas_plan *plan, kas_status status)
+{
+    while (device_is_full(status) && plan->layout.rows > 1) {
+        kas_status_free(status);
+        status = take_workspaces(plan, plan->layout.rows / 2, true);
+    }
+    return status;
+}
+
 static kas_status compose(kas_plan *plan, const kas_published_layer *layer, kas_device *device,
-                          const resolver *from)
+                          const resolver *from, bool whole)
 {
     kas_exec *exec = plan->exec;
     KAS_TRY(kas_exec_contexts(exec, device, &plan->set));
@@ -202,25 +229,22 @@ static kas_status compose(kas_plan *plan, const kas_published_layer *layer, kas_
         plan->ramp = kas_calloc(1, sizeof *plan->ramp);
         if (!plan->ramp) return kas_out_of_memory();
     }
-    KAS_TRY(kas_plan_lay_out(plan, exec->options.rows_max));
+    kas_status status = take_workspaces(plan, exec->options.rows_max, false);
+    if (!whole) status = take_smaller_workspaces(plan, status);
+    KAS_TRY(status);
     KAS_TRY(record_lists(plan));
     estimate(plan);
-    kas_workspace_pool *pool;
-    KAS_TRY(kas_workspace_pool_get(&exec->pools, plan->set, plan->layout.total_bytes,
-                                   plan->layout.mirror_bytes, &pool));
-    plan->pool = pool;
     return NULL;
 }
 
-kas_status kas_plan_create(kas_exec *exec, const kas_published_layer *layer, kas_device *device,
-                           kas_resolve_fn resolve, void *user, kas_plan **out)
+static kas_status create(kas_exec *exec, const kas_published_layer *layer, kas_device *device,
+                         const resolver *from, bool whole, kas_plan **out)
 {
     kas_plan *plan = NULL;
-    resolver from = {.resolve = resolve, .user = user};
     kas_status status = allocate(exec, layer, &plan);
     if (!status) {
         pthread_mutex_lock(&exec->control_lock);
-        status = compose(plan, layer, device, &from);
+        status = compose(plan, layer, device, from, whole);
         pthread_mutex_unlock(&exec->control_lock);
     }
     if (status) {
@@ -229,6 +253,18 @@ kas_status kas_plan_create(kas_exec *exec, const kas_published_layer *layer, kas
     }
     *out = plan;
     return NULL;
+}
+
+kas_status kas_plan_create(kas_exec *exec, const kas_published_layer *layer, kas_device *device,
+                           kas_resolve_fn resolve, void *user, kas_plan **out)
+{
+    return create(exec, layer, device, &(resolver){.resolve = resolve, .user = user}, false, out);
+}
+
+kas_status kas_plan_create_whole(kas_exec *exec, const kas_published_layer *layer, kas_device *device,
+                                 kas_resolve_fn resolve, void *user, kas_plan **out)
+{
+    return create(exec, layer, device, &(resolver){.resolve = resolve, .user = user}, true, out);
 }
 
 /* Drops the plan's references; moves those that were the last to the front of plan->resources. Returns how

@@ -100,7 +100,8 @@ uint64_t kas_plan_seeds(const kas_plan *plan, uint64_t contributions);
 /* True when a ramp of `old` goes on in `plan`. */
 bool kas_plan_same_ramp(const kas_plan *plan, const kas_plan *old);
 
-/* Fills in plan->layout from segments and counts; rows_limit bounds the rows. */
-kas_status kas_plan_lay_out(kas_plan *plan, uint32_t rows_limit) KAS_MUST_USE;
+/* Fills in plan->layout from segments and counts; rows_limit bounds the rows. small: contributions share one
+ * workspace, whatever its size. */
+kas_status kas_plan_lay_out(kas_plan *plan, uint32_t rows_limit, bool small) KAS_MUST_USE;
 
 #endif

@@ -96,6 +96,22 @@ static const char *check_fossils(const kas_layer *layer)
     return NULL;
 }
 
+static const char *check_move(const kas_layer *layer)
+{
+    const kas_move *move = layer->move;
+    if (move->operation->layer != layer || move->operation->info.kind != KAS_OPERATION_MOVE)
+        return "a move's operation is another's";
+    if (!strcmp(move->device, layer->device)) return "a layer moves to where it is";
+    for (uint32_t i = 0; i < 2 * layer->num_seeds; ++i) {
+        const kas_hold *hold = &move->holds[i];
+        if (hold->layer != layer || hold->seed != i % layer->num_seeds)
+            return "a move's hold is of another seed";
+        if (hold->entry && (!hold->entry->kernel || strcmp(hold->entry->device, move->device) != 0))
+            return "a move holds a kernel that is elsewhere";
+    }
+    return NULL;
+}
+
 static const char *check_layer(const kas_state *state, const kas_layer *layer)
 {
     if (layer->marks) return "a layer is still marked";
@@ -108,7 +124,8 @@ static const char *check_layer(const kas_state *state, const kas_layer *layer)
         return "the generation is none of the present view's";
     if (layer->layer_id >= state->now.free_layer_id && layer->layer_id == state->now.free_layer_id)
         return "the next layer id is taken";
-    return check_fossils(layer);
+    const char *wrong = layer->move ? check_move(layer) : NULL;
+    return wrong ? wrong : check_fossils(layer);
 }
 
 static kas_status check_layers(const kas_state *state)
@@ -233,6 +250,14 @@ static const char *check_operation(const kas_operation *operation)
     bool ended = operation->info.state >= KAS_OPERATION_SUCCEEDED;
     if (ended != kas_list_linked(&operation->ended))
         return "an operation's end and the list of ended ones differ";
+    bool moves = !ended && operation->info.kind == KAS_OPERATION_MOVE;
+    if (moves) {
+        const kas_move *move = operation->layer ? operation->layer->move : NULL;
+        if (!move || move->operation != operation) return "a layer does not know of its move";
+        return (move->wait != KAS_MOVE_WAITS_NOT) == (operation->make != NULL)
+                   ? "a move waits for nothing, or for two things"
+                   : NULL;
+    }
     if (ended == (operation->make != NULL))
         return "an operation runs without a make, or has one after its end";
     if (!ended && !kas_list_linked(&operation->waiting)) return "an operation runs that does not wait";

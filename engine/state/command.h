@@ -47,6 +47,7 @@ typedef enum kas_command_kind {
     KAS_COMMAND_CREATE_LAYER = 0,
     KAS_COMMAND_DELETE_LAYER,
     KAS_COMMAND_SET_WEIGHTS, /* at once, or staged with at_epoch */
+    KAS_COMMAND_MOVE_LAYER,  /* to another device, while it serves; its operation tells when it is there */
     KAS_COMMAND_SET_SERVING, /* a layer is taken out of service or back in; its seeds can still be changed */
     KAS_COMMAND_LOAD,
     KAS_COMMAND_UNLOAD,
@@ -74,6 +75,9 @@ typedef enum kas_command_kind {
     KAS_COMMAND_KERNEL_DRAINED,
     KAS_COMMAND_FOLDED, /* of a fold: folded weights are on the device */
     KAS_COMMAND_FOLD_FAILED,
+    KAS_COMMAND_MOVE_WEIGHTS_READY, /* of a move: a copy of weights is on its device */
+    KAS_COMMAND_MOVE_TRIED,         /* of a move: a plan was composed there */
+    KAS_COMMAND_MOVE_FAILED,        /* of a move: one of these could not be */
     KAS_COMMAND_PASS_RESULTS,
     KAS_COMMAND_RAMP_STEPS, /* passes that a layer's pass-counted ramps have seen since its last publication:
                              * in all, so that it may be said again */
@@ -133,6 +137,10 @@ typedef struct kas_command {
             kas_sha256 sha256;
         } set_weights;
         struct {
+            char device[32]; /* as opened */
+            uint32_t device_kind;
+        } move;
+        struct {
             uint64_t operation;
         } cancel;
         struct {
@@ -166,8 +174,8 @@ typedef struct kas_command {
             uint64_t make;
             kas_resource kernel;
         } ready;
-        struct { /* MAKE_FAILED */
-            uint64_t make;
+        struct {           /* MAKE_FAILED, MOVE_FAILED */
+            uint64_t make; /* of a move: its operation */
             kas_code code;
             kas_blame blame;
             kas_error_type error_type;
@@ -181,6 +189,10 @@ typedef struct kas_command {
             uint64_t fold;
             kas_resource weights;
         } folded; /* FOLD_FAILED: weights = 0 */
+        struct {
+            uint64_t operation;
+            kas_resource weights; /* MOVE_WEIGHTS_READY */
+        } moved;
         struct {
             const kas_pass_result *results;
             size_t count;
@@ -205,7 +217,13 @@ typedef enum kas_effect_kind {
                            ignored */
     KAS_EFFECT_RELEASE_KERNEL,  /* drop the carrier's reference: evicted */
     KAS_EFFECT_RELEASE_WEIGHTS, /* nobody needs these weights (original or folded) any more */
-    KAS_EFFECT_FOLD, /* compute W and b of the layer's base with its first `fossils` fossils → FOLDED */
+    KAS_EFFECT_MOVE_WEIGHTS,    /* copy a layer's weights to the move's device → MOVE_WEIGHTS_READY or
+                                   MOVE_FAILED */
+    KAS_EFFECT_MOVE_TRY, /* compose the plan that the layer will have there (kas_state_moving), and keep what
+                            it took → MOVE_TRIED or MOVE_FAILED */
+    KAS_EFFECT_MOVE_END, /* the move is over, one way or the other: what was kept for it may go; later answers
+                            are too late */
+    KAS_EFFECT_FOLD,     /* compute W and b of the layer's base with its first `fossils` fossils → FOLDED */
     KAS_EFFECT_OPERATION,    /* an operation changed: wake who waits for it when it has finished */
     KAS_EFFECT_TRANSITION,   /* a seed's lifecycle state changed */
     KAS_EFFECT_LAYER_UPDATE, /* a layer was made, changed or removed */
@@ -238,6 +256,11 @@ typedef struct kas_effect {
         struct {
             kas_resource weights;
         } weights; /* RELEASE_WEIGHTS */
+        struct {
+            uint64_t operation;
+            kas_resource from; /* MOVE_WEIGHTS: what is copied; it is there when the effect is carried out */
+            char device[32];
+        } move;
         struct {
             uint64_t fold;
             uint32_t fossils;

@@ -135,6 +135,22 @@ static void add_seed(digest *d, const kas_layer *layer, uint32_t seed)
     add_slot(d, &layer->slots[seed]);
 }
 
+static void add_move(digest *d, const kas_layer *layer)
+{
+    const kas_move *move = layer->move;
+    add(d, move->operation->info.id);
+    add(d, move->wait);
+    add(d, move->tried);
+    add(d, move->device_kind);
+    add_text(d, move->device);
+    add(d, move->weights.of);
+    add(d, move->weights.copy);
+    add(d, move->staged.of);
+    add(d, move->staged.copy);
+    for (uint32_t i = 0; i < 2 * layer->num_seeds; ++i)
+        add(d, move->holds[i].entry ? move->holds[i].entry->number : 0);
+}
+
 static void add_layer(digest *d, const kas_layer *layer)
 {
     add_text(d, layer->name);
@@ -163,6 +179,8 @@ static void add_layer(digest *d, const kas_layer *layer)
     add(d, layer->fossil_count);
     add_bytes(d, layer->fossils, layer->fossil_count);
     add(d, layer->staged_weights != NULL);
+    add(d, layer->move != NULL);
+    if (layer->move) add_move(d, layer);
     for (uint32_t i = 0; i < layer->num_seeds; ++i)
         add_seed(d, layer, i);
 }

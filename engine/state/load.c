@@ -29,7 +29,7 @@ kas_status kas_load_begin(kas_state *state, kas_layer *layer, uint32_t seed, con
     KAS_TRY(enter_loading(state, layer, seed, wish, reason));
     kas_slot *slot = &layer->slots[seed];
     kas_operation *begun;
-    KAS_TRY(kas_operation_begin(state, layer, seed, slot->wish.artifact_id, &begun));
+    KAS_TRY(kas_operation_begin(state, KAS_OPERATION_LOAD, layer, seed, slot->wish.artifact_id, &begun));
     slot->load = begun;
     *operation = begun->info.id;
     return kas_make_wait(state, begun, slot->wish.artifact_id, layer->device, layer->device_kind);
@@ -69,7 +69,7 @@ static kas_status stage_load(kas_state *state, kas_layer *layer, const kas_comma
     KAS_TRY(kas_stage_add(state, layer, (int32_t)command->seed, KAS_CHANGE_LOAD, command->at_epoch, wish,
                           &staged));
     kas_operation *begun;
-    KAS_TRY(kas_operation_begin(state, layer, command->seed, wish->artifact_id, &begun));
+    KAS_TRY(kas_operation_begin(state, KAS_OPERATION_LOAD, layer, command->seed, wish->artifact_id, &begun));
     begun->staged = staged;
     staged->load = begun->info.id;
     staged->running = begun;
@@ -109,7 +109,8 @@ kas_status kas_preload(kas_state *state, const kas_command *command)
     const kas_binding *binding = kas_binding_find(state, command->artifact_id);
     KAS_TRY(kas_artifact_check_quarantine(binding ? binding->content : NULL));
     kas_operation *begun;
-    KAS_TRY(kas_operation_begin(state, NULL, 0, command->artifact_id, &begun));
+    KAS_TRY(
+        kas_operation_begin(state, KAS_OPERATION_PRELOAD, NULL, KAS_NO_SEED, command->artifact_id, &begun));
     KAS_TRY(kas_make_wait(state, begun, command->artifact_id, command->preload.device,
                           command->preload.device_kind));
     state->pending.reply.operation = begun->info.id;
@@ -117,10 +118,15 @@ kas_status kas_preload(kas_state *state, const kas_command *command)
     return NULL;
 }
 
+kas_status kas_load_check_quarantine(const kas_operation *operation, const kas_content *content)
+{
+    return operation->info.kind == KAS_OPERATION_MOVE ? NULL : kas_artifact_check_quarantine(content);
+}
+
 kas_status kas_load_check(kas_state *state, const kas_operation *operation, uint32_t device_kind,
                           const kas_content *content, const kas_kernel_facts *facts)
 {
-    KAS_TRY(kas_artifact_check_quarantine(content));
+    KAS_TRY(kas_load_check_quarantine(operation, content));
     ++state->now.compatibility_checks;
     kas_status refusal = kas_check_compatible(state, operation->layer, device_kind, facts, 0);
     if (refusal) ++state->now.compatibility_failures;
@@ -131,6 +137,7 @@ kas_status kas_load_check(kas_state *state, const kas_operation *operation, uint
 
 kas_status kas_load_succeed(kas_state *state, kas_operation *operation, kas_entry *entry)
 {
+    if (operation->info.kind == KAS_OPERATION_MOVE) return kas_move_kernel_ready(state, operation, entry);
     kas_layer *layer = operation->layer;
     uint32_t seed = operation->seed;
     if (operation->staged) {
@@ -215,6 +222,7 @@ static kas_status end_without_kernel(kas_state *state, kas_operation *operation,
 
 kas_status kas_load_fail(kas_state *state, kas_operation *operation, const kas_failure *failure)
 {
+    if (operation->info.kind == KAS_OPERATION_MOVE) return kas_move_kernel_failed(state, operation, failure);
     kas_error_info error = {.type = failure->type};
     memcpy(error.detail, failure->detail, sizeof error.detail);
     KAS_TRY(kas_emit_error(state, KAS_EFFECT_ERROR, operation->layer, operation->seed,
@@ -236,6 +244,11 @@ kas_status kas_load_refuse(kas_state *state, kas_operation *operation, kas_statu
 kas_status kas_load_cancel(kas_state *state, kas_operation *operation, const char *why)
 {
     kas_failure failure = {.code = KAS_CANCELLED, .type = KAS_ERROR_KERNEL_LOADING, .reason = ""};
+    if (operation->info.kind == KAS_OPERATION_MOVE) {
+        snprintf(failure.detail, sizeof failure.detail, "the move of layer %s has ended: %s",
+                 operation->info.layer, why);
+        return kas_move_cancel(state, operation->layer, &failure);
+    }
     snprintf(failure.detail, sizeof failure.detail, "the load of artifact %s has ended: %s",
              operation->info.artifact_id, why);
     kas_staged *staged = operation->staged;

@@ -140,10 +140,9 @@ static kas_status join_running(kas_state *state, kas_operation *operation, kas_m
     return join(state, make, operation);
 }
 
-kas_status kas_make_wait(kas_state *state, kas_operation *operation, const char *artifact_id,
-                         const char *device, uint32_t device_kind)
+static kas_status wait_for(kas_state *state, kas_operation *operation, const char *artifact_id,
+                           const char *device, uint32_t device_kind, bool counts)
 {
-    bool counts = operation->info.kind == KAS_OPERATION_LOAD;
     const kas_binding *binding = kas_binding_find(state, artifact_id);
     kas_entry *entry = binding ? kas_cache_find(binding->content, device) : NULL;
     if (entry && entry->kernel) {
@@ -162,6 +161,20 @@ kas_status kas_make_wait(kas_state *state, kas_operation *operation, const char 
     state->now.misses += counts;
     KAS_TRY(begin(state, artifact_id, binding ? binding->content : NULL, device, device_kind, &make));
     return join(state, make, operation);
+}
+
+kas_status kas_make_wait(kas_state *state, kas_operation *operation, const char *artifact_id,
+                         const char *device, uint32_t device_kind)
+{
+    return wait_for(state, operation, artifact_id, device, device_kind,
+                    operation->info.kind == KAS_OPERATION_LOAD);
+}
+
+kas_status kas_make_redirect(kas_state *state, kas_operation *operation, const char *device,
+                             uint32_t device_kind)
+{
+    KAS_TRY(kas_make_leave(state, operation));
+    return wait_for(state, operation, operation->info.artifact_id, device, device_kind, false);
 }
 
 kas_status kas_make_leave(kas_state *state, kas_operation *operation)
@@ -317,7 +330,7 @@ kas_status kas_make_ready(kas_state *state, const kas_command *command)
     for (kas_operation *waiter = first_waiter(make); waiter; waiter = first_waiter(make)) {
         KAS_TRY(detach(state, waiter));
         kas_status refusal =
-            kas_artifact_check_quarantine(entry->content); /* it may have got there meanwhile */
+            kas_load_check_quarantine(waiter, entry->content); /* it may have got there meanwhile */
         if (refusal)
             KAS_TRY(kas_load_refuse(state, waiter, refusal));
         else

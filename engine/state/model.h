@@ -205,6 +205,28 @@ enum {                      /* what a layer is marked with until the change is s
        KAS_MARK_CHANGED = 4 /* and what it publishes is new: a generation */
 };
 
+/* What a move waits for, besides kernels (for which its operation waits as a load does). */
+typedef enum kas_move_wait {
+    KAS_MOVE_WAITS_NOT = 0,
+    KAS_MOVE_WAITS_WEIGHTS,
+    KAS_MOVE_WAITS_TRIAL
+} kas_move_wait;
+
+/* A layer on its way to another device: what it needs there is made, one thing after the other, and held
+ * until it is all there. */
+typedef struct kas_move {
+    uint64_t touched;
+    kas_operation *operation;
+    kas_move_wait wait;
+    bool tried; /* a plan of what is held now was composed */
+    uint32_t device_kind;
+    char device[KAS_DEVICE_NAME_SIZE];
+    struct {
+        kas_resource of, copy; /* copy = 0: none yet, or being made */
+    } weights, staged;
+    kas_hold *holds; /* 2 · num_seeds: of each seed's kernel, and of each seed's staged load's */
+} kas_move;
+
 struct kas_layer {
     kas_map_node by_name, by_uid, by_layer_id;
     kas_map_node by_fold; /* while a fold runs */
@@ -229,6 +251,7 @@ struct kas_layer {
     uint32_t fossil_count;
     uint8_t fossils[KAS_MAX_SEEDS]; /* seeds, in order of fossilization */
     kas_staged *staged_weights;
+    kas_move *move; /* while it runs */
     kas_seed_arrays seeds;
     kas_slot *slots;
     char name[KAS_NAME_SIZE];

@@ -1,4 +1,4 @@
-/* Operations: what can be watched, listed and cancelled of loads and preloads. */
+/* Operations: what can be watched, listed and cancelled of loads, preloads and moves. */
 #include <stdio.h>
 #include <string.h>
 
@@ -31,8 +31,8 @@ kas_status kas_operation_changed(kas_state *state, const kas_operation *operatio
     return NULL;
 }
 
-kas_status kas_operation_begin(kas_state *state, kas_layer *layer, uint32_t seed, const char *artifact_id,
-                               kas_operation **out)
+kas_status kas_operation_begin(kas_state *state, kas_operation_kind kind, kas_layer *layer, uint32_t seed,
+                               const char *artifact_id, kas_operation **out)
 {
     void *block;
     KAS_TRY(kas_undo_alloc(&state->undo, sizeof(kas_operation), &block));
@@ -44,8 +44,8 @@ kas_status kas_operation_begin(kas_state *state, kas_layer *layer, uint32_t seed
     kas_operation_info *info = &operation->info;
     info->size = sizeof *info;
     info->id = ++state->now.last_operation;
-    info->kind = layer ? KAS_OPERATION_LOAD : KAS_OPERATION_PRELOAD;
-    info->seed = layer ? (int32_t)seed : -1;
+    info->kind = kind;
+    info->seed = seed == KAS_NO_SEED ? -1 : (int32_t)seed;
     info->created_at_ns = state->now.wall_ns;
     info->error_reason = "";
     if (layer) memcpy(info->layer, layer->name, sizeof info->layer);

@@ -89,12 +89,19 @@ kas_status kas_publish_nothing(kas_state *state, kas_layer *layer)
 
 /* ---- what a view is composed from ---- */
 
-static void fill_seed(const kas_layer *layer, uint32_t seed, kas_published_seed *out)
+/* The seed's kernel: where it is, or where it is held for a move. */
+static kas_resource kernel_of(const kas_layer *layer, const kas_move *move, uint32_t seed)
+{
+    const kas_hold *hold = move ? &move->holds[seed] : &layer->slots[seed].hold;
+    return hold->entry ? hold->entry->kernel : 0;
+}
+
+static void fill_seed(const kas_layer *layer, const kas_move *move, uint32_t seed, kas_published_seed *out)
 {
     const kas_slot *slot = &layer->slots[seed];
     *out = (kas_published_seed){.seed = seed,
                                 .binding = slot->binding,
-                                .kernel = slot->hold.entry->kernel,
+                                .kernel = kernel_of(layer, move, seed),
                                 .alpha = kas_half_to_float(layer->seeds.alpha_blend[seed])};
     if (slot->ramp.unit != KAS_RAMP_PASSES) return;
     out->ramp = true;
@@ -106,35 +113,52 @@ static void fill_seed(const kas_layer *layer, uint32_t seed, kas_published_seed 
     out->alpha = kas_ramp_alpha(&slot->ramp, slot->ramp.published);
 }
 
-static void fill_fossil(const kas_layer *layer, uint32_t index, kas_published_fossil *out)
+static void fill_fossil(const kas_layer *layer, const kas_move *move, uint32_t index,
+                        kas_published_fossil *out)
 {
     uint32_t seed = layer->fossils[index];
     const kas_slot *slot = &layer->slots[seed];
-    *out = (kas_published_fossil){.kernel = slot->hold.entry->kernel,
+    *out = (kas_published_fossil){.kernel = kernel_of(layer, move, seed),
                                   .alpha = slot->fossil_alpha,
                                   .binding = slot->binding,
                                   .seed = seed};
 }
 
-bool kas_state_published(const kas_state *state, uint64_t layer_uid, kas_published_layer *out)
+/* move: as the view would be at the end of it; NULL: as it is. */
+static void fill_layer(const kas_state *state, const kas_layer *layer, const kas_move *move,
+                       kas_published_layer *out)
 {
-    const kas_layer *layer = kas_layer_by_uid(state, layer_uid);
-    if (!layer) return false;
+    uint32_t folded = move ? 0 : layer->folded_fossils;
     memset(out, 0, sizeof *out);
     out->uid = layer->uid;
     memcpy(out->name, layer->name, sizeof out->name);
     out->input_size = layer->input_size;
     out->output_size = layer->output_size;
-    memcpy(out->device, layer->device, sizeof out->device);
+    memcpy(out->device, move ? move->device : layer->device, sizeof out->device);
     out->serving = layer->serving;
     out->generation = layer->published_generation;
     out->epoch = state->now.epoch;
-    out->weights = layer->folded_fossils ? layer->folded_weights : layer->weights;
-    out->folded_fossils = layer->folded_fossils;
-    for (uint32_t i = layer->folded_fossils; i < layer->fossil_count; ++i)
-        fill_fossil(layer, i, &out->fossils[out->fossil_count++]);
+    out->weights = folded ? layer->folded_weights : move ? move->weights.copy : layer->weights;
+    out->folded_fossils = folded;
+    for (uint32_t i = folded; i < layer->fossil_count; ++i)
+        fill_fossil(layer, move, i, &out->fossils[out->fossil_count++]);
     for (uint32_t i = 0; i < layer->num_seeds; ++i)
-        if (kas_seed_live(layer, i)) fill_seed(layer, i, &out->seeds[out->seed_count++]);
+        if (kas_seed_live(layer, i)) fill_seed(layer, move, i, &out->seeds[out->seed_count++]);
+}
+
+bool kas_state_published(const kas_state *state, uint64_t layer_uid, kas_published_layer *out)
+{
+    const kas_layer *layer = kas_layer_by_uid(state, layer_uid);
+    if (layer) fill_layer(state, layer, NULL, out);
+    return layer != NULL;
+}
+
+bool kas_state_moving(const kas_state *state, uint64_t operation, kas_published_layer *out)
+{
+    const kas_operation *running = kas_operation_find(state, operation);
+    const kas_layer *layer = running ? running->layer : NULL;
+    if (!layer || !layer->move || layer->move->operation != running) return false;
+    fill_layer(state, layer, layer->move, out);
     return true;
 }
 
@@ -146,6 +170,6 @@ bool kas_state_fold_source(const kas_state *state, uint64_t layer_uid, kas_resou
     *weights = layer->weights;
     *count = layer->fossil_count;
     for (uint32_t i = 0; i < layer->fossil_count; ++i)
-        fill_fossil(layer, i, &fossils[i]);
+        fill_fossil(layer, NULL, i, &fossils[i]);
     return true;
 }

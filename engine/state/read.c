@@ -53,6 +53,27 @@ kas_status kas_state_layer_info(const kas_state *state, const char *name, kas_la
     return NULL;
 }
 
+static bool is_held_by(const kas_entry *entry, const kas_layer *layer)
+{
+    for (const kas_link *link = entry->users.next; link != &entry->users; link = link->next)
+        if (KAS_OWNER(link, kas_hold, link)->layer == layer) return true;
+    return false;
+}
+
+uint64_t kas_state_layer_kernel_bytes(const kas_state *state, const char *name, kas_resource *weights)
+{
+    const kas_layer *layer = kas_layer_find(state, name);
+    uint64_t bytes = 0;
+    *weights = layer ? layer->weights : 0;
+    if (!layer) return 0;
+    for (const kas_link *link = state->entries_in_order.next; link != &state->entries_in_order;
+         link = link->next) {
+        const kas_entry *entry = KAS_OWNER(link, kas_entry, all);
+        if (!strcmp(entry->device, layer->device) && is_held_by(entry, layer)) bytes += entry->device_bytes;
+    }
+    return bytes;
+}
+
 bool kas_state_layer_uid(const kas_state *state, const char *name, uint64_t *uid)
 {
     const kas_layer *layer = kas_layer_find(state, name);

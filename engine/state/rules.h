@@ -109,6 +109,8 @@ kas_status kas_load_begin(kas_state *state, kas_layer *layer, uint32_t seed, con
 /* LOADING and ACTIVE in one go, with a kernel that was made ready before. */
 kas_status kas_load_at_once(kas_state *state, kas_layer *layer, uint32_t seed, const kas_wish *wish,
                             kas_entry *entry) KAS_MUST_USE;
+/* Of an operation that waits for this kernel; a move takes what its layer has already. */
+kas_status kas_load_check_quarantine(const kas_operation *operation, const kas_content *content) KAS_MUST_USE;
 /* Does the operation take this kernel? NULL, or what it is refused with. */
 kas_status kas_load_check(kas_state *state, const kas_operation *operation, uint32_t device_kind,
                           const kas_content *content, const kas_kernel_facts *facts) KAS_MUST_USE;
@@ -134,6 +136,24 @@ kas_status kas_make_progress(kas_state *state, const kas_command *command) KAS_M
 kas_status kas_make_resolved(kas_state *state, const kas_command *command) KAS_MUST_USE;
 kas_status kas_make_ready(kas_state *state, const kas_command *command) KAS_MUST_USE;
 kas_status kas_make_failed(kas_state *state, const kas_command *command) KAS_MUST_USE;
+
+/* The operation, which waits for a make, waits for the same artifact on another device. */
+kas_status kas_make_redirect(kas_state *state, kas_operation *operation, const char *device,
+                             uint32_t device_kind) KAS_MUST_USE;
+
+/* ---- move.c ---- */
+
+kas_status kas_move_layer(kas_state *state, const kas_command *command) KAS_MUST_USE;
+/* Answers of the carrier. */
+kas_status kas_move_weights_ready(kas_state *state, const kas_command *command) KAS_MUST_USE;
+kas_status kas_move_tried(kas_state *state, const kas_command *command) KAS_MUST_USE;
+kas_status kas_move_failed(kas_state *state, const kas_command *command) KAS_MUST_USE;
+/* A kernel that its operation waited for is on the device, or will not be. */
+kas_status kas_move_kernel_ready(kas_state *state, kas_operation *operation, kas_entry *entry) KAS_MUST_USE;
+kas_status kas_move_kernel_failed(kas_state *state, kas_operation *operation,
+                                  const kas_failure *failure) KAS_MUST_USE;
+/* Somebody does not want it any more; `failure` says why. */
+kas_status kas_move_cancel(kas_state *state, kas_layer *layer, const kas_failure *failure) KAS_MUST_USE;
 
 /* ---- artifacts.c: ids, checksums, pins, quarantine ---- */
 
@@ -221,9 +241,11 @@ kas_status kas_recovery_tick(kas_state *state) KAS_MUST_USE;
 
 kas_operation *kas_operation_find(const kas_state *state, uint64_t id); /* NULL: none */
 kas_status kas_operation_edit(kas_state *state, kas_operation *operation) KAS_MUST_USE;
+enum { KAS_NO_SEED = UINT32_MAX }; /* of operations that are no seed's */
+
 /* layer NULL: a preload. */
-kas_status kas_operation_begin(kas_state *state, kas_layer *layer, uint32_t seed, const char *artifact_id,
-                               kas_operation **out) KAS_MUST_USE;
+kas_status kas_operation_begin(kas_state *state, kas_operation_kind kind, kas_layer *layer, uint32_t seed,
+                               const char *artifact_id, kas_operation **out) KAS_MUST_USE;
 /* failure: NULL when it succeeded. It no longer waits; its layer's or staged change's pointer to it is the
  * caller's. */
 kas_status kas_operation_end(kas_state *state, kas_operation *operation, kas_operation_state how,

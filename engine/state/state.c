@@ -88,6 +88,10 @@ void kas_state_destroy(kas_state *state)
     free_list(&state->makes_in_order, offsetof(kas_make, all));
     free_list(&state->operations_in_order, offsetof(kas_operation, all));
     free_list(&state->staged, offsetof(kas_staged, all));
+    for (size_t i = 0; i < state->layers_in_order.count; ++i) {
+        const kas_layer *layer = state->layers_in_order.items[i].object;
+        kas_free(layer->move);
+    }
     free_sorted(&state->layers_in_order);
     free_sorted(&state->bindings_in_order);
     kas_map *maps[MAP_COUNT];
@@ -122,6 +126,8 @@ static kas_status carry_out(kas_state *state, const kas_command *command)
         return kas_delete_layer(state, command);
     case KAS_COMMAND_SET_WEIGHTS:
         return kas_set_weights(state, command);
+    case KAS_COMMAND_MOVE_LAYER:
+        return kas_move_layer(state, command);
     case KAS_COMMAND_SET_SERVING:
         return kas_set_serving(state, command);
     case KAS_COMMAND_LOAD:
@@ -166,6 +172,12 @@ static kas_status carry_out(kas_state *state, const kas_command *command)
         return kas_folded(state, command, false);
     case KAS_COMMAND_FOLD_FAILED:
         return kas_folded(state, command, true);
+    case KAS_COMMAND_MOVE_WEIGHTS_READY:
+        return kas_move_weights_ready(state, command);
+    case KAS_COMMAND_MOVE_TRIED:
+        return kas_move_tried(state, command);
+    case KAS_COMMAND_MOVE_FAILED:
+        return kas_move_failed(state, command);
     case KAS_COMMAND_PASS_RESULTS:
         return kas_pass_results(state, command);
     case KAS_COMMAND_RAMP_STEPS:

@@ -52,6 +52,9 @@ size_t kas_state_layer_count(const kas_state *state);
 
 /* KAS_NOT_FOUND names the thing. */
 kas_status kas_state_layer_info(const kas_state *state, const char *name, kas_layer_info *out) KAS_MUST_USE;
+/* Bytes of the kernels on its device that its seeds and staged loads hold, each once; and its own weights. 0
+ * and no weights: no such layer. */
+uint64_t kas_state_layer_kernel_bytes(const kas_state *state, const char *name, kas_resource *weights);
 bool kas_state_layer_uid(const kas_state *state, const char *name, uint64_t *uid); /* false: no such layer */
 kas_status kas_state_seed_info(const kas_state *state, const char *name, uint32_t seed,
                                kas_seed_info *out) KAS_MUST_USE;
@@ -153,6 +156,10 @@ typedef struct kas_published_layer {
 
 /* False when there is no such layer. */
 bool kas_state_published(const kas_state *state, uint64_t layer_uid, kas_published_layer *out);
+
+/* What the view of a layer that moves (KAS_EFFECT_MOVE_TRY) would be on the other device now. False: no such
+ * move. */
+bool kas_state_moving(const kas_state *state, uint64_t operation, kas_published_layer *out);
 
 /* Everything a fold needs: the original weights and all fossils in order (folded or not). False: no such
  * layer. */

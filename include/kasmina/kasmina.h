@@ -29,7 +29,7 @@ typedef struct kas_engine_options {
     const char *artifact_dir; /* the embedded registry; NULL: none */
     const char *trusted_keys; /* Ed25519 public keys in hex, separated by commas: the registry's artifacts
                                  must be signed by one of them; NULL: signatures are not asked for */
-    const char *device;       /* what "auto" means: "host:0"; NULL: the first there is */
+    const char *device;       /* what "auto" means: "host:0"; NULL: the first device that has room */
     uint32_t threads;         /* of the host device's pool; number of cores */
     uint32_t loaders;         /* threads that fetch, decode and upload; 2 */
     uint64_t cache_bytes;     /* of kernels on devices; 512 MiB */
@@ -70,6 +70,7 @@ typedef enum kas_request_kind {
     KAS_REQUEST_UNPIN,
     KAS_REQUEST_VALIDATE, /* decode, check, report, keep nothing */
     KAS_REQUEST_LIFT_QUARANTINE,
+    KAS_REQUEST_MOVE_LAYER, /* to another device, while it serves; answers when it has begun */
     KAS_REQUEST_KIND_COUNT
 } kas_request_kind;
 
@@ -116,6 +117,10 @@ typedef struct kas_request {
         struct {
             const char *device;
         } preload; /* NULL: "auto" */
+        struct {
+            const char *device;
+        } move_layer; /* NULL: "auto": the first that has room for all that the layer has, or has it already
+                       */
         struct {
             const void *bytes;
             size_t size_bytes;

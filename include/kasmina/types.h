@@ -153,7 +153,11 @@ typedef enum kas_tier {
     KAS_TIER_REGISTRY
 } kas_tier;
 
-typedef enum kas_operation_kind { KAS_OPERATION_LOAD = 0, KAS_OPERATION_PRELOAD } kas_operation_kind;
+typedef enum kas_operation_kind {
+    KAS_OPERATION_LOAD = 0,
+    KAS_OPERATION_PRELOAD,
+    KAS_OPERATION_MOVE /* of a layer to another device; artifact_id: the kernel that is made there now */
+} kas_operation_kind;
 
 typedef struct kas_operation_info {
     size_t size;
@@ -164,7 +168,7 @@ typedef struct kas_operation_info {
     kas_tier tier; /* where the artifact was found */
     uint64_t bytes_done, bytes_total;
     char layer[KAS_NAME_SIZE]; /* "" for a preload */
-    int32_t seed;              /* -1 for a preload */
+    int32_t seed;              /* -1 for a preload and a move */
     char artifact_id[KAS_NAME_SIZE];
     int64_t created_at_ns, finished_at_ns;
     int64_t duration_ns; /* once finished */
@@ -190,9 +194,10 @@ typedef struct kas_epoch_failure {
 /* What a change answers beside its status. */
 typedef struct kas_reply {
     size_t size;
-    uint64_t operation;  /* of a load or preload: its number; 0 = none */
+    uint64_t operation;  /* of a load, preload or move: its number; 0 = none */
     bool finished;       /* of a load: its operation has ended already, as the kernel was on the device (or it
-                          * turned       out not to fit: the operation tells) */
+                          * turned out not to fit: the operation tells); of a move: so has this one, or the
+                          * layer is there */
     uint64_t generation; /* of the layer afterwards */
     bool created;        /* of a put kernel: the id was new (the same bytes again: false) */
     uint32_t epoch;      /* of the engine afterwards */

@@ -158,6 +158,10 @@ class Remote(unittest.TestCase):
         with open(os.path.join(EXAMPLES, "base.safetensors"), "rb") as file:
             self.assertGreater(len(weights), len(file.read()) - 200)
         self.assertIn("host:0", self.ok("devices").decode())
+        self.assertRegex(self.ok("layer", "move", "digits", "host:0").decode(), r"digits .* host:0")
+        refused = run("layer", "move", "digits", "nowhere:0", url=self.server.url)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("nowhere:0", refused.stderr.decode())
         self.ok("layer", "delete", "digits")
         self.assertIn("none", self.ok("layer", "list").decode())
 

@@ -120,13 +120,55 @@ static bool answer_some_fold(sim *s)
         kas_command command = {.kind = KAS_COMMAND_FOLD_FAILED, .folded = {.fold = fold->id}};
         if (sim_chance(s, 80)) {
             command.kind = KAS_COMMAND_FOLDED;
-            command.folded.weights = sim_world_weights(s);
+            command.folded.weights = sim_world_weights(s, fold->device);
             s->world.resources[command.folded.weights].value = fold->value;
         }
         sim_trace(s, "fold %llu: %s", (unsigned long long)fold->id,
                   command.folded.weights ? "done" : "failed");
         fold->id = 0;
         sim_give(s, &command);
+        return true;
+    }
+    return false;
+}
+
+/* ---- moves ---- */
+
+static kas_command answer_of(sim *s, const sim_asked *asked)
+{
+    bool lost = s->world.lost[asked->device];
+    kas_command command = {.kind = KAS_COMMAND_MOVE_TRIED, .moved = {.operation = asked->operation}};
+    if (lost || sim_chance(s, 10)) {
+        command = (kas_command){.kind = KAS_COMMAND_MOVE_FAILED};
+        command.failed.make = asked->operation;
+        command.failed.code = lost ? KAS_DEVICE_LOST : KAS_OUT_OF_MEMORY;
+        command.failed.error_type = lost ? KAS_ERROR_DEVICE_ERROR : KAS_ERROR_MEMORY_OVERFLOW;
+        command.failed.reason = "simulated";
+        snprintf(command.failed.detail, sizeof command.failed.detail, "it failed");
+    } else if (asked->from) {
+        command.kind = KAS_COMMAND_MOVE_WEIGHTS_READY;
+        command.moved.weights = sim_world_weights(s, asked->device);
+        s->world.resources[command.moved.weights].value = s->world.resources[asked->from].value;
+    }
+    return command;
+}
+
+static bool answer_some_move(sim *s)
+{
+    uint32_t from = sim_below(s, SIM_ASKED);
+    for (uint32_t i = 0; i < SIM_ASKED; ++i) {
+        sim_asked *asked = &s->world.asked[(from + i) % SIM_ASKED];
+        if (!asked->operation) continue;
+        kas_command command = answer_of(s, asked);
+        sim_trace(
+            s, "move %llu: %s %s%s", (unsigned long long)asked->operation, asked->from ? "weights" : "a plan",
+            command.kind == KAS_COMMAND_MOVE_FAILED ? "failed" : "made", asked->over ? ", too late" : "");
+        bool over = asked->over;
+        *asked = (sim_asked){0};
+        if (over)
+            sim_give_late(s, &command);
+        else
+            sim_give(s, &command);
         return true;
     }
     return false;
@@ -320,8 +362,10 @@ static void turn_world(sim *s)
 void sim_world_answer(sim *s)
 {
     uint32_t which = s->trouble && sim_chance(s, 50) ? 45 + sim_below(s, 37) : sim_below(s, 100);
-    if (which < 40)
+    if (which < 34)
         (void)answer_some_make(s, false);
+    else if (which < 41)
+        (void)answer_some_move(s);
     else if (which < 45)
         (void)answer_some_fold(s);
     else if (which < 60)
@@ -340,5 +384,6 @@ void sim_world_answer(sim *s)
 
 bool sim_world_answer_all(sim *s)
 {
-    return answer_some_make(s, true) || answer_some_fold(s) || end_pass(s) || tell_results(s) || drain(s);
+    return answer_some_make(s, true) || answer_some_fold(s) || answer_some_move(s) || end_pass(s) ||
+           tell_results(s) || drain(s);
 }

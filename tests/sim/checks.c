@@ -169,6 +169,10 @@ static void check_seed(sim *s, sim_layer *layer, uint32_t index, const kas_seed_
 static void check_base(sim *s, const sim_layer *layer, const kas_published_layer *view)
 {
     double base = s->world.resources[view->weights].value;
+    SIM_REQUIRE(s,
+                sim_device_named(view->device) == layer->device &&
+                    s->world.resources[view->weights].device == layer->device,
+                "layer %s is shown with weights that are elsewhere", view->name);
     SIM_REQUIRE(s, view->folded_fossils + view->fossil_count == layer->fossil_count,
                 "layer %s loses a fossil", view->name);
     for (uint32_t i = 0; i < view->fossil_count; ++i) {
@@ -201,8 +205,12 @@ static void check_contributors(sim *s, sim_layer *layer, const kas_published_lay
         seed->binding = shown->binding;
     }
     SIM_REQUIRE(s, at == view->seed_count, "layer %s shows a seed that does not contribute", view->name);
-    for (uint32_t i = 0; i < view->fossil_count; ++i)
-        layer->seeds[view->fossils[i].seed].binding = view->fossils[i].binding;
+    for (uint32_t i = 0; i < view->fossil_count; ++i) {
+        const kas_published_fossil *fossil = &view->fossils[i];
+        SIM_REQUIRE(s, layer->seeds[fossil->seed].kernel == fossil->kernel, "layer %s has a fossil elsewhere",
+                    view->name);
+        layer->seeds[fossil->seed].binding = fossil->binding;
+    }
 }
 
 /* What passes see is what the state is: nothing was left unpublished. */
@@ -231,8 +239,9 @@ static void check_layer(sim *s, int index, const kas_command *command)
     kas_status status = kas_state_layer_info(s->state, sim_layer_names[index], &info);
     SIM_REQUIRE(s, !status, "%s", kas_status_message(status));
     SIM_REQUIRE(s,
-                info.layer_id == layer->layer_id && info.num_seeds == layer->num_seeds &&
-                    info.serving == layer->serving && info.fossils == layer->fossil_count,
+                sim_device_named(info.device) == layer->device && info.layer_id == layer->layer_id &&
+                    info.num_seeds == layer->num_seeds && info.serving == layer->serving &&
+                    info.fossils == layer->fossil_count,
                 "layer %s is not what was made", info.name);
     bool changed = false;
     for (uint32_t i = 0; i < layer->num_seeds; ++i) {
@@ -257,6 +266,7 @@ static bool weights_have_owner(const sim *s, kas_resource number)
         if (!layer->exists) continue;
         if (layer->weights == number || s->world.views[i].is.weights == number) return true;
         if (layer->staged.present && layer->staged.weights == number) return true;
+        if (layer->move && s->world.resources[number].device == layer->move_to) return true; /* its copies */
     }
     return false;
 }
@@ -319,6 +329,11 @@ static void check_operations(sim *s)
         if (operation->ended) continue;
         SIM_REQUIRE(s, !operation->may_be_cancelled, "operation %llu should have been cancelled",
                     (unsigned long long)id);
+        if (operation->move) {
+            SIM_REQUIRE(s, sim_world_asked(s, id) || sim_move_makes(s, &s->model.layers[operation->layer]),
+                        "nothing works on move %llu", (unsigned long long)id);
+            continue;
+        }
         SIM_REQUIRE(s, sim_world_make_for(s, operation->artifact, operation->device),
                     "nothing works on operation %llu", (unsigned long long)id);
         int content = s->model.bound[operation->artifact];

@@ -83,17 +83,17 @@ static void create_layer(sim *s, kas_command *command)
     command->create.bias = true;
     copy_text(command->create.device, sizeof command->create.device, sim_device_names[device]);
     command->create.device_kind = sim_device_kinds[device];
-    command->create.weights = sim_world_weights(s);
+    command->create.weights = sim_world_weights(s, (int)device);
     command->create.weights_sha256 = kas_sha256_of(&command->create.weights, sizeof command->create.weights);
 }
 
 static void set_weights(sim *s, kas_command *command)
 {
     name_layer(s, command);
-    command->set_weights.weights = sim_world_weights(s);
+    int layer = sim_layer_named(s, command->layer);
+    command->set_weights.weights = sim_world_weights(s, layer < 0 ? 0 : s->model.layers[layer].device);
     command->set_weights.sha256 =
         kas_sha256_of(&command->set_weights.weights, sizeof command->set_weights.weights);
-    int layer = sim_layer_named(s, command->layer);
     if (layer >= 0 && sim_chance(s, 10)) /* the same again */
         command->set_weights.sha256 = s->model.layers[layer].weights_sha256;
     maybe_stage(s, command, 30);
@@ -105,6 +105,18 @@ static void load(sim *s, kas_command *command)
     name_artifact(s, command);
     if (sim_chance(s, 70)) wish_alpha(s, command);
     maybe_stage(s, command, 20);
+}
+
+static void move(sim *s, kas_command *command)
+{
+    name_layer(s, command);
+    int layer = sim_layer_named(s, command->layer);
+    uint32_t device = sim_below(s, SIM_DEVICES);
+    if (layer >= 0 && sim_chance(s, 80)) device = 1 - s->model.layers[layer].device;
+    copy_text(command->move.device, sizeof command->move.device, sim_device_names[device]);
+    command->move.device_kind = sim_device_kinds[device];
+    if (layer >= 0 && sim_chance(s, 10))
+        command->revision = s->model.layers[layer].revision + sim_below(s, 2);
 }
 
 static void advance(sim *s, kas_command *command)
@@ -158,6 +170,9 @@ static void fill(sim *s, kas_command *command)
     case KAS_COMMAND_SET_WEIGHTS:
         set_weights(s, command);
         return;
+    case KAS_COMMAND_MOVE_LAYER:
+        move(s, command);
+        return;
     case KAS_COMMAND_SET_SERVING:
         name_layer(s, command);
         command->set_serving.serving = sim_chance(s, 85);
@@ -209,6 +224,7 @@ static const struct {
     {KAS_COMMAND_CREATE_LAYER, 6, "create layer"},
     {KAS_COMMAND_DELETE_LAYER, 2, "delete layer"},
     {KAS_COMMAND_SET_WEIGHTS, 4, "set weights"},
+    {KAS_COMMAND_MOVE_LAYER, 5, "move layer"},
     {KAS_COMMAND_SET_SERVING, 1, "set serving"},
     {KAS_COMMAND_LOAD, 40, "load"},
     {KAS_COMMAND_UNLOAD, 5, "unload"},

@@ -147,7 +147,24 @@ static void accept_delete(sim *s, sim_layer *layer)
         seed->load = 0;
         drop_staged(s, &seed->staged);
     }
+    if (layer->move) s->model.operations[layer->move].may_be_cancelled = true;
     layer->exists = false;
+}
+
+static void accept_move(sim *s, int index, const kas_command *command)
+{
+    sim_layer *layer = &s->model.layers[index];
+    const kas_reply *reply = s->reply->reply.reply;
+    int device = sim_device_named(command->move.device);
+    if (layer->move || device == layer->device) {
+        SIM_REQUIRE(s, reply->operation == layer->move && reply->finished == !layer->move,
+                    "layer %s is told to move where it is, or goes already", command->layer);
+        return;
+    }
+    layer->move = reply->operation;
+    layer->move_to = (uint8_t)device;
+    sim_operation_begun(s, layer->move,
+                        (sim_operation){.move = true, .layer = index, .device = layer->move_to});
 }
 
 static void set_weights(sim_layer *layer, kas_resource weights, const kas_sha256 *sha256)
@@ -365,6 +382,9 @@ static void accept(sim *s, const kas_command *command)
         } else {
             set_weights(layer, command->set_weights.weights, &command->set_weights.sha256);
         }
+        return;
+    case KAS_COMMAND_MOVE_LAYER:
+        accept_move(s, index, command);
         return;
     case KAS_COMMAND_SET_SERVING:
         layer->serving = command->set_serving.serving;

@@ -69,6 +69,33 @@ static bool is_justified(const sim *s, const sim_operation *operation, const sim
     }
 }
 
+/* Of a move: of a kernel that the layer needs there, or of what the carrier could not do. */
+static bool move_may_fail(const sim *s, const sim_operation *operation, const kas_operation_info *info,
+                          const kas_command *command)
+{
+    const sim_layer *layer = &s->model.layers[operation->layer];
+    if (command->kind == KAS_COMMAND_MOVE_FAILED) return info->error_code == command->failed.code;
+    if (info->error_code == KAS_INCOMPATIBLE_KERNEL) return !sim_move_fits(s, layer);
+    sim_operation waits = {.device = operation->device,
+                           .artifact = (uint8_t)sim_artifact_of(info->artifact_id)};
+    bool failed = is_justified(s, &waits, layer, info, command);
+    return failed && info->error_code != KAS_INCOMPATIBLE_KERNEL && strcmp(info->error_reason, "quarantined");
+}
+
+static void end_move(sim *s, sim_operation *operation, const kas_operation_info *info,
+                     const kas_command *command)
+{
+    bool arrived = info->state == KAS_OPERATION_SUCCEEDED;
+    if (info->state == KAS_OPERATION_CANCELLED)
+        SIM_REQUIRE(s, operation->may_be_cancelled, "a move is cancelled for nothing");
+    else if (!arrived)
+        SIM_REQUIRE(s, move_may_fail(s, operation, info, command), "a move fails for no reason: %s",
+                    info->error_detail);
+    else
+        SIM_REQUIRE(s, command->kind == KAS_COMMAND_MOVE_TRIED, "a layer moves without a trial");
+    sim_move_ended(s, operation->layer, arrived);
+}
+
 static bool is_unexpected(kas_code code)
 {
     return code == KAS_OUT_OF_MEMORY || code == KAS_DEADLINE || code == KAS_DEVICE_LOST || code == KAS_IO ||
@@ -110,6 +137,10 @@ static void end(sim *s, uint64_t id, const kas_command *command)
     kas_status status = kas_state_operation_info(s->state, id, &info);
     SIM_REQUIRE(s, !status, "%s", kas_status_message(status));
     sim_trace(s, "   operation %llu: %d %s", (unsigned long long)id, (int)info.state, info.error_detail);
+    if (operation->move) {
+        end_move(s, operation, &info, command);
+        return;
+    }
     sim_layer *layer = operation->preload ? NULL : &s->model.layers[operation->layer];
     sim_seed *seed = layer ? &layer->seeds[operation->seed] : NULL;
     bool cancelled = info.state == KAS_OPERATION_CANCELLED;

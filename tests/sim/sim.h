@@ -23,6 +23,7 @@ enum {
     SIM_ARTIFACTS = 9,
     SIM_MAKES = 32,
     SIM_FOLDS = 16,
+    SIM_ASKED = 16,
     SIM_PASSES = 8,
     SIM_RESULTS = 32,
     SIM_RESOURCES = 4096, /* handed out in a run */
@@ -45,7 +46,7 @@ typedef enum sim_owner { SIM_NOBODY = 0, SIM_CARRIER, SIM_STATE } sim_owner;
 typedef struct sim_resource {
     sim_owner owner; /* SIM_NOBODY: given back */
     bool is_kernel;
-    uint8_t content, device; /* of a kernel */
+    uint8_t content, device; /* of a kernel; weights have a device too */
     bool undrained;          /* a publication has dropped it; KERNEL_DRAINED is owed */
     bool doomed;             /* evicted by request: released once drained */
     uint32_t idle_since;     /* step since which nothing needs it; 0: something does */
@@ -64,7 +65,15 @@ typedef struct sim_make {
 typedef struct sim_fold {
     uint64_t id; /* 0: free */
     double value;
+    uint8_t device;
 } sim_fold;
+
+typedef struct sim_asked { /* of the carrier, for a layer that moves */
+    uint64_t operation;    /* 0: free */
+    kas_resource from;     /* 0: a trial */
+    uint8_t device;
+    bool over; /* the move is: the answer comes too late */
+} sim_asked;
 
 typedef struct sim_use { /* a kernel that a pass runs */
     uint64_t binding;
@@ -94,6 +103,7 @@ typedef struct sim_world {
     kas_resource last_resource;
     sim_make makes[SIM_MAKES];
     sim_fold folds[SIM_FOLDS];
+    sim_asked asked[SIM_ASKED];
     sim_pass passes[SIM_PASSES];
     kas_pass_result results[SIM_RESULTS]; /* reported, not told yet */
     uint32_t result_count;
@@ -162,11 +172,13 @@ typedef struct sim_layer {
     uint8_t fossils[SIM_SEEDS];
     uint32_t fossil_count;
     sim_staged staged; /* weights */
+    uint64_t move;     /* its operation; 0: it stays */
+    uint8_t move_to;
     sim_seed seeds[SIM_SEEDS];
 } sim_layer;
 
 typedef struct sim_operation {
-    bool known, ended, preload, staged, may_be_cancelled;
+    bool known, ended, preload, staged, move, may_be_cancelled;
     int layer;
     uint32_t seed;
     uint8_t artifact, device;
@@ -249,7 +261,7 @@ void sim_ask_all_to_go(sim *s); /* the end: layers deleted, artifacts evicted */
 
 /* world.c */
 void sim_world_make(sim *s);
-kas_resource sim_world_weights(sim *s);                   /* a new resource, the carrier's */
+kas_resource sim_world_weights(sim *s, int device);       /* a new resource, the carrier's */
 void sim_world_carry(sim *s, const kas_command *command); /* the effects of the command */
 void sim_world_answer(sim *s);                            /* one random answer of the world */
 bool sim_world_answer_all(sim *s);                        /* everything that is owed; false: nothing was */
@@ -257,6 +269,7 @@ kas_resource sim_world_resident(const sim *s, int content, int device); /* 0: no
 bool sim_world_in_use(const sim *s, kas_resource kernel);               /* a view or a pass has it */
 const sim_make *sim_world_make_for(const sim *s, int artifact,
                                    int device);                /* that a load waits for; NULL: none */
+bool sim_world_asked(const sim *s, uint64_t operation);        /* the carrier owes an answer to this move */
 bool sim_world_uploads(const sim *s, int content, int device); /* these bytes are being made */
 
 /* views.c */
@@ -278,6 +291,12 @@ kas_code sim_model_check_change(const sim_layer *layer, uint32_t seed, kas_chang
 bool sim_seed_live(const sim_seed *seed);
 uint32_t sim_model_unready(const sim *s, uint32_t epoch); /* staged loads due by then that have no kernel */
 double sim_model_base(const sim *s, const sim_layer *layer); /* D̂ */
+
+/* moves.c */
+void sim_move_ended(sim *s, int layer, bool arrived);      /* the state has ended it */
+bool sim_move_holds(const sim *s, kas_resource kernel);    /* a layer that moves does, as the state tells */
+bool sim_move_makes(const sim *s, const sim_layer *layer); /* a kernel that it needs is being made there */
+bool sim_move_fits(const sim *s, const sim_layer *layer);  /* every kernel of it, on the other device */
 
 /* operations.c: the ends of loads and preloads */
 void sim_operation_begun(sim *s, uint64_t id, sim_operation operation);

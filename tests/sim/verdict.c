@@ -136,7 +136,8 @@ bool sim_model_pins(const sim *s, int content)
 
 bool sim_model_needs(const sim *s, kas_resource kernel)
 {
-    return is_held(s, kernel) || sim_model_pins(s, s->world.resources[kernel].content);
+    return is_held(s, kernel) || sim_move_holds(s, kernel) ||
+           sim_model_pins(s, s->world.resources[kernel].content);
 }
 
 static kas_code verdict_evict(const sim *s, const kas_command *command)
@@ -147,7 +148,7 @@ static kas_code verdict_evict(const sim *s, const kas_command *command)
     bool any = false;
     for (int device = 0; device < SIM_DEVICES; ++device) {
         kas_resource kernel = sim_world_resident(s, content, device);
-        if (kernel && is_held(s, kernel)) return KAS_CONFLICT;
+        if (kernel && (is_held(s, kernel) || sim_move_holds(s, kernel))) return KAS_CONFLICT;
         if (sim_world_uploads(s, content, device)) return KAS_CONFLICT;
         any |= kernel != 0;
     }
@@ -175,6 +176,13 @@ static kas_code verdict_other(sim *s, const kas_command *command)
     case KAS_COMMAND_DELETE_LAYER:
         if (index < 0) return KAS_NOT_FOUND;
         return s->model.layers[index].fossil_count && !command->delete_layer.force ? KAS_CONFLICT : KAS_OK;
+    case KAS_COMMAND_MOVE_LAYER:
+        if (index < 0) return KAS_NOT_FOUND;
+        if (command->revision && command->revision != s->model.layers[index].revision) return KAS_CONFLICT;
+        return s->model.layers[index].move &&
+                       s->model.layers[index].move_to != sim_device_named(command->move.device)
+                   ? KAS_CONFLICT
+                   : KAS_OK;
     case KAS_COMMAND_SET_SERVING:
         return index < 0 ? KAS_NOT_FOUND : KAS_OK;
     case KAS_COMMAND_DROP_STAGED: {

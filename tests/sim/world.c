@@ -36,9 +36,11 @@ static kas_resource hand_out(sim *s, sim_resource resource)
     return s->world.last_resource;
 }
 
-kas_resource sim_world_weights(sim *s)
+kas_resource sim_world_weights(sim *s, int device)
 {
-    return hand_out(s, (sim_resource){.owner = SIM_CARRIER, .value = (double)sim_below(s, 1000) / 100});
+    return hand_out(s, (sim_resource){.owner = SIM_CARRIER,
+                                      .device = (uint8_t)device,
+                                      .value = (double)sim_below(s, 1000) / 100});
 }
 
 /* ---- looking ---- */
@@ -85,6 +87,13 @@ const sim_make *sim_world_make_for(const sim *s, int artifact, int device)
         if (make->artifact == artifact || (make->known && make->content == content)) return make;
     }
     return NULL;
+}
+
+bool sim_world_asked(const sim *s, uint64_t operation)
+{
+    for (int i = 0; i < SIM_ASKED; ++i)
+        if (s->world.asked[i].operation == operation && !s->world.asked[i].over) return true;
+    return false;
 }
 
 bool sim_world_uploads(const sim *s, int content, int device)
@@ -230,6 +239,7 @@ static void take_over(sim *s, const kas_command *command)
     if (command->kind == KAS_COMMAND_CREATE_LAYER) number = command->create.weights;
     if (command->kind == KAS_COMMAND_SET_WEIGHTS) number = command->set_weights.weights;
     if (command->kind == KAS_COMMAND_FOLDED) number = command->folded.weights;
+    if (command->kind == KAS_COMMAND_MOVE_WEIGHTS_READY) number = command->moved.weights;
     if (command->kind == KAS_COMMAND_KERNEL_READY && find_make(s, command->ready.make))
         number = command->ready.kernel;
     if (number) s->world.resources[number].owner = SIM_STATE;
@@ -254,10 +264,59 @@ static void carry_fold(sim *s, const kas_effect *effect)
     }
     for (int i = 0; i < SIM_FOLDS; ++i) {
         if (s->world.folds[i].id) continue;
-        s->world.folds[i] = (sim_fold){.id = effect->fold.fold, .value = value};
+        s->world.folds[i] =
+            (sim_fold){.id = effect->fold.fold, .value = value, .device = s->world.resources[weights].device};
         return;
     }
     sim_fail(s, "the simulation is out of folds");
+}
+
+/* ---- moves ---- */
+
+static void require_there(sim *s, kas_resource number, int device, const char *what)
+{
+    SIM_REQUIRE(s,
+                s->world.resources[number].owner == SIM_STATE && s->world.resources[number].device == device,
+                "a plan is tried on %s with %s %llu, which is not there", sim_device_names[device], what,
+                (unsigned long long)number);
+}
+
+/* Everything that the layer would be there is there. */
+static void check_trial(sim *s, const kas_effect *effect, int device)
+{
+    kas_published_layer view;
+    SIM_REQUIRE(s, kas_state_moving(s->state, effect->move.operation, &view), "a plan is tried of no move");
+    SIM_REQUIRE(s, sim_device_named(view.device) == device, "a plan is tried on another device");
+    require_there(s, view.weights, device, "weights");
+    for (uint32_t i = 0; i < view.fossil_count; ++i)
+        require_there(s, view.fossils[i].kernel, device, "fossil");
+    for (uint32_t i = 0; i < view.seed_count; ++i)
+        require_there(s, view.seeds[i].kernel, device, "kernel");
+}
+
+static void carry_move(sim *s, const kas_effect *effect)
+{
+    bool trial = effect->kind == KAS_EFFECT_MOVE_TRY;
+    int device = sim_device_named(effect->move.device);
+    SIM_REQUIRE(s, !sim_world_asked(s, effect->move.operation), "a move asks for two things at once");
+    if (trial)
+        check_trial(s, effect, device);
+    else
+        SIM_REQUIRE(s, s->world.resources[effect->move.from].owner == SIM_STATE,
+                    "weights that are gone are copied");
+    for (int i = 0; i < SIM_ASKED; ++i) {
+        if (s->world.asked[i].operation) continue;
+        s->world.asked[i] = (sim_asked){
+            .operation = effect->move.operation, .from = effect->move.from, .device = (uint8_t)device};
+        return;
+    }
+    sim_fail(s, "the simulation is out of moves");
+}
+
+static void carry_move_end(sim *s, const kas_effect *effect)
+{
+    for (int i = 0; i < SIM_ASKED; ++i)
+        if (s->world.asked[i].operation == effect->move.operation) s->world.asked[i].over = true;
 }
 
 static bool is_publication(const kas_effect *effect)
@@ -287,6 +346,13 @@ static void carry_one(sim *s, const kas_effect *effect, const kas_command *comma
         return;
     case KAS_EFFECT_FOLD:
         carry_fold(s, effect);
+        return;
+    case KAS_EFFECT_MOVE_WEIGHTS:
+    case KAS_EFFECT_MOVE_TRY:
+        carry_move(s, effect);
+        return;
+    case KAS_EFFECT_MOVE_END:
+        carry_move_end(s, effect);
         return;
     case KAS_EFFECT_ALERT:
         sim_trace(s, "   alert: %s", effect->error.detail);

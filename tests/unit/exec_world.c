@@ -178,6 +178,11 @@ kas_status compose(exec_world *w, const kas_published_layer *layer, kas_plan **o
     return kas_plan_create(w->exec, layer, w->device, resolve, w, out);
 }
 
+kas_status compose_whole(exec_world *w, const kas_published_layer *layer, kas_plan **out)
+{
+    return kas_plan_create_whole(w->exec, layer, w->device, resolve, w, out);
+}
+
 void publish(exec_world *w, const kas_published_layer *layer)
 {
     kas_plan *plan;

@@ -37,7 +37,8 @@ void add_seed(kas_published_layer *layer, uint32_t seed, kas_resource kernel, fl
 void add_ramp(kas_published_layer *layer, uint32_t seed, kas_resource kernel, float to, uint32_t passes);
 void add_fossil(kas_published_layer *layer, uint32_t seed, kas_resource kernel, float alpha);
 
-kas_status compose(exec_world *w, const kas_published_layer *layer, kas_plan **out); /* may fail */
+kas_status compose(exec_world *w, const kas_published_layer *layer, kas_plan **out);       /* may fail */
+kas_status compose_whole(exec_world *w, const kas_published_layer *layer, kas_plan **out); /* may fail */
 void publish(exec_world *w, const kas_published_layer *layer);
 void publish_two(exec_world *w, uint32_t epoch, const kas_published_layer *a, const kas_published_layer *b);
 void unpublish(exec_world *w, uint64_t uid);

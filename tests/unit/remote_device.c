@@ -1,9 +1,11 @@
 #include "tests/unit/remote_device.h"
 
-#include <criterion/criterion.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "backends/core/lost.h"
 #include "backends/host/driver.h"
 #include "backends/host/host.h"
 #include "base/alloc.h"
@@ -11,6 +13,14 @@
 
 static atomic_uint waits_left, completed_before; /* of the hang to come */
 static _Atomic(kas_queue *) hung;
+static atomic_size_t room = SIZE_MAX;
+
+static void need(bool condition, const char *what)
+{
+    if (condition) return;
+    fprintf(stderr, "the remote device: %s\n", what);
+    abort();
+}
 
 void remote_device_hang(uint32_t nth, uint32_t completed)
 {
@@ -23,8 +33,8 @@ void remote_device_recover(void)
 {
     kas_queue *queue = atomic_load(&hung);
     kas_progress progress = {0};
-    cr_assert_not_null(queue, "nothing hangs");
-    cr_assert_null(kas_host_queue_ops.wait(queue, KAS_NEVER, &progress));
+    need(queue, "nothing hangs");
+    need(!kas_host_queue_ops.wait(queue, KAS_NEVER, &progress), "what hung fails");
     atomic_store(&hung, NULL);
 }
 
@@ -45,10 +55,33 @@ static bool is_idle(kas_queue *queue)
     return atomic_load(&hung) != queue;
 }
 
+void remote_device_set_room(size_t bytes)
+{
+    atomic_store(&room, bytes);
+}
+
+static size_t memory_free(kas_device *device)
+{
+    size_t all = atomic_load(&room), used = atomic_load(&device->used_bytes);
+    return all > used ? all - used : 0;
+}
+
+static kas_status init_buffer(kas_buffer *buffer)
+{
+    if (buffer->size_bytes > memory_free(buffer->device))
+        return kas_fail(KAS_OUT_OF_MEMORY, DEVICE, "%s has no %zu bytes left", kas_device_id(buffer->device),
+                        buffer->size_bytes);
+    return kas_host_buffer_ops.init(buffer);
+}
+
+void remote_device_lose(kas_device *device)
+{
+    kas_status_free(kas_device_outcome(device, kas_fail(KAS_DEVICE_LOST, DEVICE, "it fell off its bus")));
+}
+
 static kas_status init(kas_device *device, uint32_t index)
 {
-    cr_assert_null(kas_host_driver.device->init(device, index));
-    snprintf(device->info.id, sizeof device->info.id, "remote:0");
+    KAS_TRY(kas_host_driver.device->init(device, index));
     device->limits.host_pointers = false;
     device->limits.immediate = false;
     return NULL;
@@ -56,20 +89,44 @@ static kas_status init(kas_device *device, uint32_t index)
 
 kas_device *remote_device_open(void)
 {
+    kas_device *device;
+    need(!remote_device_open_as("remote:0", &device), "it cannot be opened");
+    return device;
+}
+
+static kas_status open_with(const kas_device_ops *ops, const char *id, kas_device **out)
+{
+    kas_device *device = kas_calloc(1, ops->size_bytes);
+    if (!device) return kas_out_of_memory();
+    device->ops = ops;
+    device->references = 1;
+    pthread_mutex_init(&device->lock, NULL);
+    kas_status status = ops->init(device, 0);
+    if (status) {
+        pthread_mutex_destroy(&device->lock);
+        kas_free(device);
+        return status;
+    }
+    snprintf(device->info.id, sizeof device->info.id, "%s", id);
+    *out = device;
+    return NULL;
+}
+
+kas_status remote_device_open_as(const char *id, kas_device **out)
+{
     static kas_device_ops ops;
     static kas_queue_ops queue;
+    static kas_buffer_ops buffer;
+    buffer = kas_host_buffer_ops;
+    buffer.init = init_buffer;
     queue = kas_host_queue_ops;
     queue.wait = wait_or_hang;
     queue.idle = is_idle;
     queue.run = NULL;
     ops = *kas_host_driver.device;
     ops.queue = &queue;
+    ops.buffer = &buffer;
+    ops.memory_free = memory_free;
     ops.init = init;
-    kas_device *device = kas_calloc(1, ops.size_bytes);
-    cr_assert_not_null(device);
-    device->ops = &ops;
-    device->references = 1;
-    pthread_mutex_init(&device->lock, NULL);
-    cr_assert_null(ops.init(device, 0));
-    return device;
+    return open_with(&ops, id, out);
 }

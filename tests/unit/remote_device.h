@@ -6,6 +6,13 @@
 #include "backends/core/device.h"
 
 kas_device *remote_device_open(void); /* a new one, named remote:0; released like any other */
+kas_status remote_device_open_as(const char *id, kas_device **out) KAS_MUST_USE;
+
+/* Memory of devices of this kind, each: what is beyond is refused. Without: as much as the host has. */
+void remote_device_set_room(size_t bytes);
+
+/* From now on every call on it fails, as a card's that has fallen off its bus. */
+void remote_device_lose(kas_device *device);
 
 /* The n-th wait from now on (1: the next) ends at its deadline with `completed` submissions done; the rest
  * runs only when remote_device_recover is called. One device at a time. */

@@ -166,11 +166,42 @@ Test(exec_faults, a_plan_that_has_no_room_leaves_the_present_one)
     kas_published_layer layer = a_layer("a", 1, make_product(w, 2, 0));
     kas_plan *plan;
     kas_fault_arm(KAS_FAULT_ALLOCATION, 1, KAS_OUT_OF_MEMORY);
-    expect_failure(compose(w, &layer, &plan), KAS_OUT_OF_MEMORY, "workspaces of");
+    expect_failure(compose_whole(w, &layer, &plan), KAS_OUT_OF_MEMORY, "workspaces of");
     kas_fault_arm(KAS_FAULT_ALLOCATION, 3, KAS_OUT_OF_MEMORY);
-    expect_failure(compose(w, &layer, &plan), KAS_OUT_OF_MEMORY, "workspaces of");
+    expect_failure(compose_whole(w, &layer, &plan), KAS_OUT_OF_MEMORY, "workspaces of");
     publish(w, &layer);
     exec_world_close(w);
+}
+
+/* A layer that serves on a full device can be changed: its passes go through in smaller submissions. */
+Test(exec_faults, a_full_device_takes_a_plan_of_fewer_rows)
+{
+    exec_world *w = exec_world_open(remote_device_open(), NULL);
+    kas_published_layer layer = a_layer("a", 1, make_product(w, 2, 0));
+    for (uint32_t seed = 0; seed < 3; ++seed)
+        add_seed(&layer, seed, make_network(w, seed), 0.25f);
+    publish(w, &layer);
+    probe want, got;
+    kas_device_info info;
+    probe_init(&want, "a", ROWS, 1);
+    probe_init(&got, "a", ROWS, 1);
+    probe_ok(w, &want);
+    unpublish(w, 1);
+    (void)kas_exec_reclaim(w->exec);
+    kas_published_layer other = a_layer("b", 2, layer.weights);
+    add_seed(&other, 0, layer.seeds[0].kernel, 0.25f);
+    publish(w, &other); /* its workspaces are there, and smaller */
+    kas_device_get_info(w->device, &info);
+    remote_device_set_room(info.memory_used_bytes + 1024);
+    kas_plan *plan;
+    layer.generation = 2;
+    expect_failure(compose_whole(w, &layer, &plan), KAS_OUT_OF_MEMORY, "workspaces of");
+    publish(w, &layer);
+    probe_ok(w, &got);
+    for (uint32_t r = 0; r < ROWS; ++r)
+        expect_same_bits(&got, r, &want, r);
+    exec_world_close(w);
+    remote_device_set_room(SIZE_MAX);
 }
 
 /* ---- a device that works on its own ---- */

@@ -129,7 +129,8 @@ static void note_reply(void *user, kas_status status, const kas_reply *reply)
     es_note(w, &code, sizeof code);
     ES_REQUIRE(w, code != KAS_INTERNAL, "a request is answered with a defect: %s",
                kas_status_message(status));
-    ES_REQUIRE(w, code != KAS_OUT_OF_MEMORY || w->memory_percent, "memory is not out: %s",
+    bool full = kas_status_blame(status) == KAS_BLAME_DEVICE; /* the other device */
+    ES_REQUIRE(w, code != KAS_OUT_OF_MEMORY || w->memory_percent || full, "memory is not out: %s",
                kas_status_message(status));
     if (!status && reply->operation > w->last_operation) w->last_operation = reply->operation;
     if (!status && call->uid && w->layers[call->layer].uid == call->uid &&
@@ -205,6 +206,12 @@ static void set_weights(es *w, es_call *call, kas_request *request)
     maybe_stage(w, request);
 }
 
+static const char *some_device(es *w)
+{
+    static const char *const devices[] = {"host:0", "remote:0", "auto"};
+    return devices[es_below(w, 3)];
+}
+
 static void describe_layer(kas_request *request)
 {
     request->create_layer.layer_id = -1;
@@ -218,24 +225,14 @@ static kas_request_kind pick(es *w)
     static const struct {
         kas_request_kind kind;
         uint32_t weight;
-    } mix[] = {{KAS_REQUEST_CREATE_LAYER, 1},
-               {KAS_REQUEST_DELETE_LAYER, 1},
-               {KAS_REQUEST_SET_WEIGHTS, 8},
-               {KAS_REQUEST_SET_SERVING, 2},
-               {KAS_REQUEST_LOAD, 34},
-               {KAS_REQUEST_UNLOAD, 4},
-               {KAS_REQUEST_RESET, 3},
-               {KAS_REQUEST_FOSSILIZE, 3},
-               {KAS_REQUEST_SET_ALPHA, 14},
-               {KAS_REQUEST_DROP_STAGED, 1},
-               {KAS_REQUEST_CANCEL_OPERATION, 2},
-               {KAS_REQUEST_ADVANCE_EPOCH, 5},
-               {KAS_REQUEST_PRELOAD, 3},
-               {KAS_REQUEST_PUT_KERNEL, 8},
-               {KAS_REQUEST_EVICT_KERNEL, 4},
-               {KAS_REQUEST_VALIDATE, 4},
-               {KAS_REQUEST_PIN, 1},
-               {KAS_REQUEST_UNPIN, 2}};
+    } mix[] = {
+        {KAS_REQUEST_CREATE_LAYER, 1},  {KAS_REQUEST_DELETE_LAYER, 1}, {KAS_REQUEST_SET_WEIGHTS, 8},
+        {KAS_REQUEST_SET_SERVING, 2},   {KAS_REQUEST_MOVE_LAYER, 6},   {KAS_REQUEST_LOAD, 28},
+        {KAS_REQUEST_UNLOAD, 4},        {KAS_REQUEST_RESET, 3},        {KAS_REQUEST_FOSSILIZE, 3},
+        {KAS_REQUEST_SET_ALPHA, 14},    {KAS_REQUEST_DROP_STAGED, 1},  {KAS_REQUEST_CANCEL_OPERATION, 2},
+        {KAS_REQUEST_ADVANCE_EPOCH, 5}, {KAS_REQUEST_PRELOAD, 3},      {KAS_REQUEST_PUT_KERNEL, 8},
+        {KAS_REQUEST_EVICT_KERNEL, 4},  {KAS_REQUEST_VALIDATE, 4},     {KAS_REQUEST_PIN, 1},
+        {KAS_REQUEST_UNPIN, 2}};
     for (int i = 0; i < ES_LAYERS; ++i)
         if (!w->layers[i].uid && es_chance(w, 30)) return KAS_REQUEST_CREATE_LAYER;
     uint32_t at = es_below(w, 100);
@@ -261,6 +258,10 @@ static kas_request make(es *w, es_call *call)
         call->layer = pick_name(w, call->layer);
         request.layer = es_layer_names[call->layer];
         describe_layer(&request);
+        request.create_layer.device = some_device(w);
+        break;
+    case KAS_REQUEST_MOVE_LAYER:
+        request.move_layer.device = some_device(w);
         break;
     case KAS_REQUEST_DELETE_LAYER:
         request.delete_layer.force = es_chance(w, 70);
@@ -304,6 +305,10 @@ static kas_request make(es *w, es_call *call)
         request.validate.result = &call->validation;
         break;
     case KAS_REQUEST_PRELOAD:
+        request.preload.device = some_device(w);
+        name_artifact(w, call, &request, 30);
+        call->layer = -1;
+        break;
     case KAS_REQUEST_EVICT_KERNEL:
     case KAS_REQUEST_PIN:
     case KAS_REQUEST_UNPIN:

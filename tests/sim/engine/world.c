@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "tests/unit/remote_device.h"
 
 enum { IDLE_ROUNDS = 4000 };
 
@@ -127,7 +128,7 @@ static void open_engine(es *w, kas_files *files)
     const kas_engine_options options = {.size = sizeof options,
                                         .data_dir = "/data",
                                         .artifact_dir = "/registry",
-                                        .device = "host:0",
+                                        .device = w->automatic ? NULL : "host:0",
                                         .threads = 1,
                                         .cache_entries = 3 + (uint32_t)(w->seed % 5)};
     const kas_env env = {.monotonic_ns = virtual_monotonic_ns,
@@ -135,6 +136,7 @@ static void open_engine(es *w, kas_files *files)
                          .post = post,
                          .help = run_task,
                          .files = files,
+                         .devices = &w->devices.source,
                          .self = w};
     kas_status status = kas_engine_create_in(&options, &env, &w->engine);
     ES_REQUIRE(w, !status, "%s", kas_status_message(status));
@@ -152,6 +154,13 @@ static void step_control(es *w)
     es_note_views(w);
 }
 
+/* What the other device has room for: nothing, some, or all. */
+static void change_room(es *w)
+{
+    if (w->calm || !es_chance(w, 5)) return;
+    remote_device_set_room(es_chance(w, 50) ? SIZE_MAX : (size_t)es_below(w, 2048) << 10);
+}
+
 static void pass_time(es *w)
 {
     if (es_chance(w, 70))
@@ -164,6 +173,7 @@ static void step(es *w)
 {
     uint32_t which = es_below(w, 100);
     pass_time(w);
+    change_room(w);
     if (which < 25)
         es_ask(w);
     else if (which < 45)
@@ -266,6 +276,7 @@ static void live(es *w, uint32_t steps)
         step(w);
     }
     w->calm = true;
+    remote_device_set_room(SIZE_MAX);
 }
 
 static void finish(es *w)
@@ -285,6 +296,8 @@ es_outcome es_run(uint64_t seed, uint32_t steps, bool verbose)
     w->memory_percent = es_chance(w, 50) ? 10 : 0;
     w->device_percent = es_chance(w, 50) ? 10 : 0;
     kas_files files = es_disk(w);
+    two_devices_init(&w->devices);
+    w->automatic = es_chance(w, 50);
     es_make_contents(w);
     open_engine(w, &files);
     live(w, steps / 2);

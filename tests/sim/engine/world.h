@@ -1,6 +1,7 @@
-/* A simulation of the whole engine: the real control plane, tiers, plans and passes on the host device, on
- * one thread, under a virtual clock, with tasks in a random order, a faulty disk and registry, and memory
- * that runs out. All that happens follows from the seed; what is broken ends the program (es_fail).
+/* A simulation of the whole engine: the real control plane, tiers, plans and passes on the host device and
+ * one beside it, on one thread, under a virtual clock, with tasks in a random order, a faulty disk and
+ * registry, and memory, of the host and of the other device, that runs out. All that happens follows from the
+ * seed; what is broken ends the program (es_fail).
  *
  *     disk.c      files in memory that fail, are cut or are damaged      requests.c  what callers ask, and
  * are answered world.c     the environment, stepping, and the end                 passes.c    what passes
@@ -11,6 +12,7 @@
 #include "base/random.h"
 #include "engine/control/engine.h"
 #include "tests/engine/artifact_bytes.h"
+#include "tests/engine/two_devices.h"
 
 enum {
     ES_FEATURES = 8, /* of every layer, in and out */
@@ -102,6 +104,8 @@ typedef struct es {
     uint32_t device_percent; /* of tasks and passes in which the device fails */
     bool calm;               /* neither happens, now */
     kas_engine *engine;
+    two_devices devices;
+    bool automatic; /* "auto" is chosen by room; else it is host:0 */
     es_file files[ES_FILES];
     kas_task *tasks[ES_TASKS];
     uint32_t task_count;

@@ -1,0 +1,361 @@
+/* Moves: a layer goes to another device while it serves.
+ *
+ * What it needs there (copies of its weights, each kernel that a seed or a staged load of it holds) is made
+ * one thing after the other and held. Meanwhile the layer may change in every way; after each thing it is
+ * looked again at what is missing, so whatever was changed is made too. When nothing is missing a plan is
+ * composed for trial, which takes the memory that passes need; then one command exchanges all of it, in one
+ * publication. Until then the layer is where it was, and there it stays when anything fails. Bindings,
+ * alphas, ramps and counts are the layer's, not the device's: they go on. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "engine/state/rules.h"
+
+/* ---- looking ---- */
+
+static kas_status edit(kas_state *state, kas_move *move)
+{
+    if (move->touched == state->pending.serial) return NULL;
+    KAS_TRY(kas_undo_save(&state->undo, move, sizeof *move));
+    move->touched = state->pending.serial;
+    return NULL;
+}
+
+/* The move whose operation this is; NULL: it is over. */
+static kas_layer *layer_of(const kas_state *state, uint64_t operation)
+{
+    const kas_operation *running = kas_operation_find(state, operation);
+    kas_layer *layer = running ? running->layer : NULL;
+    return layer && layer->move && layer->move->operation == running ? layer : NULL;
+}
+
+/* Of the layer's 2 · num_seeds places for kernels: what it holds on its present device, and under which id.
+ */
+static kas_hold *hold_at(const kas_layer *layer, uint32_t place)
+{
+    uint32_t n = layer->num_seeds;
+    if (place < n) return &layer->slots[place].hold;
+    kas_staged *staged = layer->slots[place - n].staged;
+    return staged ? &staged->hold : NULL;
+}
+
+static const char *artifact_at(const kas_layer *layer, uint32_t place)
+{
+    uint32_t n = layer->num_seeds;
+    return place < n ? layer->slots[place].artifact_id : layer->slots[place - n].staged->wish.artifact_id;
+}
+
+/* The bytes that are needed at this place; NULL: none. */
+static kas_content *content_at(const kas_layer *layer, uint32_t place)
+{
+    const kas_hold *hold = hold_at(layer, place);
+    return hold && hold->entry ? hold->entry->content : NULL;
+}
+
+static bool needs(const kas_layer *layer, const kas_content *content)
+{
+    for (uint32_t i = 0; content && i < 2 * layer->num_seeds; ++i)
+        if (content_at(layer, i) == content) return true;
+    return false;
+}
+
+/* ---- the end ---- */
+
+static kas_status finish(kas_state *state, kas_layer *layer, kas_operation_state how,
+                         const kas_failure *failure)
+{
+    kas_move *move = layer->move;
+    kas_operation *operation = move->operation;
+    for (uint32_t i = 0; i < 2 * layer->num_seeds; ++i)
+        KAS_TRY(kas_hold_drop(state, &move->holds[i]));
+    KAS_TRY(kas_emit_release(state, move->weights.copy));
+    KAS_TRY(kas_emit_release(state, move->staged.copy));
+    kas_effect *effect;
+    KAS_TRY(kas_emit(state, KAS_EFFECT_MOVE_END, layer, 0, &effect));
+    effect->move.operation = operation->info.id;
+    KAS_TRY(kas_layer_edit(state, layer));
+    layer->move = NULL;
+    KAS_TRY(kas_undo_drop(&state->undo, move));
+    KAS_TRY(kas_make_leave(state, operation));
+    return kas_operation_end(state, operation, how, failure);
+}
+
+static kas_status fail(kas_state *state, kas_layer *layer, const kas_failure *failure)
+{
+    kas_failure told = *failure;
+    kas_error_info error = {.type = failure->type};
+    snprintf(told.detail, sizeof told.detail, "layer %s stays on %s: ", layer->name, layer->device);
+    strncat(told.detail, failure->detail, sizeof told.detail - strlen(told.detail) - 1);
+    memcpy(error.detail, told.detail, sizeof error.detail);
+    KAS_TRY(kas_emit_error(state, KAS_EFFECT_ERROR, layer, KAS_NO_SEED,
+                           layer->move->operation->info.artifact_id, &error));
+    return finish(state, layer, KAS_OPERATION_FAILED, &told);
+}
+
+kas_status kas_move_cancel(kas_state *state, kas_layer *layer, const kas_failure *failure)
+{
+    return finish(state, layer, KAS_OPERATION_CANCELLED, failure);
+}
+
+/* ---- the exchange ---- */
+
+static kas_status exchange(kas_state *state, kas_hold *present, kas_hold *moved)
+{
+    kas_entry *entry = moved->entry;
+    KAS_TRY(kas_hold_drop(state, present));
+    return kas_hold_take(state, present, entry);
+}
+
+static kas_status exchange_kernels(kas_state *state, kas_layer *layer)
+{
+    for (uint32_t i = 0; i < layer->num_seeds; ++i) {
+        kas_slot *slot = &layer->slots[i];
+        kas_hold *moved = &layer->move->holds[i];
+        if (slot->hold.entry) {
+            KAS_TRY(kas_seed_edit(state, layer, i));
+            KAS_TRY(exchange(state, &slot->hold, moved));
+        }
+        if (!slot->staged || !slot->staged->hold.entry) continue;
+        KAS_TRY(kas_staged_edit(state, slot->staged));
+        KAS_TRY(exchange(state, &slot->staged->hold, &moved[layer->num_seeds]));
+    }
+    return NULL;
+}
+
+/* The fossils are steps again, until they are folded there. */
+static kas_status exchange_weights(kas_state *state, kas_layer *layer)
+{
+    kas_move *move = layer->move;
+    KAS_TRY(kas_emit_release(state, layer->weights));
+    KAS_TRY(kas_emit_release(state, layer->folded_weights));
+    layer->weights = move->weights.copy;
+    layer->folded_weights = 0;
+    layer->folded_fossils = 0;
+    if (layer->staged_weights) {
+        KAS_TRY(kas_staged_edit(state, layer->staged_weights));
+        KAS_TRY(kas_emit_release(state, layer->staged_weights->weights));
+        layer->staged_weights->weights = move->staged.copy;
+        move->staged.copy = 0;
+    }
+    move->weights.copy = 0;
+    return NULL;
+}
+
+/* Loads that run go on where the layer is now. */
+static kas_status redirect_loads(kas_state *state, kas_layer *layer)
+{
+    for (uint32_t i = 0; i < layer->num_seeds; ++i) {
+        kas_slot *slot = &layer->slots[i];
+        if (slot->load) KAS_TRY(kas_make_redirect(state, slot->load, layer->device, layer->device_kind));
+        if (slot->staged && slot->staged->running)
+            KAS_TRY(kas_make_redirect(state, slot->staged->running, layer->device, layer->device_kind));
+    }
+    return NULL;
+}
+
+static kas_status arrive(kas_state *state, kas_layer *layer)
+{
+    kas_move *move = layer->move;
+    KAS_TRY(edit(state, move));
+    KAS_TRY(kas_layer_mark(state, layer, KAS_MARK_VIEW | KAS_MARK_CHANGED));
+    KAS_TRY(exchange_kernels(state, layer));
+    KAS_TRY(exchange_weights(state, layer));
+    memcpy(layer->device, move->device, sizeof layer->device);
+    layer->device_kind = move->device_kind;
+    ++layer->revision;
+    KAS_TRY(finish(state, layer, KAS_OPERATION_SUCCEEDED, NULL));
+    KAS_TRY(redirect_loads(state, layer));
+    KAS_TRY(kas_emit_plain(state, KAS_EFFECT_LAYER_UPDATE, layer));
+    KAS_TRY(kas_fold_cancel(state, layer));
+    return kas_fold_begin(state, layer);
+}
+
+/* ---- what is missing ---- */
+
+static kas_status ask(kas_state *state, kas_layer *layer, kas_effect_kind kind, kas_move_wait wait,
+                      kas_resource from)
+{
+    kas_move *move = layer->move;
+    kas_effect *effect;
+    KAS_TRY(kas_emit(state, kind, layer, 0, &effect));
+    effect->move.operation = move->operation->info.id;
+    effect->move.from = from;
+    KAS_TRY(kas_operation_edit(state, move->operation));
+    move->operation->info.artifact_id[0] = 0; /* it is no kernel that is made now */
+    memcpy(effect->move.device, move->device, sizeof effect->move.device);
+    move->wait = wait;
+    return NULL;
+}
+
+/* Copies `of`, unless there is a copy. */
+static kas_status need_copy(kas_state *state, kas_layer *layer, kas_resource of, kas_resource *copied,
+                            kas_resource *copy)
+{
+    if (*copied == of) return NULL;
+    KAS_TRY(kas_emit_release(state, *copy));
+    *copied = of;
+    *copy = 0;
+    layer->move->tried = false;
+    return of ? ask(state, layer, KAS_EFFECT_MOVE_WEIGHTS, KAS_MOVE_WAITS_WEIGHTS, of) : NULL;
+}
+
+static kas_status need_weights(kas_state *state, kas_layer *layer)
+{
+    kas_move *move = layer->move;
+    KAS_TRY(need_copy(state, layer, layer->weights, &move->weights.of, &move->weights.copy));
+    if (move->wait) return NULL;
+    kas_resource staged = layer->staged_weights ? layer->staged_weights->weights : 0;
+    return need_copy(state, layer, staged, &move->staged.of, &move->staged.copy);
+}
+
+/* Holds what is there and lets go of what is not needed any more. Returns the first place that lacks its
+ * kernel in *missing; 2 · num_seeds: none does. */
+static kas_status hold_kernels(kas_state *state, kas_layer *layer, uint32_t *missing)
+{
+    kas_move *move = layer->move;
+    uint32_t places = 2 * layer->num_seeds;
+    *missing = places;
+    for (uint32_t i = places; i-- > 0;) {
+        kas_hold *hold = &move->holds[i];
+        kas_content *content = content_at(layer, i);
+        if (hold->entry && hold->entry->content == content) continue;
+        kas_entry *entry = content ? kas_cache_find(content, move->device) : NULL;
+        if (hold->entry || content) move->tried = false;
+        KAS_TRY(kas_hold_drop(state, hold));
+        if (entry && entry->kernel)
+            KAS_TRY(kas_hold_take(state, hold, entry));
+        else if (content)
+            *missing = i;
+    }
+    return NULL;
+}
+
+static kas_status make_kernel(kas_state *state, kas_layer *layer, uint32_t place)
+{
+    kas_operation *operation = layer->move->operation;
+    const char *artifact_id = artifact_at(layer, place);
+    KAS_TRY(kas_operation_edit(state, operation));
+    memcpy(operation->info.artifact_id, artifact_id, strlen(artifact_id) + 1);
+    return kas_make_wait(state, operation, artifact_id, layer->move->device, layer->move->device_kind);
+}
+
+/* The next thing, or the end. Nothing is waited for. */
+static kas_status go_on(kas_state *state, kas_layer *layer)
+{
+    kas_move *move = layer->move;
+    uint32_t missing;
+    KAS_TRY(edit(state, move));
+    KAS_TRY(hold_kernels(state, layer, &missing));
+    KAS_TRY(need_weights(state, layer));
+    if (move->wait) return NULL;
+    if (missing < 2 * layer->num_seeds) return make_kernel(state, layer, missing);
+    if (!move->tried) return ask(state, layer, KAS_EFFECT_MOVE_TRY, KAS_MOVE_WAITS_TRIAL, 0);
+    return arrive(state, layer);
+}
+
+/* ---- answers ---- */
+
+kas_status kas_move_weights_ready(kas_state *state, const kas_command *command)
+{
+    kas_layer *layer = layer_of(state, command->moved.operation);
+    kas_resource weights = command->moved.weights;
+    if (!layer || layer->move->wait != KAS_MOVE_WAITS_WEIGHTS) return kas_emit_release(state, weights);
+    kas_move *move = layer->move;
+    KAS_TRY(edit(state, move));
+    move->wait = KAS_MOVE_WAITS_NOT;
+    if (move->weights.copy)
+        move->staged.copy = weights;
+    else
+        move->weights.copy = weights;
+    return go_on(state, layer);
+}
+
+kas_status kas_move_tried(kas_state *state, const kas_command *command)
+{
+    kas_layer *layer = layer_of(state, command->moved.operation);
+    if (!layer || layer->move->wait != KAS_MOVE_WAITS_TRIAL) return NULL;
+    KAS_TRY(edit(state, layer->move));
+    layer->move->wait = KAS_MOVE_WAITS_NOT;
+    layer->move->tried = true;
+    return go_on(state, layer);
+}
+
+kas_status kas_move_failed(kas_state *state, const kas_command *command)
+{
+    kas_layer *layer = layer_of(state, command->failed.make);
+    if (!layer || !layer->move->wait) return NULL;
+    kas_failure failure = {
+        .code = command->failed.code, .type = command->failed.error_type, .reason = command->failed.reason};
+    memcpy(failure.detail, command->failed.detail, sizeof failure.detail);
+    failure.detail[sizeof failure.detail - 1] = 0;
+    return fail(state, layer, &failure);
+}
+
+kas_status kas_move_kernel_ready(kas_state *state, kas_operation *operation, kas_entry *entry)
+{
+    (void)entry; /* it is found when it is looked at what is missing */
+    return go_on(state, operation->layer);
+}
+
+kas_status kas_move_kernel_failed(kas_state *state, kas_operation *operation, const kas_failure *failure)
+{
+    kas_layer *layer = operation->layer;
+    const kas_binding *binding = kas_binding_find(state, operation->info.artifact_id);
+    KAS_TRY(kas_make_leave(state, operation));
+    if (binding && needs(layer, binding->content)) return fail(state, layer, failure);
+    return go_on(state, layer); /* nobody needs that kernel any more */
+}
+
+/* ---- the request ---- */
+
+static kas_status begin(kas_state *state, kas_layer *layer, const kas_command *command)
+{
+    uint32_t places = 2 * layer->num_seeds;
+    size_t holds_at = kas_align_up(sizeof(kas_move), _Alignof(kas_hold));
+    void *block;
+    KAS_TRY(kas_undo_alloc(&state->undo, holds_at + places * sizeof(kas_hold), &block));
+    kas_move *move = block;
+    move->touched = state->pending.serial; /* new: there is nothing to go back to */
+    move->holds = (kas_hold *)(void *)((char *)block + holds_at);
+    for (uint32_t i = 0; i < places; ++i) {
+        move->holds[i].layer = layer;
+        move->holds[i].seed = i % layer->num_seeds;
+    }
+    memcpy(move->device, command->move.device, strnlen(command->move.device, KAS_DEVICE_NAME_SIZE - 1));
+    move->device_kind = command->move.device_kind;
+    KAS_TRY(kas_operation_begin(state, KAS_OPERATION_MOVE, layer, KAS_NO_SEED, "", &move->operation));
+    move->operation->info.state = KAS_OPERATION_RUNNING;
+    KAS_TRY(kas_layer_edit(state, layer));
+    layer->move = move;
+    state->pending.reply.operation = move->operation->info.id;
+    KAS_TRY(go_on(state, layer));
+    return NULL;
+}
+
+kas_status kas_move_layer(kas_state *state, const kas_command *command)
+{
+    kas_layer *layer;
+    KAS_TRY(kas_layer_of(state, command, &layer));
+    const char *device = command->move.device;
+    if (!device[0])
+        return kas_fail(KAS_INVALID_ARGUMENT, ENGINE, "layer %s: a move needs a device", layer->name);
+    const kas_move *running = layer->move;
+    if (running && !strcmp(running->device, device)) {
+        state->pending.reply.operation = running->operation->info.id;
+        return NULL;
+    }
+    if (running)
+        return kas_with_reason(
+            kas_fail(KAS_CONFLICT, CALLER,
+                     "layer %s is being moved to %s: wait for operation op-%llu or cancel it", layer->name,
+                     running->device, (unsigned long long)running->operation->info.id),
+            "moving");
+    if (!strcmp(layer->device, device)) {
+        state->pending.reply.finished = true;
+        return NULL;
+    }
+    KAS_TRY(begin(state, layer, command));
+    state->pending.reply.finished = layer->move == NULL;
+    return NULL;
+}
