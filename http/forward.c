@@ -1,12 +1,9 @@
 /* POST /v1/layers/{layer}/forward: one tensor in, one out. Octets are computed with where they were received.
  */
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "http/async.h"
 #include "http/handlers.h"
 #include "http/json_tensor.h"
@@ -14,10 +11,7 @@
 #include "http/respond.h"
 #include "http/serving.h"
 
-enum { SEED_LIST_SIZE = 3 * KAS_MAX_SEEDS + 1, SHAPE_SIZE = 24 * KAS_TENSOR_MAX_RANK, ANSWER_FACTOR = 4 };
-
-/* For "%llu.%03llu"; printing reals takes ten times as long. */
-#define MILLISECONDS(ns) (unsigned long long)((ns) / 1000000), (unsigned long long)((ns) / 1000 % 1000)
+enum { SHAPE_SIZE = 24 * KAS_TENSOR_MAX_RANK, ANSWER_FACTOR = 4 };
 
 typedef struct forward {
     kas_forward_request pass;
@@ -37,47 +31,21 @@ static void finish(void *work)
 
 /* ---- the answer ---- */
 
-static void list_seeds(uint64_t seeds, char out[SEED_LIST_SIZE])
+static size_t list_shape(const kas_tensor_view *view, char out[SHAPE_SIZE])
 {
     size_t used = 0;
-    out[0] = 0;
-    for (; seeds; seeds &= seeds - 1)
-        used += (size_t)snprintf(out + used, SEED_LIST_SIZE - used, "%s%d", used ? "," : "",
-                                 __builtin_ctzll(seeds));
-}
-
-static void list_shape(const kas_tensor_view *view, char out[SHAPE_SIZE])
-{
-    size_t used = 0;
-    for (uint32_t i = 0; i < view->rank; ++i)
-        used += (size_t)snprintf(out + used, SHAPE_SIZE - used, "%s%lld", i ? "," : "",
-                                 (long long)view->shape[i]);
-}
-
-void kas_http_add_result(kas_http_request *request, const kas_forward_result *result)
-{
-    char used[SEED_LIST_SIZE], failed[SEED_LIST_SIZE];
-    list_seeds(result->seeds_used, used);
-    list_seeds(result->seeds_failed, failed);
-    kas_http_add_header(request, "X-Kasmina-Queue-Us", "%llu", (unsigned long long)result->queue_ns / 1000);
-    kas_http_add_header(request, "X-Kasmina-Compute-Us", "%llu",
-                        (unsigned long long)result->compute_ns / 1000);
-    kas_http_add_header(request, "X-Kasmina-Total-Us", "%llu", (unsigned long long)result->total_ns / 1000);
-    kas_http_add_header(request, "X-Kasmina-Seeds-Used", "%s", used);
-    kas_http_add_header(request, "X-Kasmina-Seeds-Failed", "%s", failed);
-    kas_http_add_header(request, "X-Kasmina-Rows-Failed", "%llu", (unsigned long long)result->rows_failed);
-    kas_http_add_header(request, "X-Kasmina-Generation", "%llu", (unsigned long long)result->generation);
-    kas_http_add_header(request, "X-Kasmina-Epoch", "%u", result->epoch);
-    kas_http_add_header(
-        request, "Server-Timing", "queue;dur=%llu.%03llu, compute;dur=%llu.%03llu, total;dur=%llu.%03llu",
-        MILLISECONDS(result->queue_ns), MILLISECONDS(result->compute_ns), MILLISECONDS(result->total_ns));
+    for (uint32_t i = 0; i < view->rank; ++i) {
+        if (i > 0) out[used++] = ',';
+        used += kas_format_decimal((uint64_t)view->shape[i], out + used);
+    }
+    return used;
 }
 
 static void respond_octets(kas_http_request *request, forward *work)
 {
     char shape[SHAPE_SIZE];
-    list_shape(&work->pass.output, shape);
-    kas_http_add_header(request, "X-Kasmina-Shape", "%s", shape);
+    size_t length = list_shape(&work->pass.output, shape);
+    kas_http_add_text_header(request, "X-Kasmina-Shape", shape, length);
     kas_http_respond_bytes(request, 200, "application/octet-stream", work->output, work->output_bytes);
     work->output = NULL;
 }

@@ -1,5 +1,4 @@
 /* POST /v2/models/{}/infer: one pass, in the words of the Open Inference Protocol. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

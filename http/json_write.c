@@ -71,14 +71,10 @@ void kas_json_bool(kas_json *json, const char *name, bool value)
 
 void kas_json_uint(kas_json *json, const char *name, uint64_t value)
 {
-    char digits[NUMBER_SIZE];
-    char *at = digits + sizeof digits;
-    *--at = 0;
-    do {
-        *--at = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    kas_json_raw(json, name, at);
+    char digits[KAS_DECIMAL_SIZE];
+    size_t length = kas_format_decimal(value, digits);
+    begin(json, name);
+    kas_text_append(&json->text, digits, length);
 }
 
 void kas_json_int(kas_json *json, const char *name, int64_t value)

@@ -1,7 +1,6 @@
 #include "http/request.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -19,6 +18,8 @@
 #include "http/serving.h"
 
 enum { FIRST_BODY_BYTES = 1 << 20 };
+
+static const char hex[] = "0123456789abcdef";
 
 /* A body that is not wanted is still received, so that the client reads the answer and not a broken
  * connection; but not beyond this many bytes. */
@@ -41,7 +42,6 @@ static bool is_plain_id(const char *text)
 /* "00-" 32 hex "-" 16 hex "-" 2 hex, and neither id all zero (W3C Trace Context). */
 static bool trace_of(const char *parent, char out[KAS_HTTP_TRACE_SIZE])
 {
-    static const char hex[] = "0123456789abcdef";
     if (strlen(parent) < 55 || strncmp(parent, "ff", 2) == 0 || strspn(parent, hex) != 2 ||
         parent[2] != '-' || strspn(parent + 3, hex) != 32 || parent[35] != '-' ||
         strspn(parent + 36, hex) != 16 || parent[52] != '-' || strspn(parent + 3, "0") == 32 ||
@@ -52,17 +52,26 @@ static bool trace_of(const char *parent, char out[KAS_HTTP_TRACE_SIZE])
     return true;
 }
 
+/* The server's prefix and the request's number, each in 16 hex digits. */
+static void number_request(const kas_http_server *server, uint64_t number, char out[KAS_HTTP_TRACE_SIZE])
+{
+    const size_t half = (KAS_HTTP_TRACE_SIZE - 1) / 2;
+    memcpy(out, server->id_prefix, half);
+    for (size_t i = 0; i < half; ++i)
+        out[half + i] = hex[number >> (4 * (half - 1 - i)) & 15];
+    out[2 * half] = 0;
+}
+
 static void name_request(kas_http_request *request)
 {
     const char *given = kas_http_header(request, "X-Request-Id");
     const char *parent = kas_http_header(request, "traceparent");
     char own[KAS_HTTP_TRACE_SIZE];
-    snprintf(
-        own, sizeof own, "%s%016llx", request->server->id_prefix,
-        (unsigned long long)atomic_fetch_add_explicit(&request->server->next_id, 1, memory_order_relaxed));
+    number_request(request->server,
+                   atomic_fetch_add_explicit(&request->server->next_id, 1, memory_order_relaxed), own);
     if (!parent || !trace_of(parent, request->trace_id)) memcpy(request->trace_id, own, sizeof own);
-    snprintf(request->request_id, sizeof request->request_id, "%s",
-             given && is_plain_id(given) ? given : own);
+    const char *id = given && is_plain_id(given) ? given : own;
+    memcpy(request->request_id, id, strlen(id) + 1);
 }
 
 static kas_http_request *begin(kas_http_server *server, struct MHD_Connection *connection, const char *path,

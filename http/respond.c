@@ -13,21 +13,34 @@
 
 enum { PACK_MIN = 1024, PACK_MAX = 4 << 20 }; /* bytes */
 
-void kas_http_add_header(kas_http_request *request, const char *name, const char *format, ...)
+void kas_http_add_text_header(kas_http_request *request, const char *name, const char *value, size_t length)
 {
-    size_t room = sizeof request->headers - request->headers_size, name_size = strlen(name) + 1;
-    va_list args;
-    if (name_size >= room) return;
+    const size_t room = sizeof request->headers - request->headers_size, name_size = strlen(name) + 1;
     char *at = request->headers + request->headers_size;
-    va_start(args, format);
-    int length = vsnprintf(at + name_size, room - name_size, format, args);
-    va_end(args);
-    if (length < 0 || (size_t)length >= room - name_size) {
+    if (name_size >= room || length >= room - name_size) {
         kas_warning("http", "the header %s of %s does not fit and is left out", name, request->path);
         return;
     }
     memcpy(at, name, name_size);
-    request->headers_size += name_size + (size_t)length + 1;
+    memcpy(at + name_size, value, length);
+    at[name_size + length] = 0;
+    request->headers_size += name_size + length + 1;
+}
+
+void kas_http_add_count_header(kas_http_request *request, const char *name, uint64_t value)
+{
+    char digits[KAS_DECIMAL_SIZE];
+    kas_http_add_text_header(request, name, digits, kas_format_decimal(value, digits));
+}
+
+void kas_http_add_header(kas_http_request *request, const char *name, const char *format, ...)
+{
+    char value[sizeof request->headers];
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(value, sizeof value, format, args);
+    va_end(args);
+    kas_http_add_text_header(request, name, value, length < 0 ? 0 : (size_t)length);
 }
 
 static void add_headers(const kas_http_request *request, struct MHD_Response *response,
