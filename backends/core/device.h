@@ -63,7 +63,7 @@ typedef struct kas_device_info {
     char kind[16];                   /* "cpu", "cuda", "opencl", "vulkan": what device_requirements name */
     char api[16];                    /* "host", "cuda", "opencl", "vulkan" */
     char name[KAS_DEVICE_NAME_SIZE]; /* as the vendor calls it */
-    bool software;                   /* not the host's, but runs on its processors: "auto" passes it over */
+    bool software; /* this machine's processors under another API: "auto" passes it over for host:0 */
     kas_device_state state;
     size_t memory_total_bytes;
     size_t memory_used_bytes; /* by this process's kas_buffers, to the byte */
