@@ -44,7 +44,11 @@ static size_t append_devices(const kas_opencl_symbols *cl, cl_platform_id platfo
         if (cl->clGetDeviceInfo(devices[i], CL_DEVICE_TYPE, sizeof type, &type, NULL) != CL_SUCCESS)
             continue; /* it has gone */
         next->found = (kas_opencl_found){
-            .platform = platform, .id = devices[i], .processor = (type & CL_DEVICE_TYPE_CPU) != 0};
+            .platform = platform,
+            .id = devices[i],
+            .processor =
+                (type & CL_DEVICE_TYPE_CPU) && !(type & (CL_DEVICE_TYPE_GPU | CL_DEVICE_TYPE_ACCELERATOR)),
+        };
         memcpy(next->platform_name, name, sizeof name);
         next->order = count++;
     }
