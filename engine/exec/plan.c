@@ -163,11 +163,19 @@ static bool is_dormant(const kas_plan *plan)
     return true;
 }
 
+static void free_memory(kas_plan *plan)
+{
+    kas_free(plan->resources);
+    kas_free(plan->fossils);
+    kas_free(plan->seeds);
+    kas_free(plan->ramp);
+    kas_free(plan);
+}
+
 static kas_status allocate(kas_exec *exec, const kas_published_layer *layer, kas_plan **out)
 {
-    kas_plan *plan = kas_calloc(1, sizeof *plan);
+    kas_plan *plan = *out = kas_calloc(1, sizeof *plan);
     if (!plan) return kas_out_of_memory();
-    *out = plan;
     plan->exec = exec;
     plan->uid = layer->uid;
     plan->generation = layer->generation;
@@ -181,7 +189,9 @@ static kas_status allocate(kas_exec *exec, const kas_published_layer *layer, kas
     plan->fossils = kas_calloc(layer->fossil_count + 1u, sizeof *plan->fossils);
     plan->resources =
         kas_calloc((size_t)layer->seed_count + layer->fossil_count + 1u, sizeof *plan->resources);
-    return plan->seeds && plan->fossils && plan->resources ? NULL : kas_out_of_memory();
+    if (plan->seeds && plan->fossils && plan->resources) return NULL;
+    free_memory(plan);
+    return kas_out_of_memory();
 }
 
 static bool device_is_full(kas_status status)
@@ -240,13 +250,11 @@ static kas_status compose(kas_plan *plan, const kas_published_layer *layer, kas_
 static kas_status create(kas_exec *exec, const kas_published_layer *layer, kas_device *device,
                          const resolver *from, bool whole, kas_plan **out)
 {
-    kas_plan *plan = NULL;
-    kas_status status = allocate(exec, layer, &plan);
-    if (!status) {
-        pthread_mutex_lock(&exec->control_lock);
-        status = compose(plan, layer, device, from, whole);
-        pthread_mutex_unlock(&exec->control_lock);
-    }
+    kas_plan *plan;
+    KAS_TRY(allocate(exec, layer, &plan));
+    pthread_mutex_lock(&exec->control_lock);
+    kas_status status = compose(plan, layer, device, from, whole);
+    pthread_mutex_unlock(&exec->control_lock);
     if (status) {
         kas_plan_destroy(plan);
         return kas_annotate(status, "composing the plan of layer %s", layer->name);
@@ -307,9 +315,5 @@ void kas_plan_destroy(kas_plan *plan)
     pthread_mutex_unlock(&exec->control_lock);
     for (uint32_t i = 0; i < drained && exec->options.drained; ++i)
         exec->options.drained(exec->options.user, plan->resources[i]);
-    kas_free(plan->resources);
-    kas_free(plan->fossils);
-    kas_free(plan->seeds);
-    kas_free(plan->ramp);
-    kas_free(plan);
+    free_memory(plan);
 }

@@ -89,7 +89,7 @@ static kas_status init(kas_device *device, uint32_t index)
 
 kas_device *remote_device_open(void)
 {
-    kas_device *device;
+    kas_device *device = NULL;
     need(!remote_device_open_as("remote:0", &device), "it cannot be opened");
     return device;
 }
