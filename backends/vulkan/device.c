@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "backends/vulkan/vulkan.h"
-#include "base/alloc.h"
 
 enum { FAMILIES_MAX = 32 };
 
@@ -71,36 +70,25 @@ void kas_vulkan_describe(const kas_vulkan_symbols *vk, VkPhysicalDevice physical
     };
 }
 
-static bool has_extension(const kas_vulkan_device *device, const char *name)
-{
-    enum { EXTENSIONS_MAX = 512 };
-    uint32_t count = EXTENSIONS_MAX;
-    bool found = false;
-    VkExtensionProperties *has = kas_alloc_array(EXTENSIONS_MAX, sizeof *has);
-    VkResult result =
-        has ? device->vk->vkEnumerateDeviceExtensionProperties(device->physical, NULL, &count, has)
-            : VK_INCOMPLETE;
-    for (uint32_t i = 0; has && (result == VK_SUCCESS || result == VK_INCOMPLETE) && i < count && !found; ++i)
-        found = !strcmp(has[i].extensionName, name);
-    kas_free(has);
-    return found;
-}
-
 static kas_status open_device(kas_vulkan_device *device)
 {
     static const float priority = 1;
-    static const char *const budget = VK_EXT_MEMORY_BUDGET_EXTENSION_NAME;
-    kas_vulkan_find_family(device->vk, device->physical, &device->family, &device->timestamp_bits);
-    device->has_budget = has_extension(device, budget);
     const VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
                                            .queueFamilyIndex = device->family,
                                            .queueCount = 1,
                                            .pQueuePriorities = &priority};
-    const VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-                                     .queueCreateInfoCount = 1,
-                                     .pQueueCreateInfos = &queue,
-                                     .enabledExtensionCount = device->has_budget,
-                                     .ppEnabledExtensionNames = &budget};
+    VkPhysicalDeviceSubgroupSizeControlFeaturesEXT full = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES_EXT,
+        .computeFullSubgroups = VK_TRUE};
+    const char *extensions[2];
+    VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+                               .pNext = device->subgroup_size ? &full : NULL,
+                               .queueCreateInfoCount = 1,
+                               .pQueueCreateInfos = &queue,
+                               .ppEnabledExtensionNames = extensions};
+    if (device->has_budget) extensions[info.enabledExtensionCount++] = VK_EXT_MEMORY_BUDGET_EXTENSION_NAME;
+    if (device->subgroup_size)
+        extensions[info.enabledExtensionCount++] = VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME;
     KAS_VULKAN_TRY(device->vk, vkCreateDevice, device->physical, &info, NULL, &device->device);
     device->vk->vkGetDeviceQueue(device->device, device->family, 0, &device->queue);
     return NULL;
@@ -130,6 +118,11 @@ static kas_status init(kas_device *base, uint32_t index)
     device->vk->vkGetPhysicalDeviceProperties(device->physical, &properties);
     device->timestamp_ns = (double)properties.limits.timestampPeriod;
     device->identity = identity_of(&properties);
+    kas_vulkan_find_family(device->vk, device->physical, &device->family, &device->timestamp_bits);
+    device->has_budget =
+        kas_vulkan_has_extension(device->vk, device->physical, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+    device->subgroup_size = kas_vulkan_subgroup_size(device->vk, device->physical);
+    base->limits.subgroups = device->subgroup_size > 0;
     KAS_TRY(open_device(device));
     kas_status status = kas_vulkan_memory_init(device, properties.deviceType);
     if (status)

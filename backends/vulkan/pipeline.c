@@ -68,8 +68,18 @@ static void write_stored(const kas_vulkan_device *device, const kas_sha256 *name
     kas_free(data);
 }
 
+/* What kas_vulkan_make_pipeline compiles. */
+static bool choose_image(const kas_vulkan_device *device, kas_kernel kernel, kas_vulkan_image *out,
+                         VkPipelineShaderStageCreateFlags *flags)
+{
+    const uint32_t size = device->subgroup_size, items = kas_kernel_get_info(kernel)->group_items;
+    const bool full = size > 0 && items % size == 0 && kas_vulkan_subgroup_image_of(kernel, out);
+    *flags = full ? VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT_EXT : 0;
+    return full || kas_vulkan_image_of(kernel, out);
+}
+
 static kas_status make_pipeline(kas_vulkan_program *program, const kas_vulkan_image *image,
-                                VkPipelineCache cache)
+                                VkPipelineShaderStageCreateFlags flags, VkPipelineCache cache)
 {
     const kas_vulkan_device *device = kas_vulkan_device_of(program->base.device);
     VkShaderModule module;
@@ -80,6 +90,7 @@ static kas_status make_pipeline(kas_vulkan_program *program, const kas_vulkan_im
     const VkComputePipelineCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
         .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                  .flags = flags,
                   .stage = VK_SHADER_STAGE_COMPUTE_BIT,
                   .module = module,
                   .pName = "main"},
@@ -95,13 +106,14 @@ kas_status kas_vulkan_make_pipeline(kas_vulkan_program *program)
     const kas_vulkan_device *device = kas_vulkan_device_of(program->base.device);
     kas_vulkan_image image;
     kas_bytes stored;
-    if (!kas_vulkan_image_of(program->base.kernel, &image))
+    VkPipelineShaderStageCreateFlags flags;
+    if (!choose_image(device, program->base.kernel, &image, &flags))
         return kas_fail(KAS_UNSUPPORTED, DEVICE, "kernel %s: this build was made without glslc",
                         kas_kernel_get_info(program->base.kernel)->name);
     const kas_sha256 name = name_of(device, &image);
     read_stored(device, &name, &stored);
     VkPipelineCache cache = open_cache(device, &stored);
-    kas_status status = make_pipeline(program, &image, cache);
+    kas_status status = make_pipeline(program, &image, flags, cache);
     if (!status && cache) write_stored(device, &name, cache, stored.size);
     device->vk->vkDestroyPipelineCache(device->device, cache, NULL);
     kas_bytes_free(&stored);

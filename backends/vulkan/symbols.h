@@ -56,6 +56,7 @@
     X(vkGetDeviceQueue)                                                                                      \
     X(vkGetFenceStatus)                                                                                      \
     X(vkGetInstanceProcAddr)                                                                                 \
+    X(vkGetPhysicalDeviceFeatures2)                                                                          \
     X(vkGetPhysicalDeviceMemoryProperties)                                                                   \
     X(vkGetPhysicalDeviceMemoryProperties2)                                                                  \
     X(vkGetPhysicalDeviceProperties)                                                                         \

@@ -35,6 +35,7 @@ typedef struct kas_vulkan_device {
     kas_vulkan_arena buffers;
     kas_vulkan_arena staging; /* visible to the host, coherent */
     uint32_t heap;            /* that buffers are of */
+    uint32_t subgroup_size;   /* of full subgroups that shuffle; 0: it has none */
     bool unified;             /* buffers' memory is visible to the host, too: nothing goes through staging */
     atomic_uint_fast64_t serials; /* given out so far */
     bool has_budget;              /* VK_EXT_memory_budget: the driver tells what is left */
@@ -88,6 +89,11 @@ kas_status kas_vulkan_list_here(kas_device_info *infos, size_t capacity, size_t 
 /* What a device says of itself: name, memory, limits. */
 void kas_vulkan_describe(const kas_vulkan_symbols *vk, VkPhysicalDevice physical, uint32_t index,
                          kas_device_info *info, kas_device_limits *limits);
+
+/* The size of a compute shader's subgroups where they can be had full (VK_EXT_subgroup_size_control) and
+ * items hand values down within them; else 0, and with KASMINA_VULKAN_SUBGROUPS=0 in the environment. */
+uint32_t kas_vulkan_subgroup_size(const kas_vulkan_symbols *vk, VkPhysicalDevice physical);
+bool kas_vulkan_has_extension(const kas_vulkan_symbols *vk, VkPhysicalDevice physical, const char *name);
 
 /* The first compute family, one without graphics where there is one; false where there is none. */
 bool kas_vulkan_find_family(const kas_vulkan_symbols *vk, VkPhysicalDevice physical, uint32_t *family,
