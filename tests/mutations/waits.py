@@ -27,9 +27,9 @@ MARK = "/* wait */"
 # are those that only the thread sanitizer sees.
 TESTS = [
     ("backends/core/queue.c", ["core"]),
-    ("backends/cuda/*.c", ["cuda"]),
-    ("backends/opencl/*.c", ["opencl"]),
-    ("backends/vulkan/*.c", ["vulkan"]),
+    ("backends/cuda/*.c", ["cuda", "waits_cuda_double", "device_cuda_double"]),
+    ("backends/opencl/*.c", ["opencl_waits", "waits_opencl", "device_opencl"]),
+    ("backends/vulkan/*.c", ["waits_vulkan", "vulkan_waits", "device_vulkan"]),
     ("backends/host/p*.c", ["host_product"]),
     ("backends/host/queue.c", ["core"]),
 ]
