@@ -92,11 +92,12 @@ static inline kas_vulkan_device *kas_vulkan_queue_device(const kas_vulkan_queue 
     return kas_vulkan_device_of(queue->base.device);
 }
 
-/* Opens the next step for recording traffic, behind everything that the device was given before. */
+/* Opens the next step for recording traffic. */
 kas_status kas_vulkan_begin(kas_vulkan_queue *queue) KAS_MUST_USE;
 /* Closes the step and hands it to the device, with a submission behind its traffic unless that is NULL. */
 kas_status kas_vulkan_flush(kas_vulkan_queue *queue, kas_vulkan_replay *replay) KAS_MUST_USE;
-/* What is recorded next sees what was recorded before, and the host sees it once the fence is signalled. */
+/* What the device's queue is given next sees what it was given before, and the host sees it once the fence is
+ * signalled. Follows every command, so that none needs one before it. */
 void kas_vulkan_barrier(const kas_vulkan_symbols *vk, VkCommandBuffer commands);
 
 /* An idle recording of the submission with its grids for `rows`: one that is there, or a new one. */

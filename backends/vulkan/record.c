@@ -88,8 +88,6 @@ static kas_status record_commands(kas_vulkan_queue *queue, const kas_vulkan_repl
     static const VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
     const kas_vulkan_symbols *vk = kas_vulkan_queue_device(queue)->vk;
     KAS_VULKAN_TRY(vk, vkBeginCommandBuffer, replay->commands, &info);
-    /* Behind everything that the device was given before. */
-    kas_vulkan_barrier(vk, replay->commands); /* wait */
     stamp(queue, replay, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, replay->query);
     for (size_t i = 0; i < submission->list->count; ++i)
         KAS_TRY(record_launch(queue, replay, submission, i));

@@ -49,13 +49,12 @@ static void unlink_replay(kas_vulkan_replays *replays, kas_vulkan_replay *replay
     }
 }
 
-/* There are more recordings than can be in flight, so one is idle. */
+/* There are more recordings than can be in flight, and those were used last: this one is idle. */
 static kas_vulkan_replay *longest_unused(const kas_vulkan_replays *replays)
 {
     kas_vulkan_replay *oldest = NULL;
     for (size_t i = 0; i < KAS_VULKAN_REPLAYS_MAX; ++i) {
         kas_vulkan_replay *replay = replays->all[i];
-        if (replay->busy) continue; /* wait */
         if (!oldest || replay->used_at < oldest->used_at) oldest = replay;
     }
     return oldest;

@@ -44,7 +44,6 @@ kas_status kas_vulkan_begin(kas_vulkan_queue *queue)
     KAS_TRY(make_commands(queue, step));
     KAS_VULKAN_TRY(kas_vulkan_queue_device(queue)->vk, vkBeginCommandBuffer, step->commands, &info);
     queue->recording = true;
-    kas_vulkan_barrier(kas_vulkan_queue_device(queue)->vk, step->commands); /* wait */
     return NULL;
 }
 

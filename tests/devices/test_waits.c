@@ -99,6 +99,29 @@ Test(waits, an_upload_waits_for_what_still_reads_its_place)
     close_rig(&r);
 }
 
+/* What a download gives was there when it was enqueued, whatever comes over it before the wait. */
+Test(waits, what_changes_memory_waits_for_downloads_of_it)
+{
+    rig r;
+    open_rig_under_test(&r);
+    kas_submission submission = at_place(&r, 0);
+    const size_t at = submission.slots[KAS_SLOT_X].offset_bytes;
+    submission.list = chain(&r, 2);
+    for (int filled = 0; filled < 2; ++filled) {
+        upload_x(&r, &submission, 11);
+        ok(kas_queue_wait(r.queue, KAS_NEVER, NULL));
+        ok(kas_queue_download(r.queue, r.arena, at, y, sizeof y));
+        if (filled)
+            ok(kas_queue_fill(r.queue, r.arena, at, 0, sizeof y));
+        else
+            ok(kas_queue_submit(r.queue, &submission, 1, ROWS));
+        ok(kas_queue_wait(r.queue, KAS_NEVER, NULL));
+        cr_expect_arr_eq(y, x, sizeof x);
+    }
+    kas_list_release(submission.list);
+    close_rig(&r);
+}
+
 /* A queue that goes while its device works takes nothing along that the device may still use. */
 Test(waits, a_queue_that_is_given_up_leaves_its_work_alone)
 {

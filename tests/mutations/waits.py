@@ -26,11 +26,12 @@ MARK = "/* wait */"
 # Files, and who must notice: tests in the order in which they are asked, each in the first build that has it. `tsan:`
 # are those that only the thread sanitizer sees.
 TESTS = [
-    ("backends/core/queue.c", ["core"]),
-    ("backends/cuda/*.c", ["cuda"]),
-    ("backends/opencl/*.c", ["opencl"]),
-    ("backends/vulkan/*.c", ["vulkan"]),
-    ("backends/host/p*.c", ["host_product"]),
+    ("backends/core/queue.c", ["core", "queue_waits"]),
+    ("backends/cuda/*.c", ["cuda", "waits_cuda_double", "device_cuda_double"]),
+    ("backends/opencl/*.c", ["opencl_waits", "waits_opencl", "device_opencl"]),
+    ("backends/vulkan/*.c", ["waits_vulkan", "vulkan_waits", "device_vulkan"]),
+    ("backends/host/pass.c", ["host_product", "segment_threads"]),
+    ("backends/host/pool.c", ["tsan:host_pool"]),
     ("backends/host/queue.c", ["core"]),
 ]
 ATOMICS = ["backends/host/pool.c"]

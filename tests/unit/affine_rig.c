@@ -55,8 +55,15 @@ kas_list *chain(const rig *r, size_t launches)
 
 void open_rig(rig *r, const char *device_id)
 {
+    kas_device *device;
+    ok(kas_device_open(device_id, &device));
+    open_rig_on(r, device);
+}
+
+void open_rig_on(rig *r, kas_device *device)
+{
     const uint32_t params[PARAMS_HEAD] = {ROWS};
-    ok(kas_device_open(device_id, &r->device));
+    r->device = device;
     ok(kas_queue_create(r->device, "rig", &r->queue));
     r->place_bytes =
         kas_align_up(ROWS * WIDTH * sizeof(float), kas_device_get_limits(r->device)->buffer_alignment);

@@ -24,6 +24,7 @@ typedef struct rig {
 } rig;
 
 void open_rig(rig *r, const char *device_id);
+void open_rig_on(rig *r, kas_device *device); /* takes the reference */
 void close_rig(rig *r);
 /* A list of launches that compute Y = 3 X − 1 and X = 3 Y − 1 in turn. */
 kas_list *chain(const rig *r, size_t launches);
