@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "backends/host/packed.h"
+#include "base/alloc.h"
 #include "kernels/dialect.h"
 
 enum {
@@ -23,6 +24,7 @@ enum {
     AHEAD = 8,            /* steps of the depth between fetching weights and using them */
     PART_PANELS = 4,      /* panels of a part, at most: as many as are computed at once */
     PART_BYTES = 1 << 19, /* of their weights of one block, which stay in the second-level cache */
+    FETCHED_LINES = 1024, /* of contributions, at most: part of the second-level cache */
     READING_ROWS = 4,     /* that take as long as fewer, which wait for their weights */
     PARTS_PER_THREAD = 4  /* so that a late helper costs little */
 };
@@ -218,6 +220,20 @@ static void blend_outputs(const product *p, size_t row, size_t column, size_t co
         RAISE(p->result[RESULT_HEAD * (row / (size_t)args->m) + 3]);
 }
 
+/* Brings contributions near that are blended when the product is done: it takes longer than they do. */
+static void fetch_contributions(const product *p, size_t row, size_t rows, size_t column, size_t columns)
+{
+    size_t lines = rows * (columns * sizeof(float) / KAS_CACHE_LINE + 1), most = FETCHED_LINES / lines;
+    size_t contributions = (size_t)p->args->contributions;
+    if (contributions > most) contributions = most;
+    for (size_t s = 0; s < contributions; ++s)
+        for (size_t i = 0; i < rows; ++i) {
+            const float *k = p->k + s * (size_t)p->args->k_stride + (row + i) * p->outputs + column;
+            for (size_t at = 0; at < columns; at += KAS_CACHE_LINE / sizeof(float))
+                __builtin_prefetch(k + at, 0, 2);
+        }
+}
+
 /* True when a blend uses the product on none of these rows. */
 static bool unused(const product *p, size_t row, size_t rows)
 {
@@ -257,11 +273,12 @@ static void multiply_group(const product *p, size_t row, size_t rows, size_t pan
 
 static void run_group(const product *p, size_t row, size_t rows, size_t panel, size_t end_panel, size_t k0)
 {
-    if (!unused(p, row, rows)) multiply_group(p, row, rows, panel, end_panel, k0);
     bool last = p->inputs - k0 <= DEPTH;
-    if (!last) return;
     size_t column = panel * PANEL, end = end_panel * PANEL;
     size_t columns = (end < p->outputs ? end : p->outputs) - column;
+    if (last && p->result && rows >= READING_ROWS) fetch_contributions(p, row, rows, column, columns);
+    if (!unused(p, row, rows)) multiply_group(p, row, rows, panel, end_panel, k0);
+    if (!last) return;
     if (!p->result && p->args->act != 0) activate_rows(p, row, rows, column, columns);
     for (size_t i = 0; p->result && i < rows; ++i)
         blend_outputs(p, row + i, column, columns);
