@@ -17,7 +17,7 @@ typedef struct forward {
     kas_forward_request pass;
     kas_forward_result result;
     kas_json_tensor tensor; /* of a JSON body */
-    float *output;          /* owned until it is answered with */
+    float *output;          /* in the request's memory */
     size_t output_bytes, rows;
     uint32_t input_size, output_size;
 } forward;
@@ -26,7 +26,6 @@ static void finish(void *work)
 {
     forward *owned = work;
     kas_json_tensor_finish(&owned->tensor);
-    kas_free(owned->output);
 }
 
 /* ---- the answer ---- */
@@ -46,8 +45,7 @@ static void respond_octets(kas_http_request *request, forward *work)
     char shape[SHAPE_SIZE];
     size_t length = list_shape(&work->pass.output, shape);
     kas_http_add_text_header(request, "X-Kasmina-Shape", shape, length);
-    kas_http_respond_bytes(request, 200, "application/octet-stream", work->output, work->output_bytes);
-    work->output = NULL;
+    kas_http_respond_memory(request, 200, "application/octet-stream", work->output, work->output_bytes);
 }
 
 static void respond_tensor(kas_http_request *request, const forward *work)
@@ -139,7 +137,7 @@ static bool take_rows(kas_http_request *request, forward *work, size_t count)
 
 static bool read_octets(kas_http_request *request, forward *work)
 {
-    const char *shape = kas_http_header(request, "X-Kasmina-Shape");
+    const char *shape = kas_http_header(request, KAS_FIELD_SHAPE);
     size_t count = request->body.size / sizeof(float);
     if (request->body.size % sizeof(float)) {
         kas_http_refuse(request, KAS_PROBLEM_INVALID_VALUE,
@@ -186,11 +184,8 @@ static bool make_output(kas_http_request *request, forward *work)
         return false;
     }
     if (!work->pass.input.data) work->pass.input.data = &nothing;
-    work->output = kas_alloc_aligned(KAS_CACHE_LINE, kas_align_up(work->output_bytes + 1, KAS_CACHE_LINE));
-    if (!work->output) {
-        kas_http_fail(request, kas_out_of_memory());
-        return false;
-    }
+    work->output = kas_http_memory(request, work->output_bytes);
+    if (!work->output) return false;
     work->pass.output = *input;
     work->pass.output.data = work->output;
     work->pass.output.shape[input->rank - 1] = work->output_size;
@@ -210,18 +205,12 @@ static void start(kas_http_request *request, forward *work)
 
 void kas_http_post_forward(kas_http_request *request)
 {
-    kas_layer_info layer = {.size = sizeof layer};
     forward *work = kas_http_work(request, sizeof *work, finish);
     if (!work) return;
-    kas_status status = kas_engine_layer(request->engine, request->params[0], &layer);
-    if (status) {
-        kas_http_fail(request, status);
-        return;
-    }
     work->pass.size = sizeof work->pass;
     work->pass.layer = request->params[0];
-    work->input_size = layer.input_size;
-    work->output_size = layer.output_size;
+    work->input_size = request->layer.input_size;
+    work->output_size = request->layer.output_size;
     bool read = request->media == KAS_MEDIA_OCTETS ? read_octets(request, work) : read_json(request, work);
     if (read && make_output(request, work)) start(request, work);
 }

@@ -1,4 +1,5 @@
-/* What a pass used and took, as headers of its answer. They are many and written for every one: without formats. */
+/* What a pass used and took, as headers of its answer. They are many and written for every one: without
+ * formats. */
 #include <string.h>
 
 #include "base/clock.h"

@@ -75,29 +75,54 @@ static void queue(kas_http_request *request, unsigned status, const char *media_
     atomic_fetch_add_explicit(&request->server->counts.sent_bytes, size, memory_order_relaxed);
 }
 
-/* Packs what is worth it and does not hold the serving thread up. */
-static void pack(kas_http_request *request, void **bytes, size_t *size)
+/* The packed bytes of what is worth it and does not hold the serving thread up; else NULL. */
+static void *pack(kas_http_request *request, const void *bytes, size_t size, size_t *packed_size)
 {
-    size_t packed_size;
-    if (*size < PACK_MIN || *size > PACK_MAX) return;
-    kas_http_add_header(request, "Vary", "Accept-Encoding");
-    if (!kas_gzip_is_accepted(kas_http_header(request, "Accept-Encoding"))) return;
-    void *packed = kas_gzip(*bytes, *size, &packed_size);
-    if (!packed) return;
-    kas_http_add_header(request, "Content-Encoding", "gzip");
-    kas_free(*bytes);
-    *bytes = packed;
-    *size = packed_size;
+    if (size < PACK_MIN || size > PACK_MAX) return NULL;
+    kas_http_add_text_header(request, "Vary", "Accept-Encoding", strlen("Accept-Encoding"));
+    if (!kas_gzip_is_accepted(kas_http_header(request, KAS_FIELD_ACCEPT_ENCODING))) return NULL;
+    void *packed = kas_gzip(bytes, size, packed_size);
+    if (packed) kas_http_add_header(request, "Content-Encoding", "gzip");
+    return packed;
+}
+
+/* Takes `bytes`. */
+static void queue_owned(kas_http_request *request, unsigned status, const char *media_type, void *bytes,
+                        size_t size)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback(size, bytes, kas_free);
+    if (!response) kas_free(bytes);
+    queue(request, status, media_type, response, size);
+}
+
+static void queue_lasting(kas_http_request *request, unsigned status, const char *media_type,
+                          const void *bytes, size_t size)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(size, (void *)(uintptr_t)bytes, MHD_RESPMEM_PERSISTENT);
+    queue(request, status, media_type, response, size);
 }
 
 void kas_http_respond_bytes(kas_http_request *request, unsigned status, const char *media_type, void *bytes,
                             size_t size)
 {
+    size_t packed_size;
     kas_http_answers_keep(request, status, media_type, bytes, size);
-    pack(request, &bytes, &size);
-    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback(size, bytes, kas_free);
-    if (!response) kas_free(bytes);
-    queue(request, status, media_type, response, size);
+    void *packed = pack(request, bytes, size, &packed_size);
+    if (packed) kas_free(bytes);
+    queue_owned(request, status, media_type, packed ? packed : bytes, packed ? packed_size : size);
+}
+
+void kas_http_respond_memory(kas_http_request *request, unsigned status, const char *media_type,
+                             const void *bytes, size_t size)
+{
+    size_t packed_size;
+    kas_http_answers_keep(request, status, media_type, bytes, size);
+    void *packed = pack(request, bytes, size, &packed_size);
+    if (packed)
+        queue_owned(request, status, media_type, packed, packed_size);
+    else
+        queue_lasting(request, status, media_type, bytes, size);
 }
 
 void kas_http_respond_json(kas_http_request *request, unsigned status, kas_json *json)
@@ -125,9 +150,7 @@ void kas_http_respond_static(kas_http_request *request, unsigned status, const c
 {
     size_t size = strlen(text);
     kas_http_answers_keep(request, status, media_type, text, size);
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(size, (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
-    queue(request, status, media_type, response, size);
+    queue_lasting(request, status, media_type, text, size);
 }
 
 void kas_http_respond_stream(kas_http_request *request, unsigned status, const char *media_type,

@@ -15,7 +15,7 @@ IMAGES = os.path.join(EXAMPLES, "images.f32")
 
 def run(*arguments, url=None, **options):
     environment = {**os.environ, "KASMINA_URL": url or "http://127.0.0.1:1"}
-    return subprocess.run([BINARY, *arguments], capture_output=True, timeout=60, env=environment, **options)
+    return subprocess.run([BINARY, *arguments], capture_output=True, timeout=300, env=environment, **options)
 
 
 class Local(unittest.TestCase):
