@@ -96,7 +96,7 @@ static void run(uint64_t seed)
     for (uint32_t step = 0; step < STEPS; ++step) {
         const uint32_t keep = step / 500 % 2 ? 20 : 80;
         if (w.part_count < PARTS_MAX && kas_rng_below(&w.random, 100) < keep)
-            take(1 + kas_rng_below(&w.random, KAS_RANGE_UNIT << kas_rng_below(&w.random, 11)),
+            take(1 + kas_rng_below(&w.random, (uint32_t)KAS_RANGE_UNIT << kas_rng_below(&w.random, 11)),
                  1u << kas_rng_below(&w.random, 13));
         else if (w.part_count)
             give(kas_rng_below(&w.random, w.part_count));
