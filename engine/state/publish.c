@@ -126,6 +126,7 @@ bool kas_state_published(const kas_state *state, uint64_t layer_uid, kas_publish
     out->input_size = layer->input_size;
     out->output_size = layer->output_size;
     memcpy(out->device, layer->device, sizeof out->device);
+    out->math = layer->math;
     out->serving = layer->serving;
     out->generation = layer->published_generation;
     out->epoch = state->now.epoch;
