@@ -15,7 +15,8 @@ enum { MB = 1 << 20, GRACE_S = 15 };
 
 static const cli_option options[] = {
     {"listen", "ADDRESS:PORT", "KASMINA_LISTEN", "where to listen; port 0 takes a free one (127.0.0.1:8080)"},
-    {"data-dir", "DIR", "KASMINA_DATA_DIR", "where uploaded artifacts are kept (./kasmina-data)"},
+    {"data-dir", "DIR", "KASMINA_DATA_DIR",
+     "for uploaded artifacts and what drivers compile (./kasmina-data)"},
     {"artifact-dir", "DIR", "KASMINA_ARTIFACT_DIR",
      "the embedded registry: artifacts that can be loaded by id (none)"},
     {"trusted-keys", "KEYS", "KASMINA_TRUSTED_KEYS",

@@ -89,6 +89,10 @@ kas_device *kas_device_retain(kas_device *device);
 /* How many threads compute a pass on this machine's own processors, on devices opened from now on; 0: as each
  * device chooses by itself. Any thread. */
 void kas_device_use_threads(uint32_t threads);
+/* Where drivers' work is kept from one run to the next: compiled programs and the like (copied; the folder is
+ * made when there is something to keep; NULL: nowhere, which is how a process begins). Only time depends on
+ * it. Any thread. */
+kas_status kas_device_use_cache_directory(const char *path) KAS_MUST_USE;
 void kas_device_release(kas_device *device); /* accepts NULL */
 
 const kas_device_limits *kas_device_get_limits(const kas_device *device);

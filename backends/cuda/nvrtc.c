@@ -2,13 +2,12 @@
  */
 #include "backends/cuda/nvrtc.h"
 
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/core/library.h"
 #include "base/alloc.h"
-#include "base/log.h"
 
 typedef struct nvrtc_program_object *nvrtc_program;
 typedef int nvrtc_code; /* nvrtcResult; 0: success */
@@ -34,35 +33,14 @@ static pthread_once_t once = PTHREAD_ONCE_INIT; /* guards the writing of symbols
 static nvrtc_symbols symbols;
 static bool loaded;
 
-static void *open_library(void)
-{
-    static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2",
-                                        "libnvrtc.so"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; ++i) {
-        void *library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-        if (library) return library;
-    }
-    return NULL;
-}
-
-static bool resolve(void *library, const char *name, void *slot)
-{
-    void *address = dlsym(library, name);
-    memcpy(slot, &address, sizeof address); /* a data pointer into a function pointer, as POSIX allows */
-    if (!address) kas_debug("cuda", "NVRTC has no %s: it is not used", name);
-    return address != NULL;
-}
+#define NVRTC_NAME(member, symbol, parameters) {.name = #symbol, .slot = &symbols.member},
 
 static void load(void)
 {
-    void *library = open_library();
-    if (!library) return;
-    bool complete = true;
-#define NVRTC_RESOLVE(member, symbol, parameters)                                                            \
-    complete = resolve(library, #symbol, &symbols.member) && complete;
-    NVRTC_SYMBOLS(NVRTC_RESOLVE)
-#undef NVRTC_RESOLVE
-    loaded = complete;
+    static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2", "libnvrtc.so",
+                                        NULL};
+    static const kas_symbol all[] = {NVRTC_SYMBOLS(NVRTC_NAME)};
+    loaded = kas_library_load("cuda", names, all, sizeof all / sizeof *all);
 }
 
 static kas_status refused(nvrtc_program program, const char *name, nvrtc_code code)

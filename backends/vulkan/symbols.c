@@ -1,37 +1,21 @@
 #include "backends/vulkan/symbols.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <string.h>
 
-#include "base/log.h"
+#include "backends/core/library.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT; /* guards the writing of symbols */
 static kas_vulkan_symbols symbols;
 static atomic_bool loaded; /* set once, after symbols */
 
-static bool resolve(void *library, const char *name, void *slot)
-{
-    void *address = dlsym(library, name);
-    if (!address) kas_debug("vulkan", "libvulkan.so.1 has no %s: Vulkan is not used", name);
-    memcpy(slot, &address, sizeof address); /* a data pointer into a function pointer, as POSIX allows */
-    return address != NULL;
-}
+#define KAS_VULKAN_NAME(function) {.name = #function, .slot = &symbols.function},
 
 static void load(void)
 {
-    void *library = dlopen("libvulkan.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (!library) {
-        kas_debug("vulkan", "no Vulkan: %s", dlerror());
-        return;
-    }
-    bool complete = true;
-#define KAS_VULKAN_RESOLVE(name) complete = resolve(library, #name, &symbols.name) && complete;
-    KAS_VULKAN_SYMBOLS(KAS_VULKAN_RESOLVE)
-#undef KAS_VULKAN_RESOLVE
-    atomic_store(&loaded,
-                 complete); /* the library stays open for the life of the process: drivers start threads */
+    static const char *const names[] = {"libvulkan.so.1", NULL};
+    static const kas_symbol all[] = {KAS_VULKAN_SYMBOLS(KAS_VULKAN_NAME)};
+    atomic_store(&loaded, kas_library_load("vulkan", names, all, sizeof all / sizeof *all));
 }
 
 const kas_vulkan_symbols *kas_vulkan_load(void)

@@ -32,7 +32,25 @@ static void os_post(void *self, kas_task *task)
     kas_loaders_post(engine->loaders, task);
 }
 
-static kas_status use_operating_system(kas_engine *engine, uint32_t loaders)
+/* A name in the folder; the caller's to free. NULL: out of memory. */
+static char *name_in(const char *folder, const char *name)
+{
+    size_t size = strlen(folder) + strlen(name) + 2;
+    char *path = kas_alloc(size);
+    if (path) snprintf(path, size, "%s/%s", folder, name);
+    return path;
+}
+
+static kas_status use_device_cache(const char *data_dir)
+{
+    char *folder = name_in(data_dir, "device-cache");
+    if (!folder) return kas_out_of_memory();
+    kas_status status = kas_device_use_cache_directory(folder);
+    kas_free(folder);
+    return status;
+}
+
+static kas_status use_operating_system(kas_engine *engine, const kas_engine_options *options)
 {
     engine->env = (kas_env){
         .monotonic_ns = os_monotonic_ns,
@@ -41,17 +59,16 @@ static kas_status use_operating_system(kas_engine *engine, uint32_t loaders)
         .files = &kas_os_files,
         .self = engine,
     };
-    return kas_loaders_create(loaders ? loaders : DEFAULT_LOADERS, &engine->loaders);
+    if (options->data_dir) KAS_TRY(use_device_cache(options->data_dir));
+    return kas_loaders_create(options->loaders ? options->loaders : DEFAULT_LOADERS, &engine->loaders);
 }
 
 /* ---- making ---- */
 
 static kas_status create_disk_tier(kas_engine *engine, const char *data_dir)
 {
-    size_t size = strlen(data_dir) + sizeof "/artifacts";
-    char *folder = kas_alloc(size);
+    char *folder = name_in(data_dir, "artifacts");
     if (!folder) return kas_out_of_memory();
-    snprintf(folder, size, "%s/artifacts", data_dir);
     kas_status status = kas_disk_tier_create(engine->env.files, folder, &engine->disk);
     kas_free(folder);
     return status;
@@ -165,7 +182,7 @@ kas_status kas_engine_create_in(const kas_engine_options *options, const kas_env
     if (env)
         engine->env = *env;
     else
-        status = use_operating_system(engine, options->loaders);
+        status = use_operating_system(engine, options);
     if (!status) status = fill(engine, options);
     if (!status && !engine->env.help) status = start_thread(engine);
     if (status) {

@@ -24,7 +24,7 @@ KAS_API const char *kas_version(void); /* "0.1.0" */
 
 typedef struct kas_engine_options {
     size_t size;
-    const char *data_dir;     /* uploaded artifacts are kept here; NULL: in memory only */
+    const char *data_dir;     /* for uploaded artifacts and what drivers compile; NULL: in memory only */
     const char *artifact_dir; /* the embedded registry; NULL: none */
     const char *trusted_keys; /* Ed25519 public keys in hex, separated by commas: the registry's artifacts
                                  must be signed by one of them; NULL: signatures are not asked for */
