@@ -1,5 +1,5 @@
 /* A device: its primary context, and the pool that its memory comes from. */
-#include "backends/cuda/cuda.h"
+#include "backends/cuda/cublaslt.h"
 #include "base/log.h"
 
 bool kas_cuda_enter(const kas_cuda_device *device)
@@ -54,6 +54,7 @@ static kas_status open_context(kas_cuda_device *device)
                         device->base.index);
     }
     code = open_pool(device);
+    if (code == CUDA_SUCCESS) kas_cublaslt_start(device);
     kas_cuda_leave(device);
     if (code == CUDA_SUCCESS) return NULL;
     (void)device->cuda->context_release(device->id);
@@ -78,8 +79,9 @@ static void finish(kas_device *base)
 {
     kas_cuda_device *device = kas_cuda_device_of(base);
     if (atomic_load(&base->lost)) return; /* releasing may wait for work that never ends */
-    if (device->memory && kas_cuda_enter(device)) {
-        (void)device->cuda->stream_destroy(device->memory);
+    if (kas_cuda_enter(device)) {
+        if (device->blas) (void)device->blas->destroy(device->blas_handle);
+        if (device->memory) (void)device->cuda->stream_destroy(device->memory);
         kas_cuda_leave(device);
     }
     cuda_code code = device->cuda->context_release(device->id);

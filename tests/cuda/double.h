@@ -30,6 +30,12 @@ void double_without_pools(bool without);
 void double_limit_memory(size_t bytes); /* of the device; 0: 1 GiB */
 void double_reset(void);                /* no faults, no sticky error */
 
+/* Enqueues run(data), which returns an error that becomes sticky; data is the stream's, freed by free. For
+ * the double of cuBLASLt. NULL host: not within one allocation. */
+cuda_code double_call(cuda_stream stream, cuda_code (*run)(void *data), void *data);
+void *double_address(cuda_address address, size_t bytes);   /* within such a call only */
+bool double_may_go_on(const char *symbol, cuda_code *code); /* false: the fault that was asked for */
+
 typedef struct double_counts {
     size_t allocations, bytes, pinned, streams, events, modules, graphs, execs, contexts; /* that live */
     size_t launches, graph_launches, instantiations, node_updates, calls;                 /* so far */

@@ -56,6 +56,12 @@ EXPORT void double_fail(const char *symbol, unsigned nth, cuda_code code, bool s
            double_world.fault_sticky = sticky; double_world.fired = false);
 }
 
+EXPORT bool double_may_go_on(const char *symbol, cuda_code *code)
+{
+    LOCKED(*code = check(symbol, true));
+    return *code == CUDA_SUCCESS;
+}
+
 EXPORT bool double_fired(void)
 {
     LOCKED(bool fired = double_world.fired);

@@ -33,7 +33,7 @@ typedef struct kernel_call {
 } kernel_call;
 
 typedef struct operation {
-    enum { COPY_IN, COPY_OUT, FILL, KERNEL, RECORD, FREE } kind;
+    enum { COPY_IN, COPY_OUT, FILL, KERNEL, RECORD, FREE, CALL } kind;
     bool hangs;
     cuda_address address;
     const void *from;
@@ -42,6 +42,7 @@ typedef struct operation {
     unsigned word;
     cuda_event event;
     kernel_call call;
+    cuda_code (*function)(void *data); /* CALL: of `to` */
     struct operation *next;
 } operation;
 

@@ -25,6 +25,7 @@ static struct {
 static void use_double(void)
 {
     setenv("KASMINA_CUDA_DRIVER", CUDA_DOUBLE, 1);
+    setenv("KASMINA_CUBLASLT", CUBLASLT_DOUBLE, 1);
     void *library = dlopen(CUDA_DOUBLE, RTLD_NOW | RTLD_LOCAL);
     cr_assert_not_null(library, "%s", dlerror());
 #define FIND(name)                                                                                           \
