@@ -6,49 +6,27 @@
 
 #include "backends/cuda/cublaslt.h"
 
-#include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "backends/core/library.h"
 #include "base/log.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT; /* guards the writing of symbols and loaded */
 static kas_cublaslt_symbols symbols;
 static bool loaded;
 
-static void *open_library(void)
-{
-    static const char *const names[] = {"libcublasLt.so.13", "libcublasLt.so.12"};
-    const char *other = getenv("KASMINA_CUBLASLT");
-    if (other) return dlopen(other, RTLD_NOW | RTLD_LOCAL);
-    for (size_t i = 0; i < sizeof names / sizeof *names; ++i) {
-        void *library = dlopen(names[i], RTLD_LAZY | RTLD_LOCAL); /* it has tens of thousands of symbols */
-        if (library) return library;
-    }
-    return NULL;
-}
-
-static bool resolve(void *library, const char *name, void *slot)
-{
-    void *address = dlsym(library, name);
-    if (!address) kas_debug("cuda", "cuBLASLt has no %s: it is not used", name);
-    memcpy(slot, &address, sizeof address); /* a data pointer into a function pointer, as POSIX allows */
-    return address != NULL;
-}
+#define NAME(member, symbol, parameters) {.name = #symbol, .slot = &symbols.member},
 
 static void load(void)
 {
-    void *library = open_library();
-    if (!library) {
-        kas_debug("cuda", "no cuBLASLt: %s", dlerror());
-        return;
-    }
-    bool complete = resolve(library, "cublasLtGetVersion", &symbols.version);
-#define RESOLVE(member, symbol, parameters) complete = resolve(library, #symbol, &symbols.member) && complete;
-    KAS_CUBLASLT_SYMBOLS(RESOLVE)
-#undef RESOLVE
-    loaded = complete;
+    static const kas_symbol all[] = {
+        KAS_CUBLASLT_SYMBOLS(NAME){.name = "cublasLtGetVersion", .slot = &symbols.version}};
+    const char *other = getenv("KASMINA_CUBLASLT");
+    const char *const names[] = {other ? other : "libcublasLt.so.13", other ? NULL : "libcublasLt.so.12",
+                                 NULL};
+    loaded = kas_library_load("cuda", names, all, sizeof all / sizeof *all);
 }
 
 const kas_cublaslt_symbols *kas_cublaslt_load(void)

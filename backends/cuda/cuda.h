@@ -50,6 +50,10 @@ static inline cuda_address kas_cuda_address_of(const kas_buffer *buffer)
 bool kas_cuda_enter(const kas_cuda_device *device);
 void kas_cuda_leave(const kas_cuda_device *device);
 
+/* Gives the memory that the pool keeps for later back to the device, so that another kind of allocation may
+ * have it. The context is current. */
+void kas_cuda_trim(const kas_cuda_device *device);
+
 /* What a device says of itself. */
 kas_status kas_cuda_describe(const kas_cuda_symbols *cuda, cuda_device_id id, uint32_t index,
                              kas_device_info *info, kas_device_limits *limits) KAS_MUST_USE;

@@ -177,7 +177,7 @@ kas_status kas_segment_plan_create(kas_device *device, const kas_graph *graph, u
     if (!plan) return kas_out_of_memory();
     plan->device = kas_device_retain(device);
     kas_weights weights;
-    kas_weights_init(&weights, device);
+    kas_weights_begin(&weights, device);
     kas_status status = make_plan(plan, graph, rows_limit, &weights);
     kas_weights_finish(&weights);
     if (status) {

@@ -37,7 +37,7 @@ typedef struct kas_weights {
 } kas_weights;
 
 /* None yet. kas_weights_finish must follow. */
-void kas_weights_init(kas_weights *weights, kas_device *device);
+void kas_weights_begin(kas_weights *weights, kas_device *device);
 /* Adds a piece (kind, tensor, node, n, k given), or finds the same one; gives its offset. */
 kas_status kas_weights_add(kas_weights *weights, kas_piece piece, size_t *offset) KAS_MUST_USE;
 void kas_weights_finish(kas_weights *weights);

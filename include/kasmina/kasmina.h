@@ -343,6 +343,8 @@ typedef struct kas_device_report {
     uint64_t max_buffer_bytes, max_shared_bytes;
     uint32_t max_group_items, compute_units;
     bool fp16, bf16, subgroups, host_pointers;
+    char fast_product[48]; /* what multiplies for layers of KAS_MATH_FAST, "cuBLASLt 13.1.0"; "": the product
+                              that all layers have */
 } kas_device_report;
 
 /* Every device that the machine offers; opens none. */

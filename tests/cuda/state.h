@@ -61,7 +61,7 @@ typedef struct double_state {
     bool initialised, no_pools;
     cuda_code sticky;
     const char *fault_symbol;
-    unsigned fault_in, hang_in;
+    unsigned fault_in, hang_in, refused_modules;
     cuda_code fault_code;
     bool fault_sticky, fired, released;
 } double_state;

@@ -17,6 +17,7 @@ static __typeof__(double_fail) *fail;
 static __typeof__(double_fired) *fired;
 static __typeof__(double_count) *count;
 static __typeof__(double_reset) *reset;
+static __typeof__(double_limit_memory) *limit_memory;
 
 static void find(void *library, const char *name, void *slot)
 {
@@ -35,6 +36,7 @@ static void use_doubles(void)
     find(library, "double_fired", &fired);
     find(library, "double_count", &count);
     find(library, "double_reset", &reset);
+    find(library, "double_limit_memory", &limit_memory);
 }
 
 TestSuite(cuda_fast, .init = use_doubles, .timeout = 60);
@@ -204,8 +206,40 @@ Test(cuda_fast, each_call_fails_in_turn)
         "cublasLtMatmulDescCreate",       "cublasLtMatmulDescSetAttribute",
         "cublasLtMatrixLayoutCreate",     "cublasLtMatrixLayoutSetAttribute",
         "cublasLtMatmulPreferenceCreate", "cublasLtMatmulPreferenceSetAttribute",
-        "cublasLtMatmulAlgoGetHeuristic", "cublasLtMatmul",
-        "cuMemAllocFromPoolAsync" /* the workspace */};
+        "cublasLtMatmulAlgoGetHeuristic", "cublasLtMatmul"};
     for (size_t i = 0; i < sizeof symbols / sizeof *symbols; ++i)
         fail_each_call(symbols[i]);
+}
+
+Test(cuda_fast, no_room_for_the_library_s_workspace_is_a_status)
+{
+    segment_runner runner;
+    kas_graph *g = two_products(KAS_ACT_NONE, false);
+    limit_memory(8 << 20);
+    segment_runner_open(&runner, "cuda:0");
+    segment_runner_load(&runner, g, ROWS, "two products");
+    kas_status status = pass(&runner);
+    cr_expect_eq(kas_status_code(status), KAS_OUT_OF_MEMORY);
+    cr_expect(strstr(kas_status_message(status), "workspace of cuBLASLt"), "%s", kas_status_message(status));
+    kas_status_free(status);
+    segment_runner_unload(&runner);
+    segment_runner_close(&runner);
+    kas_graph_destroy(g);
+}
+
+Test(cuda_fast, an_error_of_the_device_loses_it)
+{
+    segment_runner runner;
+    kas_graph *g = two_products(KAS_ACT_NONE, false);
+    segment_runner_open(&runner, "cuda:0");
+    segment_runner_load(&runner, g, ROWS, "two products");
+    cr_assert_null(pass(&runner));
+    fail("cuStreamQuery", 1, CUDA_ERROR_LAUNCH_FAILED, true);
+    kas_status status = pass(&runner);
+    reset();
+    cr_expect_eq(kas_status_code(status), KAS_DEVICE_LOST);
+    kas_status_free(status);
+    segment_runner_unload(&runner);
+    segment_runner_close(&runner);
+    kas_graph_destroy(g);
 }

@@ -26,7 +26,7 @@ static size_t kernels_of(kas_graph *graph, kas_kernel *kernels, size_t capacity)
     kas_lowering lowering;
     kas_weights weights;
     kas_device *device = host();
-    kas_weights_init(&weights, device);
+    kas_weights_begin(&weights, device);
     kas_status status = kas_lower_graph(device, graph, false, &weights, &lowering);
     cr_assert_null(status, "%s", kas_status_message(status));
     cr_assert_leq(lowering.step_count, capacity);
