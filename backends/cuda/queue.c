@@ -66,13 +66,11 @@ static void finish(kas_queue *base)
 {
     cuda_queue *queue = (cuda_queue *)base;
     const kas_cuda_device *device = device_of(queue);
-    if (atomic_load(&base->device->lost) || !kas_cuda_enter(device)) { /* it may wait for what never ends */
-        kas_buffer_release(queue->products.workspace);
-        return;
-    }
+    kas_cuda_products_finish(device, &queue->products); /* nothing of the device's, but for a buffer */
+    if (atomic_load(&base->device->lost) || !kas_cuda_enter(device))
+        return;                                        /* it may wait for what never ends */
     (void)device->cuda->stream_destroy(queue->stream); /* first: what it still holds needs the rest */
     kas_cuda_graphs_finish(device, &queue->graphs);
-    kas_cuda_products_finish(device, &queue->products);
     for (uint32_t i = 0; i < queue->event_count; ++i)
         (void)device->cuda->event_destroy(queue->events[i]);
     kas_cuda_staging_finish(device, &queue->staging);
