@@ -38,6 +38,7 @@ enum {
     KAS_DEVICE_ID_SIZE = 32,
     KAS_DEVICE_NAME_SIZE = 128,
     KAS_DEVICE_UUID_SIZE = 37,
+    KAS_DEVICE_FAST_SIZE = 48,
     KAS_DEVICE_CHOICE_SIZE = 128 /* of what names a device to kas_device_open; longer ones name none */
 };
 
@@ -61,6 +62,8 @@ typedef struct kas_device_limits {
     bool immediate;          /* work runs inside kas_queue_wait, on the calling thread: nothing to launch */
     bool fp16, bf16;         /* storage in 16 bits */
     bool subgroups;
+    uint64_t fast_acts; /* bit of each ACT_… that the device's fast product can end in (KAS_PRECISION_…); 0:
+                           there is none, and every launch of `linear` is the portable product */
 } kas_device_limits;
 
 typedef struct kas_device_info {
@@ -69,6 +72,8 @@ typedef struct kas_device_info {
     char api[16];                    /* "host", "cuda", "opencl", "vulkan" */
     char name[KAS_DEVICE_NAME_SIZE]; /* as the vendor calls it */
     char uuid[KAS_DEVICE_UUID_SIZE]; /* 8-4-4-4-12 hex digits in lower case; "" where its API has none */
+    char fast_product[KAS_DEVICE_FAST_SIZE]; /* of an opened device: what launches that are not of
+                                                KAS_PRECISION_F32 use; "": nothing of their own */
     bool software; /* this machine's processors under another API: "auto" passes it over for host:0 */
     kas_device_state state;
     size_t memory_total_bytes;
@@ -156,9 +161,19 @@ typedef struct kas_grid_rule {
     uint32_t per_row, fixed, divisor;
 } kas_grid_rule;
 
+/* What a product may round its factors to before it multiplies them; sums are float32 everywhere. */
+typedef enum kas_precision {
+    KAS_PRECISION_F32 = 0, /* nothing; a row's bits do not depend on its batch */
+    KAS_PRECISION_TF32,    /* 11 bits of mantissa; bits may depend on the batch, here and below */
+    KAS_PRECISION_BF16,    /* 8 bits of mantissa */
+} kas_precision;
+
 typedef struct kas_launch {
     kas_kernel kernel;
-    const char *label;                            /* static or outliving the list; may be NULL */
+    uint8_t precision; /* kas_precision that is enough: a device may give more. F32 for all kernels but
+                          `linear`; whose activation must be one of limits.fast_acts for another precision to
+                          change anything */
+    const char *label; /* static or outliving the list; may be NULL */
     kas_binding bindings[KAS_KERNEL_MAX_BUFFERS]; /* as many as the kernel has buffers; binding 0 is PARAMS */
     kas_grid_rule grid_x, grid_y;
     uint32_t args[KAS_KERNEL_MAX_ARGS / 4]; /* the kernel's argument struct */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backends/core/poll.h"
+#include "backends/cuda/product.h"
 #include "backends/cuda/replay.h"
 #include "backends/cuda/staging.h"
 #include "base/clock.h"
@@ -34,6 +35,7 @@ typedef struct cuda_queue {
     size_t download_count;
     cuda_staging staging;
     cuda_graphs graphs;
+    cuda_products products;
 } cuda_queue;
 
 static kas_cuda_device *device_of(cuda_queue *queue)
@@ -64,6 +66,7 @@ static void finish(kas_queue *base)
 {
     cuda_queue *queue = (cuda_queue *)base;
     const kas_cuda_device *device = device_of(queue);
+    kas_cuda_products_finish(device, &queue->products); /* nothing of the device's, but for a buffer */
     if (atomic_load(&base->device->lost) || !kas_cuda_enter(device))
         return;                                        /* it may wait for what never ends */
     (void)device->cuda->stream_destroy(queue->stream); /* first: what it still holds needs the rest */
@@ -159,16 +162,25 @@ static kas_status mark(cuda_queue *queue, uint16_t *index)
     return NULL;
 }
 
+static kas_status launch_one(cuda_queue *queue, const kas_submission *submission, size_t i, uint32_t rows)
+{
+    kas_cuda_device *device = device_of(queue);
+    cuda_bound_launch launch;
+    bool done = false;
+    kas_cuda_bind(submission, i, rows, &launch);
+    if (kas_cuda_is_fast(submission->list, i))
+        KAS_TRY(kas_cuda_multiply(device, &queue->products, &submission->list->launches[i], &launch, rows,
+                                  queue->stream, &done));
+    if (done) return NULL;
+    cuda_code code = device->cuda->launch(launch.function, launch.grid_x, launch.grid_y, 1, launch.block_x, 1,
+                                          1, 0, queue->stream, launch.parameters, NULL);
+    return code == CUDA_SUCCESS ? NULL : kas_cuda_fail(device->cuda, code, "cuLaunchKernel");
+}
+
 static kas_status launch_each(cuda_queue *queue, const kas_submission *submission, uint32_t rows)
 {
-    const kas_cuda_symbols *cuda = device_of(queue)->cuda;
     for (size_t i = 0; i < submission->list->count; ++i) {
-        cuda_bound_launch launch;
-        kas_cuda_bind(submission, i, rows, &launch);
-        cuda_code code = cuda->launch(launch.function, launch.grid_x, launch.grid_y, 1, launch.block_x, 1, 1,
-                                      0, queue->stream, launch.parameters, NULL);
-        if (code != CUDA_SUCCESS)
-            return kas_annotate(kas_cuda_fail(cuda, code, "cuLaunchKernel"), "launch %zu", i);
+        KAS_TRY(kas_annotate(launch_one(queue, submission, i, rows), "launch %zu", i));
     }
     return NULL;
 }
@@ -182,7 +194,7 @@ static kas_status enqueue(cuda_queue *queue, const kas_submission *submission, u
         KAS_TRY(mark(queue, &timed.start));
     queue->after_submission = false;
     queue->busy = true; /* wait */
-    if (submission->list->count < CUDA_REPLAY_FROM)
+    if (submission->list->count < CUDA_REPLAY_FROM || ((const cuda_list *)submission->list)->fast)
         KAS_TRY(launch_each(queue, submission, rows));
     else
         KAS_TRY(kas_cuda_replay(device_of(queue), &queue->graphs, submission, rows, queue->stream));

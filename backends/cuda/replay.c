@@ -1,5 +1,7 @@
 #include "backends/cuda/replay.h"
 
+#include "backends/cuda/product.h"
+
 #include <string.h>
 
 #include "base/alloc.h"
@@ -9,7 +11,10 @@
 static kas_status init_list(kas_list *list)
 {
     static atomic_uint_fast64_t last;
-    ((cuda_list *)list)->id = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+    cuda_list *mine = (cuda_list *)list;
+    mine->id = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+    for (size_t i = 0; i < list->count; ++i)
+        mine->fast |= kas_cuda_is_fast(list, i);
     return NULL;
 }
 

@@ -33,7 +33,7 @@ typedef struct kernel_call {
 } kernel_call;
 
 typedef struct operation {
-    enum { COPY_IN, COPY_OUT, FILL, KERNEL, RECORD, ALLOCATE, FREE } kind;
+    enum { COPY_IN, COPY_OUT, FILL, KERNEL, RECORD, ALLOCATE, FREE, CALL } kind;
     bool hangs;
     cuda_address address;
     const void *from;
@@ -42,6 +42,7 @@ typedef struct operation {
     unsigned word;
     cuda_event event;
     kernel_call call;
+    cuda_code (*function)(void *data); /* CALL: of `to` */
     struct operation *next;
 } operation;
 
@@ -60,7 +61,7 @@ typedef struct double_state {
     bool initialised, no_pools;
     cuda_code sticky;
     const char *fault_symbol;
-    unsigned fault_in, hang_in;
+    unsigned fault_in, hang_in, refused_modules;
     cuda_code fault_code;
     bool fault_sticky, fired, released;
 } double_state;
