@@ -178,6 +178,13 @@ class Transport(ServerTest):
         raw.socket.shutdown(socket.SHUT_WR)
         self.assertEqual(raw.answer().status, 200)
 
+    def test_half_closed_after_a_small_pass(self):
+        path = self.layer(None, 3, 2, bias=False)
+        expected = self.client.post(f"{path}/forward", floats([1, 2, 3])).body
+        raw = self.raw(f"POST {path}/forward HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n".encode() + floats([1, 2, 3]))
+        raw.socket.shutdown(socket.SHUT_WR)
+        self.assertEqual(raw.answer().body, expected)
+
     def test_half_closed_while_it_waits(self):
         """libmicrohttpd takes the end of what a waiting client sends for its departure; what it asked for is done."""
         path = self.layer()
