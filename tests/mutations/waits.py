@@ -7,8 +7,7 @@ A wait is a statement that ends in the comment `wait`: what comes after it relie
 lacks the statement; a declaration or a return keeps its form, with the value of having had nothing to wait for. In files
 that synchronise threads with atomics, each ordering of an access is weakened to relaxed, too.
 
-BUILD: build directories that are up to date; those of tests that a wait's row in TESTS does not name are not used. A
-mutant's object stands before the backend's library, so that the linker takes it in place of the sound one."""
+BUILD: build directories that are up to date. A mutant's object stands before the backend's library, so that the linker takes it in place of the sound one."""
 import argparse
 import concurrent.futures
 import glob
@@ -144,7 +143,7 @@ class Build:
 
 def said(output):
     """The first word of what went wrong."""
-    for pattern in (r"\[FAIL\] (\S+?):", r"\[.*?FAIL.*?\] (\S+?):", r"SUMMARY: (ThreadSanitizer: [\w -]+?) /", r"(\S+\(\d+\)|\w+): failed"):
+    for pattern in (r"\[FAIL\] (\w+::\w+)", r"\[CRASH\] (\w+::\w+)", r"SUMMARY: (ThreadSanitizer: [\w -]+?) /", r"(\S+\(\d+\)|\w+): failed"):
         found = re.search(pattern, output)
         if found:
             return found.group(1).replace("::", ": ").replace("_", " ")
