@@ -151,6 +151,11 @@ static unsigned call_helpers(kas_host_pool *pool, kas_host_job *job, unsigned wa
     return looked_at;
 }
 
+static bool helpers_left(kas_host_job *job)
+{
+    return atomic_load_explicit(&job->helpers, memory_order_relaxed) != 0;
+}
+
 /* Calls off those that have not begun, waits for those that have. */
 static void gather_helpers(kas_host_pool *pool, kas_host_job *job, const uint32_t *calls, unsigned count)
 {
@@ -159,12 +164,10 @@ static void gather_helpers(kas_host_pool *pool, kas_host_job *job, const uint32_
         if (state != 0 && atomic_compare_exchange_strong(&pool->helpers[i].state, &state, IDLE))
             atomic_fetch_sub_explicit(&job->helpers, 1, memory_order_relaxed);
     }
-    for (unsigned spins = 0; spins < SPINS; ++spins) {
-        if (atomic_load_explicit(&job->helpers, memory_order_acquire) == 0) return;
+    for (unsigned spins = 0; spins < SPINS && helpers_left(job); ++spins)
         pause_briefly();
-    }
-    atomic_fetch_or_explicit(&job->helpers, CALLER_SLEEPS, memory_order_relaxed);
-    for (uint32_t left; (left = atomic_load_explicit(&job->helpers, memory_order_acquire)) != CALLER_SLEEPS;)
+    if (helpers_left(job)) atomic_fetch_or_explicit(&job->helpers, CALLER_SLEEPS, memory_order_relaxed);
+    for (uint32_t left; (left = atomic_load_explicit(&job->helpers, memory_order_acquire)) & ~CALLER_SLEEPS;)
         futex_wait(&job->helpers, left); /* wait */
 }
 

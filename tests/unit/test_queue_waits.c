@@ -1,6 +1,5 @@
 /* Queues whose work hangs: what it uses stays, and the queue is left alone until the work has ended. */
 #include <criterion/criterion.h>
-#include <string.h>
 
 #include "backends/core/backend.h"
 #include "base/clock.h"
@@ -71,26 +70,5 @@ Test(queue_waits, memory_of_what_hangs_outlives_its_queue)
     kas_buffer_release(r.params);
     cr_expect_eq(used_bytes(&r), used, "the device may write there at any time");
     r.arena = r.params = NULL;
-    close_rig(&r);
-}
-
-Test(queue_waits, a_list_that_runs_at_once_comes_after_what_was_submitted)
-{
-    rig r;
-    const float two = 2;
-    float x[ROWS * WIDTH] = {1}, y[ROWS * WIDTH] = {0};
-    uint32_t params[PARAMS_HEAD] = {ROWS};
-    void *const slots[KAS_SLOT_COUNT] = {[KAS_SLOT_PARAMS] = params, [KAS_SLOT_X] = x, [KAS_SLOT_Y] = y};
-    open_rig(&r, "host:0");
-    const kas_submission submission = at_place(&r, 0);
-    const char *arena = kas_buffer_host(r.arena);
-    float first;
-    ok(kas_queue_upload(r.queue, r.arena, submission.slots[KAS_SLOT_X].offset_bytes, &two, sizeof two));
-    ok(kas_queue_submit(r.queue, &submission, 1, ROWS));
-    ok(kas_queue_run(r.queue, r.list, slots, ROWS, KAS_NEVER));
-    cr_expect_eq(y[0], 2.0f);
-    memcpy(&first, arena + submission.slots[KAS_SLOT_Y].offset_bytes, sizeof first);
-    cr_expect_eq(first, 5.0f);
-    cr_expect(kas_queue_idle(r.queue));
     close_rig(&r);
 }
