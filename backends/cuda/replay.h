@@ -4,8 +4,8 @@
  *
  * A queue keeps the graphs of the lists that it ran last. Updating nodes was chosen over a graph per bucket
  * of rows: a context binds the same memory from pass to pass and only grids change, so most replays change a
- * few nodes or none, and one graph serves every number of rows. No GPU was at hand to measure either; `./dev
- * bench` times the replay of a list against its launches one by one on whatever device is there.
+ * few nodes or none, and one graph serves every number of rows. No GPU was at hand to measure
+ * either: a bench of a list's replay against its launches one by one has to confirm it on one.
  *
  * A list with a product of cuBLASLt's is never a graph. Recording one would take capture, for each bucket of
  * rows anew, as the library may choose other kernels for it; and such lists are there for large products,
