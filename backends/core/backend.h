@@ -140,8 +140,9 @@ struct kas_queue {
     /* core's own */
     kas_hold *holds; /* an array of hold_capacity, hold_count used */
     size_t hold_count, hold_capacity;
-    uint32_t submitted; /* since the last successful wait */
-    bool abandoned;     /* a deadline passed with work in flight: only idle and destroy are left */
+    uint32_t submitted;       /* since the last successful wait */
+    bool abandoned;           /* a deadline passed with work in flight: only idle and destroy are left */
+    kas_queue *next_given_up; /* destroyed while abandoned */
 };
 
 struct kas_queue_ops {

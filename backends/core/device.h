@@ -195,7 +195,7 @@ size_t kas_list_length(const kas_list *list);
 /* ---- queues ---- */
 
 kas_status kas_queue_create(kas_device *device, const char *label, kas_queue **out) KAS_MUST_USE;
-/* The queue must be idle, or its device lost. Accepts NULL. */
+/* One that was abandoned and is not idle is given up, with all that it uses and its device. Accepts NULL. */
 void kas_queue_destroy(kas_queue *queue);
 
 /* Memory traffic, in order with submissions. `host` memory must stay valid until a later kas_queue_wait has

@@ -70,15 +70,29 @@ bool kas_queue_idle(kas_queue *queue)
     return true;
 }
 
+/* Queues whose device never came back: neither they nor what they use is ever freed or waited for, as the
+ * device may write there at any time. */
+static _Atomic(kas_queue *) given_up;
+
+static void give_up(kas_queue *queue)
+{
+    queue->next_given_up = atomic_load(&given_up);
+    while (!atomic_compare_exchange_weak(&given_up, &queue->next_given_up, queue))
+        ;
+}
+
 void kas_queue_destroy(kas_queue *queue)
 {
     if (!queue) return;
     kas_device *device = queue->device;
-    /* What an unfinished pass still uses is never freed: its device may write there at any time. */
     bool idle = !queue->abandoned || kas_queue_idle(queue); /* wait */
+    if (!idle) {
+        give_up(queue);
+        return;
+    }
     device->ops->queue->finish(queue);
-    if (idle) drop_holds(queue);
-    if (idle) kas_free(queue->holds);
+    drop_holds(queue);
+    kas_free(queue->holds);
     kas_free(queue);
     kas_device_release(device);
 }

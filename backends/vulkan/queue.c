@@ -45,8 +45,7 @@ static void finish(kas_queue *base)
 {
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
     /* What a device may still use is never destroyed; that may even wait for work that never ends. */
-    bool keep = atomic_load(&base->device->lost);
-    if (queue->step_count && state_of(queue, queue->step_count - 1) != VK_SUCCESS) keep = true; /* wait */
+    const bool keep = atomic_load(&base->device->lost);
     kas_vulkan_staging_finish(queue, keep);
     kas_vulkan_replays_finish(queue, keep);
     if (!keep) destroy(queue);

@@ -4,7 +4,8 @@
  *   - It has the entry points of OpenCL 1.2 that the backend calls and no others: calling one more crashes.
  *   - A handle of another platform is refused and counted.
  *   - It reports what a test tells it to, and may refuse the binaries that it made.
- *   - It counts the commands, and those that its caller knows to be over. One that was not flushed never ends.
+ *   - It counts the commands, and those that its caller knows to be over. One that was not flushed never
+ * ends.
  *
  * The interface for tests is the variable `vendor`, by dlsym. */
 #ifndef KAS_TESTS_OPENCL_VENDOR_H

@@ -1,7 +1,6 @@
 /* Queues whose work hangs: what it uses stays, and the queue is left alone until the work has ended. */
 #include <criterion/criterion.h>
 
-#include "backends/core/backend.h"
 #include "base/clock.h"
 #include "tests/unit/affine_rig.h"
 #include "tests/unit/remote_device.h"
@@ -56,14 +55,11 @@ Test(queue_waits, memory_of_what_hangs_stays_until_it_ends)
     close_rig(&r);
 }
 
-static kas_hold *given_up; /* so that it is no leak */
-
 Test(queue_waits, memory_of_what_hangs_outlives_its_queue)
 {
     rig r;
     open_hung_rig(&r);
     const size_t used = used_bytes(&r);
-    given_up = r.queue->holds;
     kas_queue_destroy(r.queue);
     r.queue = NULL;
     kas_buffer_release(r.arena);
