@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -133,12 +134,25 @@ class Build:
         program = entry["command"][0]
         if mutant:
             program = self.link(program, self.compile(mutant.path, mutant.text, name), name)
+        running = subprocess.Popen([program, *entry["command"][1:]], env=environment, text=True, errors="replace", start_new_session=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=properties["WORKING_DIRECTORY"])
         try:
-            done = subprocess.run([program, *entry["command"][1:]], env=environment, timeout=30, text=True, errors="replace",
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=properties["WORKING_DIRECTORY"])
+            output, _ = running.communicate(timeout=30)
         except subprocess.TimeoutExpired:
+            end_session(running)
             return "does not end"
-        return said(done.stdout) if done.returncode else None
+        return said(output) if running.returncode else None
+
+
+def end_session(running):
+    """Kills a test program and the processes that it runs its tests in, which outlive it."""
+    for entry in os.listdir("/proc"):
+        try:
+            if entry.isdigit() and os.getsid(int(entry)) == running.pid:
+                os.kill(int(entry), signal.SIGKILL)
+        except ProcessLookupError:
+            continue  # it has ended
+    running.communicate()
 
 
 def said(output):
