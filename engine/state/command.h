@@ -48,6 +48,7 @@ typedef enum kas_command_kind {
     KAS_COMMAND_DELETE_LAYER,
     KAS_COMMAND_SET_WEIGHTS, /* at once, or staged with at_epoch */
     KAS_COMMAND_MOVE_LAYER,  /* to another device, while it serves; its operation tells when it is there */
+    KAS_COMMAND_SET_REPLICAS, /* the devices that a layer is on besides its own: all of them */
     KAS_COMMAND_SET_SERVING, /* a layer is taken out of service or back in; its seeds can still be changed */
     KAS_COMMAND_LOAD,
     KAS_COMMAND_UNLOAD,
@@ -140,6 +141,11 @@ typedef struct kas_command {
             char device[32]; /* as opened */
             uint32_t device_kind;
         } move;
+        struct {
+            uint32_t count;
+            uint32_t device_kinds[KAS_REPLICAS_MAX];
+            char devices[KAS_REPLICAS_MAX][32]; /* as opened */
+        } replicas;
         struct {
             uint64_t operation;
         } cancel;
