@@ -57,6 +57,7 @@ static inline kas_call *kas_call_of_message(kas_message *message)
 void kas_call_create_layer(kas_call *call);
 void kas_call_set_weights(kas_call *call);
 void kas_call_move_layer(kas_call *call);
+void kas_call_set_replicas(kas_call *call);
 void kas_call_preload(kas_call *call);
 void kas_call_put_kernel(kas_call *call);
 void kas_call_validate(kas_call *call);

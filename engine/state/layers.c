@@ -174,6 +174,7 @@ kas_status kas_create_layer(kas_state *state, const kas_command *command)
     describe_layer(state, layer, command);
     KAS_TRY(enter_layer(state, layer));
     KAS_TRY(kas_layer_mark(state, layer, KAS_MARK_ARRAYS | KAS_MARK_VIEW | KAS_MARK_CHANGED));
+    KAS_TRY(kas_replicas_add(state, layer, &command->create.replicas));
     return kas_emit_plain(state, KAS_EFFECT_LAYER_UPDATE, layer);
 }
 

@@ -1,9 +1,9 @@
 /* Replicas: a layer on several devices at once.
  *
  * There is one set of host state arrays, and one view: a publication has the layer's plan on its own device
- * and on each that has a replica which lacks nothing, all of the same generation. What a replica lacks is made
- * as for a move (move.c), in the background, whenever the view changes; until it is there the layer serves
- * without it, so that no change waits for a replica, or fails with one. */
+ * and on each that has a replica which lacks nothing, all of the same generation. What a replica lacks is
+ * made as for a move (move.c), in the background, whenever the view changes; until it is there the layer
+ * serves without it, so that no change waits for a replica, or fails with one. */
 #include <stdio.h>
 #include <string.h>
 
@@ -104,30 +104,29 @@ kas_status kas_replicas_keep_weights(kas_state *state, kas_layer *layer, kas_res
 
 /* ---- the request ---- */
 
-static kas_status check(const kas_layer *layer, const kas_command *command)
+static kas_status check(const kas_layer *layer, const kas_replica_list *list)
 {
-    uint32_t count = command->replicas.count;
-    if (count > KAS_REPLICAS_MAX)
+    if (list->count > KAS_REPLICAS_MAX)
         return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "layer %s: at most %d replicas, not %u", layer->name,
-                        KAS_REPLICAS_MAX, count);
-    for (uint32_t i = 0; i < count; ++i) {
-        const char *device = command->replicas.devices[i];
-        bool twice = !device[0] || !strcmp(device, layer->device);
+                        KAS_REPLICAS_MAX, list->count);
+    for (uint32_t i = 0; i < list->count; ++i) {
+        const char *device = list->devices[i];
+        bool taken = !device[0] || !strcmp(device, layer->device);
         for (uint32_t j = 0; j < i; ++j)
-            twice |= !strcmp(device, command->replicas.devices[j]);
-        if (twice)
+            taken |= !strcmp(device, list->devices[j]);
+        if (taken)
             return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
-                            "layer %s, which is on %s, is to have replicas on other devices, one on each: "
-                            "not on %s",
+                            "layer %s has replicas on other devices than its own, %s, and one on each: not "
+                            "on %s",
                             layer->name, layer->device, device);
     }
     return NULL;
 }
 
-static bool is_named(const kas_command *command, const char *device)
+static bool is_named(const kas_replica_list *list, const char *device)
 {
-    for (uint32_t i = 0; i < command->replicas.count; ++i)
-        if (!strcmp(command->replicas.devices[i], device)) return true;
+    for (uint32_t i = 0; i < list->count; ++i)
+        if (!strcmp(list->devices[i], device)) return true;
     return false;
 }
 
@@ -143,22 +142,29 @@ static kas_status add(kas_state *state, kas_layer *layer, const char *device, ui
     return kas_move_begin(state, replica, KAS_OPERATION_REPLICATE);
 }
 
-kas_status kas_set_replicas(kas_state *state, const kas_command *command)
+kas_status kas_replicas_add(kas_state *state, kas_layer *layer, const kas_replica_list *list)
 {
-    kas_layer *layer;
-    KAS_TRY(kas_layer_of(state, command, &layer));
-    KAS_TRY(check(layer, command));
-    for (uint32_t i = layer->replica_count; i-- > 0;)
-        if (!is_named(command, layer->replicas[i]->device))
-            KAS_TRY(cancel(state, layer->replicas[i], "it was dropped on request"));
-    for (uint32_t i = 0; i < command->replicas.count; ++i) {
-        const char *device = command->replicas.devices[i];
-        const kas_move *present = find(layer, device);
+    KAS_TRY(check(layer, list));
+    for (uint32_t i = 0; i < list->count; ++i) {
+        const kas_move *present = find(layer, list->devices[i]);
         if (!present)
-            KAS_TRY(add(state, layer, device, command->replicas.device_kinds[i]));
+            KAS_TRY(add(state, layer, list->devices[i], list->device_kinds[i]));
         else if (present->operation)
             state->pending.reply.operation = present->operation->info.id;
     }
+    return NULL;
+}
+
+kas_status kas_set_replicas(kas_state *state, const kas_command *command)
+{
+    kas_layer *layer;
+    const kas_replica_list *list = &command->replicas;
+    KAS_TRY(kas_layer_of(state, command, &layer));
+    KAS_TRY(check(layer, list));
+    for (uint32_t i = layer->replica_count; i-- > 0;)
+        if (!is_named(list, layer->replicas[i]->device))
+            KAS_TRY(cancel(state, layer->replicas[i], "it was dropped on request"));
+    KAS_TRY(kas_replicas_add(state, layer, list));
     const kas_operation *last = kas_operation_find(state, state->pending.reply.operation);
     state->pending.reply.finished = !last || last->info.state >= KAS_OPERATION_SUCCEEDED;
     return NULL;

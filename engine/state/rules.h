@@ -173,6 +173,8 @@ kas_status kas_move_end_operation(kas_state *state, kas_move *move, kas_operatio
 
 /* ---- replicas.c ---- */
 
+/* Begins those of the list that there are not yet. */
+kas_status kas_replicas_add(kas_state *state, kas_layer *layer, const kas_replica_list *list) KAS_MUST_USE;
 kas_status kas_set_replicas(kas_state *state, const kas_command *command) KAS_MUST_USE;
 /* The layer has changed: replicas that lack something are out of its view until they have it. */
 kas_status kas_replicas_settle(kas_state *state, kas_layer *layer) KAS_MUST_USE;
