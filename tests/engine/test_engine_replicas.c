@@ -55,9 +55,12 @@ static void wait_ready(kas_engine *engine)
     for (;;) {
         kas_layer_info layer = layer_of(engine, "a");
         cr_assert_eq(layer.replica_count, 1, "the replica was dropped");
-        if (layer.replicas[0].ready) return;
+        if (layer.replicas[0].ready) break;
         sched_yield();
     }
+    kas_request request = request_of(KAS_REQUEST_SET_SERVING, "a", 0);
+    request.set_serving.serving = true;
+    must_call(engine, &request); /* behind the publication that this came with */
 }
 
 static void replicate(kas_engine *engine, const char *device)
@@ -162,7 +165,9 @@ Test(engine_replicas, changes_are_on_both)
     if (!reply.finished) ok(kas_engine_wait_operation(engine, reply.operation, 0));
     request = request_of(KAS_REQUEST_ADVANCE_EPOCH, NULL, 0);
     request.advance.epoch = 1;
-    must_call(engine, &request);
+    reply = must_call(engine, &request);
+    cr_expect_eq(reply.applied, 1);
+    kas_reply_finish(&reply);
     expect_both_same(engine);
     request = request_of(KAS_REQUEST_FOSSILIZE, "a", 1);
     must_call(engine, &request);
