@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -9,13 +10,40 @@
 
 #include "base/clock.h"
 
+enum { LINE_SIZE = 2048 };
+
 static _Atomic int threshold = KAS_LOG_INFO;
+
+/* Guards `sink`, and is held while it is called: whoever replaces it waits for that. Not taken where there is
+ * none. */
+static pthread_mutex_t sink_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+    kas_log_sink *call;
+    void *user;
+} sink;
+static atomic_bool has_sink;
 
 static const char *const names[] = {"debug", "info", "warning", "error", "critical"};
 
 void kas_log_set_level(kas_log_level level)
 {
     atomic_store_explicit(&threshold, (int)level, memory_order_relaxed);
+}
+
+void kas_log_set(kas_log_level level, kas_log_sink *call, void *user)
+{
+    pthread_mutex_lock(&sink_lock);
+    sink.call = call;
+    sink.user = user;
+    atomic_store(&has_sink, call != NULL);
+    kas_log_set_level(level);
+    pthread_mutex_unlock(&sink_lock);
+}
+
+void kas_log_forked(void)
+{
+    atomic_store(&has_sink, false);
+    kas_log_set_level(KAS_LOG_CRITICAL);
 }
 
 bool kas_log_parse_level(const char *text, kas_log_level *out)
@@ -48,21 +76,36 @@ bool kas_log_enabled(kas_log_level level, const char *area)
     return level == KAS_LOG_DEBUG && area_is_debugged(area);
 }
 
-void kas_log_write(kas_log_level level, const char *area, const char *format, ...)
+static void write_line(kas_log_level level, const char *area, const char *message)
 {
-    char line[2048], stamp[KAS_TIMESTAMP_SIZE];
+    char line[LINE_SIZE + 128], stamp[KAS_TIMESTAMP_SIZE];
     kas_format_utc(kas_wall_ns(), stamp);
-    int head = snprintf(line, sizeof line, "%s %s %s: ", stamp, names[level], area);
-    size_t used = head < 0 ? 0 : (size_t)head;
-    va_list args;
-    va_start(args, format);
-    int body = vsnprintf(line + used, sizeof line - used - 1, format, args);
-    va_end(args);
-    size_t end = used + (body < 0 ? 0 : (size_t)body);
+    int length = snprintf(line, sizeof line - 1, "%s %s %s: %s", stamp, names[level], area, message);
+    size_t end = length < 0 ? 0 : (size_t)length;
     if (end > sizeof line - 2) end = sizeof line - 2;
-    for (size_t i = 0; i < end; ++i)
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f) line[i] = '?';
     line[end++] = '\n';
     ssize_t ignored = write(STDERR_FILENO, line, end); /* nothing is left to tell it to */
     (void)ignored;
+}
+
+static bool give_to_sink(kas_log_level level, const char *area, const char *message)
+{
+    if (!atomic_load(&has_sink)) return false;
+    pthread_mutex_lock(&sink_lock);
+    const bool taken = sink.call != NULL;
+    if (taken) sink.call(sink.user, level, area, message);
+    pthread_mutex_unlock(&sink_lock);
+    return taken;
+}
+
+void kas_log_write(kas_log_level level, const char *area, const char *format, ...)
+{
+    char message[LINE_SIZE];
+    va_list args;
+    va_start(args, format);
+    if (vsnprintf(message, sizeof message, format, args) < 0) message[0] = '\0';
+    va_end(args);
+    for (char *at = message; *at; ++at)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f) *at = '?';
+    if (!give_to_sink(level, area, message)) write_line(level, area, message);
 }

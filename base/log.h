@@ -1,21 +1,19 @@
-/* The log: one line an event on stderr, `2026-01-31T12:00:00.123Z level area: message`.
+/* The log, as <kasmina/log.h> describes it: one line an event, on stderr as
+ * `2026-01-31T12:00:00.123Z level area: message` unless an embedder takes the lines.
  *
- * Thread-safe: a line is written by one write call. Text from outside is made printable.
+ * Thread-safe: a line is written by one write call. Text from outside is made printable. An embedder's sink
+ * runs on the thread that logs, which may hold locks: that is why a sink may call nothing of ours.
  * KASMINA_DEBUG=area,area (or `all`) turns on debug lines by area. */
 #ifndef KAS_BASE_LOG_H
 #define KAS_BASE_LOG_H
 
+#include <kasmina/log.h>
 #include <stdbool.h>
 
-typedef enum kas_log_level {
-    KAS_LOG_DEBUG = 0,
-    KAS_LOG_INFO,
-    KAS_LOG_WARNING,
-    KAS_LOG_ERROR,
-    KAS_LOG_CRITICAL,
-} kas_log_level;
-
-void kas_log_set_level(kas_log_level level);                    /* default: info */
+void kas_log_set_level(kas_log_level level); /* alone */
+/* In a process forked from one with threads, of which any may hold the sink's lock: from now on critical
+ * lines and those of KASMINA_DEBUG, to stderr. */
+void kas_log_forked(void);
 bool kas_log_parse_level(const char *text, kas_log_level *out); /* "debug" … "critical" */
 bool kas_log_enabled(kas_log_level level, const char *area);
 void kas_log_write(kas_log_level level, const char *area, const char *format, ...)

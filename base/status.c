@@ -29,7 +29,7 @@ static struct kas_status_info out_of_memory = {
     .message = out_of_memory_message,
 };
 
-kas_status kas_out_of_memory(void)
+kas_status kas_status_out_of_memory(void)
 {
     return &out_of_memory;
 }
@@ -83,31 +83,28 @@ kas_status kas_status_make(kas_code code, kas_blame blame, const char *file, int
     return message ? make(code, blame, file, line, message) : &out_of_memory;
 }
 
-kas_status kas_annotate(kas_status status, const char *format, ...)
+void kas_status_prefix(kas_status status, const char *format, ...)
 {
-    if (!status || status == &out_of_memory) return status;
+    if (!status || status == &out_of_memory) return;
     char suffix[MESSAGE_MAX + 3];
     snprintf(suffix, sizeof suffix, ": %s", status->message);
     va_list args;
     va_start(args, format);
     char *message = format_message(suffix, format, args);
     va_end(args);
-    if (!message) return status;
+    if (!message) return;
     kas_free(status->message);
     status->message = message;
-    return status;
 }
 
-kas_status kas_with_reason(kas_status status, const char *reason)
+void kas_status_set_reason(kas_status status, const char *reason)
 {
     if (status && status != &out_of_memory) status->reason = reason;
-    return status;
 }
 
-kas_status kas_with_native(kas_status status, int64_t native)
+void kas_status_set_native(kas_status status, int64_t native)
 {
     if (status && status != &out_of_memory) status->native = native;
-    return status;
 }
 
 kas_status kas_join(kas_status first, kas_status second)

@@ -14,6 +14,7 @@ void kas_text_init(kas_text *text, size_t max_bytes)
 static bool reserve(kas_text *text, size_t more)
 {
     size_t needed;
+    if (!text->failed && more < text->capacity - text->length) return true;
     if (text->failed || !kas_add(text->length, more, &needed) || !kas_add(needed, 1, &needed) ||
         !kas_grow((void **)&text->bytes, &text->capacity, needed, text->max, 1)) {
         text->failed = true;
@@ -43,6 +44,20 @@ void kas_text_printf(kas_text *text, const char *format, ...)
         text->length += (size_t)length;
     }
     va_end(again);
+}
+
+size_t kas_format_decimal(uint64_t value, char out[KAS_DECIMAL_SIZE])
+{
+    char digits[KAS_DECIMAL_SIZE];
+    char *at = digits + sizeof digits;
+    do {
+        *--at = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    size_t length = (size_t)(digits + sizeof digits - at);
+    memcpy(out, at, length);
+    out[length] = 0;
+    return length;
 }
 
 void kas_text_finish(kas_text *text)

@@ -41,7 +41,7 @@ int main(int argc, char **argv)
     struct MHD_Daemon *daemon =
         MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, handle, NULL, MHD_OPTION_SOCK_ADDR,
                          &address, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
-                         MHD_OPTION_CONNECTION_LIMIT, 1024u, MHD_OPTION_END);
+                         MHD_OPTION_CONNECTION_LIMIT, 10000u, MHD_OPTION_END);
     if (!daemon) return 1;
     printf("%u\n", MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
     fflush(stdout);

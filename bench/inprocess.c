@@ -10,6 +10,10 @@
  *   kas_bench swap ARTIFACTS MILLISECONDS 0|1
  *       p50 and p99 of passes, without and with a client that loads, unloads and changes alpha in a loop.
  *
+ *   kas_bench change ARTIFACTS COUNT DEVICE
+ *       Of a layer on that device whose kernel is changed for another in its cache: the median pass before
+ * and after, the pass that first answers with the new one, and from the request to that answer.
+ *
  * ARTIFACTS holds adapter-IN-OUT-K.onnx, K from 0 to 3 (tools/bench makes them). */
 #include <kasmina/kasmina.h>
 #include <math.h>
@@ -52,11 +56,11 @@ static double quantile(double *sorted, size_t count, double part)
     return sorted[at < count ? at : count - 1];
 }
 
-static kas_engine *open_engine(const char *artifacts, unsigned threads)
+static kas_engine *open_engine(const char *artifacts, unsigned threads, const char *device)
 {
     kas_engine *engine;
     kas_engine_options options = {
-        .size = sizeof options, .artifact_dir = artifacts, .device = "host:0", .threads = threads};
+        .size = sizeof options, .artifact_dir = artifacts, .device = device, .threads = threads};
     must(kas_engine_create(&options, &engine), "create engine");
     return engine;
 }
@@ -141,7 +145,7 @@ static int bench_forward(char **argv)
     const unsigned threads = (unsigned)atoi(argv[3]), seeds = (unsigned)atoi(argv[4]),
                    rows = (unsigned)atoi(argv[5]), inputs = (unsigned)atoi(argv[6]),
                    outputs = (unsigned)atoi(argv[7]);
-    kas_engine *engine = open_engine(argv[2], threads);
+    kas_engine *engine = open_engine(argv[2], threads, "host:0");
     create_layer(engine, inputs, outputs);
     for (unsigned seed = 0; seed < seeds; ++seed) {
         char artifact[64];
@@ -164,12 +168,12 @@ static int bench_forward(char **argv)
     return 0;
 }
 
-static kas_request load_request(void)
+static kas_request load_request(const char *artifact)
 {
     return (kas_request){.size = sizeof(kas_request),
                          .kind = KAS_REQUEST_LOAD,
                          .layer = "bench",
-                         .artifact_id = "adapter-512-256-0",
+                         .artifact_id = artifact,
                          .has_alpha = true,
                          .alpha = 0.2f};
 }
@@ -187,7 +191,7 @@ static void note_reply(void *user, kas_status status, const kas_reply *reply)
 /* Passes of no rows tell the generation and cost nothing: the load is published when they see a new one. */
 static double time_to_published(kas_engine *engine, traffic *probe)
 {
-    const kas_request request = load_request();
+    const kas_request request = load_request("adapter-512-256-0");
     atomic_bool replied = false;
     must(kas_forward(engine, &probe->request, &probe->result), "forward");
     uint64_t before = probe->result.generation;
@@ -203,7 +207,7 @@ static double time_to_published(kas_engine *engine, traffic *probe)
 
 static double time_to_acknowledged(kas_engine *engine)
 {
-    const kas_request request = load_request();
+    const kas_request request = load_request("adapter-512-256-0");
     int64_t start = now_ns();
     must(kas_engine_call(engine, &request, NULL), "load");
     return (double)(now_ns() - start) * 1e-3;
@@ -212,7 +216,7 @@ static double time_to_acknowledged(kas_engine *engine)
 static int bench_load(char **argv)
 {
     const size_t loads = (size_t)atoi(argv[3]);
-    kas_engine *engine = open_engine(argv[2], 1);
+    kas_engine *engine = open_engine(argv[2], 1, "host:0");
     create_layer(engine, 512, 256);
     load(engine, 0, "adapter-512-256-0", 0.2f); /* brings it to the device */
     change(engine, KAS_REQUEST_UNLOAD, 0, 0);
@@ -257,7 +261,7 @@ static void *swap_in_a_loop(void *user)
 
 static int bench_swap(char **argv)
 {
-    kas_engine *engine = open_engine(argv[2], 1);
+    kas_engine *engine = open_engine(argv[2], 1, "host:0");
     create_layer(engine, 512, 256);
     load(engine, 0, "adapter-512-256-0", 0.2f);
     traffic to = make_traffic(32, 512, 256);
@@ -276,11 +280,76 @@ static int bench_swap(char **argv)
     return 0;
 }
 
+enum { PASSES_AROUND = 9 };
+
+typedef struct change_times {
+    double *before, *first, *after, *request;
+} change_times;
+
+static double median_pass(kas_engine *engine, traffic *to)
+{
+    for (size_t i = 0; i < PASSES_AROUND; ++i)
+        run_passes(engine, to, 0, &times[i], 1);
+    qsort(times, PASSES_AROUND, sizeof *times, compare);
+    return times[PASSES_AROUND / 2];
+}
+
+static void time_change(kas_engine *engine, traffic *to, const char *artifact, change_times *out, size_t at)
+{
+    const kas_request request = load_request(artifact);
+    atomic_bool replied = false;
+    out->before[at] = median_pass(engine, to);
+    const uint64_t before = to->result.generation;
+    const int64_t start = now_ns();
+    must(kas_engine_submit(engine, &request, note_reply, &replied), "load");
+    while (to->result.generation == before)
+        run_passes(engine, to, 0, &out->first[at], 1);
+    out->request[at] = (double)(now_ns() - start) * 1e-3;
+    while (!atomic_load(&replied))
+        sched_yield();
+    out->after[at] = median_pass(engine, to);
+}
+
+static double median(double *values, size_t count)
+{
+    qsort(values, count, sizeof *values, compare);
+    return quantile(values, count, 0.5);
+}
+
+static int bench_change(char **argv)
+{
+    const size_t count = (size_t)atoi(argv[3]);
+    kas_engine *engine = open_engine(argv[2], 1, argv[4]);
+    double *all = calloc(count ? 4 * count : 4, sizeof *all);
+    if (!all || !count) return 1;
+    change_times out = {all, all + count, all + 2 * count, all + 3 * count};
+    traffic to = make_traffic(32, 512, 256);
+    create_layer(engine, 512, 256);
+    for (unsigned seed = 0; seed < 4; ++seed) { /* all of them to the device */
+        char artifact[64];
+        snprintf(artifact, sizeof artifact, "adapter-512-256-%u", seed);
+        load(engine, 0, artifact, 0.2f);
+        run_passes(engine, &to, WARM_UP_NS, times, TIMES_MAX);
+    }
+    for (size_t i = 0; i < count; ++i) {
+        char artifact[64];
+        snprintf(artifact, sizeof artifact, "adapter-512-256-%zu", i % 4);
+        time_change(engine, &to, artifact, &out, i);
+    }
+    printf("{\"before_us\": %.2f, \"first_us\": %.2f, \"after_us\": %.2f, \"request_us\": %.2f}\n",
+           median(out.before, count), median(out.first, count), median(out.after, count),
+           median(out.request, count));
+    free(all);
+    kas_engine_destroy(engine);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 8 && !strcmp(argv[1], "forward")) return bench_forward(argv);
     if (argc == 4 && !strcmp(argv[1], "load")) return bench_load(argv);
     if (argc == 5 && !strcmp(argv[1], "swap")) return bench_swap(argv);
+    if (argc == 5 && !strcmp(argv[1], "change")) return bench_change(argv);
     fprintf(stderr, "usage: see the head of bench/inprocess.c\n");
     return 2;
 }

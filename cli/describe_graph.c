@@ -9,25 +9,14 @@ enum { DETAIL_SIZE = 96 };
 /* What a node's operator leaves open: its activation, axis, window. */
 static void detail(const kas_node *node, char *out, size_t size)
 {
-    static const char *const binaries[KAS_BINARY_COUNT] = {
-        [KAS_ADD] = "add",         [KAS_SUB] = "sub",
-        [KAS_MUL] = "mul",         [KAS_DIV] = "div",
-        [KAS_POW] = "pow",         [KAS_MIN] = "min",
-        [KAS_MAX] = "max",         [KAS_EQUAL] = "equal",
-        [KAS_GREATER] = "greater", [KAS_GREATER_EQUAL] = "greater_equal",
-        [KAS_LESS] = "less",       [KAS_LESS_EQUAL] = "less_equal",
-        [KAS_AND] = "and",         [KAS_OR] = "or",
-        [KAS_XOR] = "xor",
-    };
-    static const char *const reductions[] = {"sum", "mean", "max", "min", "prod"};
     const char *act = node->act == KAS_ACT_NONE ? "" : kas_act_name(node->act);
     *out = '\0';
     switch (node->op) {
     case KAS_OP_BINARY:
-        snprintf(out, size, "%s%s%s", binaries[node->binary], *act ? ", then " : "", act);
+        snprintf(out, size, "%s%s%s", kas_binary_name(node->binary), *act ? ", then " : "", act);
         break;
     case KAS_OP_REDUCE:
-        snprintf(out, size, "%s along %d", reductions[node->reduce], node->axis);
+        snprintf(out, size, "%s along %d", kas_reduce_name(node->reduce), node->axis);
         break;
     case KAS_OP_SOFTMAX:
     case KAS_OP_CONCAT:

@@ -167,7 +167,7 @@ static const cli_option create_options[] = {
     {"input", "N", NULL, "features of an input row (needed)"},
     {"output", "N", NULL, "features of an output row (needed)"},
     {"seeds", "N", NULL, "slots for kernels (4)"},
-    {"device", "ID", NULL, "host:0, opencl:0 … (auto)"},
+    {"device", "ID", NULL, "host:0, vulkan:UUID, vulkan:part of its name … (auto)"},
     {"replica", "IDS", NULL, "other devices that it is to be on, separated by commas"},
     {"math", "KIND", NULL,
      "invariant: bits do not depend on the batch; fast: a vendor's library may be used (invariant)"},

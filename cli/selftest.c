@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "backends/core/device.h"
 #include "cli/command.h"
@@ -39,9 +40,27 @@ static json_t *test_device(const selftest_suite *suite, const kas_device_info *i
                      "passed", passed, "operators", operators);
 }
 
-/* All devices of a driver; false where one fails or the driver cannot list them. */
-static bool test_driver(const selftest_suite *suite, const kas_driver *driver, json_t *devices,
-                        json_t *not_run)
+typedef struct selftest_report {
+    const selftest_suite *suite;
+    const char *only; /* a device's id; NULL: every device */
+    json_t *devices, *not_run;
+} selftest_report;
+
+static bool is_wanted(const selftest_report *report, const char *id)
+{
+    return !report->only || strcmp(report->only, id) == 0;
+}
+
+/* Whether a device's id says that it is the driver's. */
+static bool has_driver(const char *id, const kas_driver *driver)
+{
+    const char *name = kas_driver_name(driver);
+    size_t length = strlen(name);
+    return strncmp(id, name, length) == 0 && id[length] == ':';
+}
+
+/* A driver's devices that are wanted; false where one fails or the driver cannot list them. */
+static bool test_driver(const selftest_report *report, const kas_driver *driver)
 {
     kas_device_info infos[LISTED_MAX];
     size_t count = 0;
@@ -51,15 +70,16 @@ static bool test_driver(const selftest_suite *suite, const kas_driver *driver, j
         kas_status_free(status);
         return false;
     }
-    if (count == 0)
-        json_array_append_new(
-            not_run, json_pack("{s:s, s:s}", "driver", kas_driver_name(driver), "reason", "no device"));
+    if (count == 0 && !report->only)
+        json_array_append_new(report->not_run, json_pack("{s:s, s:s}", "driver", kas_driver_name(driver),
+                                                         "reason", "no device"));
     bool passed = count <= LISTED_MAX;
     if (!passed) cli_failure("%s: more than %d devices", kas_driver_name(driver), LISTED_MAX);
     for (size_t i = 0; i < count && i < LISTED_MAX; ++i) {
-        json_t *device = test_device(suite, &infos[i]);
+        if (!is_wanted(report, infos[i].id)) continue;
+        json_t *device = test_device(report->suite, &infos[i]);
         passed = passed && json_is_true(json_object_get(device, "passed"));
-        json_array_append_new(devices, device);
+        json_array_append_new(report->devices, device);
     }
     return passed;
 }
@@ -79,19 +99,19 @@ static void cell_words(json_t *operator, char * out, size_t size)
         snprintf(out, size, "%.2f", json_real_value(json_object_get(operator, "worst_share")));
 }
 
-static int print_table(const selftest_suite *suite, json_t *devices)
+static int print_table(const selftest_report *report)
 {
     cli_column columns[COLUMNS_MAX] = {{"OPERATOR", "operator", false}};
     json_t *rows = json_array(), *device;
     size_t index, count = 1;
-    for (size_t row = 0; row < selftest_row_count(suite); ++row)
-        json_array_append_new(rows, json_pack("{s:s}", "operator", selftest_row_name(suite, row)));
-    json_array_foreach(devices, index, device)
+    for (size_t row = 0; row < selftest_row_count(report->suite); ++row)
+        json_array_append_new(rows, json_pack("{s:s}", "operator", selftest_row_name(report->suite, row)));
+    json_array_foreach(report->devices, index, device)
     {
         const char *id = json_string_value(json_object_get(device, "id"));
         if (count == COLUMNS_MAX) break;
         columns[count++] = (cli_column){id, id, true};
-        for (size_t row = 0; row < selftest_row_count(suite); ++row) {
+        for (size_t row = 0; row < selftest_row_count(report->suite); ++row) {
             char text[64];
             cell_words(json_array_get(json_object_get(device, "operators"), row), text, sizeof text);
             json_object_set_new(json_array_get(rows, row), id, json_string(text));
@@ -103,37 +123,43 @@ static int print_table(const selftest_suite *suite, json_t *devices)
     return result;
 }
 
-static int print_text(const selftest_suite *suite, json_t *devices, json_t *not_run)
+static int print_text(const selftest_report *report)
 {
     size_t index;
     json_t *item;
-    json_array_foreach(devices, index, item)
+    json_array_foreach(report->devices, index, item)
         printf("%s: %s\n", json_string_value(json_object_get(item, "id")),
                json_string_value(json_object_get(item, "name")));
-    json_array_foreach(not_run, index, item)
+    json_array_foreach(report->not_run, index, item)
         printf("%s: not run: %s\n", json_string_value(json_object_get(item, "driver")),
                json_string_value(json_object_get(item, "reason")));
-    return print_table(suite, devices);
+    return print_table(report);
 }
 
-int cli_selftest(bool json)
+static void print_json(const selftest_report *report, bool passed)
 {
-    json_t *devices = json_array(), *not_run = json_array();
+    json_t *object = json_pack("{s:b, s:O, s:O}", "passed", passed, "devices", report->devices, "not_run",
+                               report->not_run);
+    json_dumpf(object, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(object);
+}
+
+int cli_selftest(const char *device, bool json)
+{
     selftest_suite *suite = selftest_suite_create(NULL, 1);
+    const selftest_report report = {suite, device, json_array(), json_array()};
     bool passed = true;
     for (size_t d = 0; d < kas_driver_count(); ++d)
-        passed = test_driver(suite, kas_driver_at(d), devices, not_run) && passed;
+        if (!device || has_driver(device, kas_driver_at(d)))
+            passed = test_driver(&report, kas_driver_at(d)) && passed;
     int result = CLI_OK;
-    if (json) {
-        json_t *report =
-            json_pack("{s:b, s:O, s:O}", "passed", passed, "devices", devices, "not_run", not_run);
-        json_dumpf(report, stdout, JSON_INDENT(2));
-        putchar('\n');
-        json_decref(report);
-    } else
-        result = print_text(suite, devices, not_run);
+    if (json)
+        print_json(&report, passed);
+    else
+        result = print_text(&report);
     selftest_suite_destroy(suite);
-    json_decref(devices);
-    json_decref(not_run);
+    json_decref(report.devices);
+    json_decref(report.not_run);
     return passed ? result : CLI_FAILED;
 }

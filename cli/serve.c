@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "backends/core/device.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -95,13 +96,13 @@ static int read_settings(const cli_arguments *arguments, serve_settings *out)
 {
     const char *level_name = cli_value(arguments, "log-level");
     kas_log_level level = KAS_LOG_INFO;
-    *out = (serve_settings){.engine.size = sizeof out->engine};
+    *out = (serve_settings){.engine = {.size = sizeof out->engine, .device = "auto"}};
     if (level_name && !kas_log_parse_level(level_name, &level))
         return cli_usage_error(arguments->command,
                                "--log-level '%s': debug, info, warning, error or critical is wanted",
                                level_name);
     if (!read_numbers(arguments, out)) return CLI_USAGE;
-    kas_log_set_level(level);
+    kas_log_set(level, NULL, NULL);
     out->http.listen = cli_value(arguments, "listen");
     out->http.token_file = cli_value(arguments, "token-file");
     out->http.allow_anyone = cli_switch(arguments, "allow-anyone");
@@ -109,8 +110,8 @@ static int read_settings(const cli_arguments *arguments, serve_settings *out)
     if (!out->engine.data_dir) out->engine.data_dir = "kasmina-data";
     out->engine.artifact_dir = cli_value(arguments, "artifact-dir");
     out->engine.trusted_keys = cli_value(arguments, "trusted-keys");
-    out->engine.device = cli_value(arguments, "device");
-    if (!out->engine.device) out->engine.device = "auto";
+    const char *device = cli_value(arguments, "device");
+    if (device) out->engine.device = device;
     return CLI_OK;
 }
 
@@ -142,15 +143,11 @@ static void wait_for_signal(const sigset_t *signals)
 }
 
 /* The host is always there; any other is looked for, which may load a driver. */
-static kas_status check_device(kas_engine *engine, const char *device)
+static kas_status check_device(const char *device)
 {
-    kas_device_report devices[KAS_DEVICES_MAX] = {{.size = sizeof *devices}};
+    char id[KAS_DEVICE_ID_SIZE];
     if (strcmp(device, "host:0") == 0 || strcmp(device, "auto") == 0) return NULL;
-    size_t count = kas_engine_list_devices(engine, devices, KAS_DEVICES_MAX);
-    for (size_t i = 0; i < count; ++i)
-        if (strcmp(devices[i].id, device) == 0) return NULL;
-    return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
-                    "there is no device '%s' (kasmina devices --local lists them)", device);
+    return kas_device_resolve(device, id);
 }
 
 /* Returns when a signal came and everything was answered. */
@@ -159,7 +156,7 @@ static int serve(kas_engine *engine, const serve_settings *settings, const sigse
     kas_http_server *server;
     kas_http_options http = settings->http;
     http.engine = engine;
-    kas_status status = check_device(engine, settings->engine.device);
+    kas_status status = check_device(settings->engine.device);
     if (!status) status = kas_http_start(&http, &server);
     if (status) return complain(status);
     printf("kasmina: listening on %s\n", kas_http_url(server));

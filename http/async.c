@@ -180,7 +180,7 @@ void kas_http_end_waits(kas_http_server *server)
 /* "wait=5" among the preferences (RFC 7240); one that is not understood is as if it were not there. */
 static void read_preference(const kas_http_request *request, double *out)
 {
-    const char *prefer = kas_http_header(request, "Prefer");
+    const char *prefer = kas_http_header(request, KAS_FIELD_PREFER);
     const char *wait = prefer ? strstr(prefer, "wait=") : NULL;
     if (!wait || (wait > prefer && !strchr(", ;\t", wait[-1]))) return;
     double value = strtod(wait + strlen("wait="), NULL);

@@ -133,7 +133,7 @@ void kas_http_write_missed(kas_text *text, uint64_t missed)
 void kas_http_get_events(kas_http_request *request)
 {
     uint64_t last = kas_engine_last_event(request->engine), after = last;
-    const char *id = kas_http_header(request, "Last-Event-ID");
+    const char *id = kas_http_header(request, KAS_FIELD_LAST_EVENT_ID);
     if (id) {
         size_t length = strlen(id);
         if (length == 0 || length > ID_DIGITS || strspn(id, "0123456789") != length) {

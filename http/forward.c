@@ -1,12 +1,9 @@
 /* POST /v1/layers/{layer}/forward: one tensor in, one out. Octets are computed with where they were received.
  */
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "http/async.h"
 #include "http/handlers.h"
 #include "http/json_tensor.h"
@@ -14,16 +11,13 @@
 #include "http/respond.h"
 #include "http/serving.h"
 
-enum { SEED_LIST_SIZE = 3 * KAS_MAX_SEEDS + 1, SHAPE_SIZE = 24 * KAS_TENSOR_MAX_RANK, ANSWER_FACTOR = 4 };
-
-/* For "%llu.%03llu"; printing reals takes ten times as long. */
-#define MILLISECONDS(ns) (unsigned long long)((ns) / 1000000), (unsigned long long)((ns) / 1000 % 1000)
+enum { SHAPE_SIZE = 24 * KAS_TENSOR_MAX_RANK, ANSWER_FACTOR = 4 };
 
 typedef struct forward {
     kas_forward_request pass;
     kas_forward_result result;
     kas_json_tensor tensor; /* of a JSON body */
-    float *output;          /* owned until it is answered with */
+    float *output;          /* in the request's memory */
     size_t output_bytes, rows;
     uint32_t input_size, output_size;
 } forward;
@@ -32,54 +26,26 @@ static void finish(void *work)
 {
     forward *owned = work;
     kas_json_tensor_finish(&owned->tensor);
-    kas_free(owned->output);
 }
 
 /* ---- the answer ---- */
 
-static void list_seeds(uint64_t seeds, char out[SEED_LIST_SIZE])
+static size_t list_shape(const kas_tensor_view *view, char out[SHAPE_SIZE])
 {
     size_t used = 0;
-    out[0] = 0;
-    for (; seeds; seeds &= seeds - 1)
-        used += (size_t)snprintf(out + used, SEED_LIST_SIZE - used, "%s%d", used ? "," : "",
-                                 __builtin_ctzll(seeds));
-}
-
-static void list_shape(const kas_tensor_view *view, char out[SHAPE_SIZE])
-{
-    size_t used = 0;
-    for (uint32_t i = 0; i < view->rank; ++i)
-        used += (size_t)snprintf(out + used, SHAPE_SIZE - used, "%s%lld", i ? "," : "",
-                                 (long long)view->shape[i]);
-}
-
-void kas_http_add_result(kas_http_request *request, const kas_forward_result *result)
-{
-    char used[SEED_LIST_SIZE], failed[SEED_LIST_SIZE];
-    list_seeds(result->seeds_used, used);
-    list_seeds(result->seeds_failed, failed);
-    kas_http_add_header(request, "X-Kasmina-Queue-Us", "%llu", (unsigned long long)result->queue_ns / 1000);
-    kas_http_add_header(request, "X-Kasmina-Compute-Us", "%llu",
-                        (unsigned long long)result->compute_ns / 1000);
-    kas_http_add_header(request, "X-Kasmina-Total-Us", "%llu", (unsigned long long)result->total_ns / 1000);
-    kas_http_add_header(request, "X-Kasmina-Seeds-Used", "%s", used);
-    kas_http_add_header(request, "X-Kasmina-Seeds-Failed", "%s", failed);
-    kas_http_add_header(request, "X-Kasmina-Rows-Failed", "%llu", (unsigned long long)result->rows_failed);
-    kas_http_add_header(request, "X-Kasmina-Generation", "%llu", (unsigned long long)result->generation);
-    kas_http_add_header(request, "X-Kasmina-Epoch", "%u", result->epoch);
-    kas_http_add_header(
-        request, "Server-Timing", "queue;dur=%llu.%03llu, compute;dur=%llu.%03llu, total;dur=%llu.%03llu",
-        MILLISECONDS(result->queue_ns), MILLISECONDS(result->compute_ns), MILLISECONDS(result->total_ns));
+    for (uint32_t i = 0; i < view->rank; ++i) {
+        if (i > 0) out[used++] = ',';
+        used += kas_format_decimal((uint64_t)view->shape[i], out + used);
+    }
+    return used;
 }
 
 static void respond_octets(kas_http_request *request, forward *work)
 {
     char shape[SHAPE_SIZE];
-    list_shape(&work->pass.output, shape);
-    kas_http_add_header(request, "X-Kasmina-Shape", "%s", shape);
-    kas_http_respond_bytes(request, 200, "application/octet-stream", work->output, work->output_bytes);
-    work->output = NULL;
+    size_t length = list_shape(&work->pass.output, shape);
+    kas_http_add_text_header(request, "X-Kasmina-Shape", shape, length);
+    kas_http_respond_memory(request, 200, "application/octet-stream", work->output, work->output_bytes);
 }
 
 static void respond_tensor(kas_http_request *request, const forward *work)
@@ -171,7 +137,7 @@ static bool take_rows(kas_http_request *request, forward *work, size_t count)
 
 static bool read_octets(kas_http_request *request, forward *work)
 {
-    const char *shape = kas_http_header(request, "X-Kasmina-Shape");
+    const char *shape = kas_http_header(request, KAS_FIELD_SHAPE);
     size_t count = request->body.size / sizeof(float);
     if (request->body.size % sizeof(float)) {
         kas_http_refuse(request, KAS_PROBLEM_INVALID_VALUE,
@@ -218,11 +184,8 @@ static bool make_output(kas_http_request *request, forward *work)
         return false;
     }
     if (!work->pass.input.data) work->pass.input.data = &nothing;
-    work->output = kas_alloc_aligned(KAS_CACHE_LINE, kas_align_up(work->output_bytes + 1, KAS_CACHE_LINE));
-    if (!work->output) {
-        kas_http_fail(request, kas_out_of_memory());
-        return false;
-    }
+    work->output = kas_http_memory(request, work->output_bytes);
+    if (!work->output) return false;
     work->pass.output = *input;
     work->pass.output.data = work->output;
     work->pass.output.shape[input->rank - 1] = work->output_size;
@@ -242,18 +205,12 @@ static void start(kas_http_request *request, forward *work)
 
 void kas_http_post_forward(kas_http_request *request)
 {
-    kas_layer_info layer = {.size = sizeof layer};
     forward *work = kas_http_work(request, sizeof *work, finish);
     if (!work) return;
-    kas_status status = kas_engine_layer(request->engine, request->params[0], &layer);
-    if (status) {
-        kas_http_fail(request, status);
-        return;
-    }
     work->pass.size = sizeof work->pass;
     work->pass.layer = request->params[0];
-    work->input_size = layer.input_size;
-    work->output_size = layer.output_size;
+    work->input_size = request->layer.input_size;
+    work->output_size = request->layer.output_size;
     bool read = request->media == KAS_MEDIA_OCTETS ? read_octets(request, work) : read_json(request, work);
     if (read && make_output(request, work)) start(request, work);
 }

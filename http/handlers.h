@@ -54,7 +54,7 @@ void kas_http_list_quarantine(kas_http_request *request);
 void kas_http_lift_quarantine(kas_http_request *request);
 /* forward.c */
 void kas_http_post_forward(kas_http_request *request);
-/* Headers that tell what a pass used and took. */
+/* pass_headers.c: headers that tell what a pass used and took. */
 void kas_http_add_result(kas_http_request *request, const kas_forward_result *result);
 /* infer.c */
 void kas_http_infer(kas_http_request *request);

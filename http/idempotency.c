@@ -189,7 +189,7 @@ static bool is_key(const char *key)
 bool kas_http_answers_begin(kas_http_request *request)
 {
     kas_http_answers *answers = request->server->answers;
-    const char *key = kas_http_header(request, "Idempotency-Key");
+    const char *key = kas_http_header(request, KAS_FIELD_IDEMPOTENCY_KEY);
     kas_sha256 digest;
     if (!key || request->route->method == KAS_HTTP_GET || request->route->tensor) return true;
     if (!is_key(key)) {

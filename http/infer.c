@@ -1,5 +1,4 @@
 /* POST /v2/models/{}/infer: one pass, in the words of the Open Inference Protocol. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,14 +10,20 @@
 #include "http/respond.h"
 #include "http/serving.h"
 
-enum { ANSWER_FACTOR = 4 };
+enum {
+    ANSWER_FACTOR = 4,
+    HEAD_MAX = 1024, /* bytes of a binary answer's JSON, but for the id: a name and a shape are short */
+};
 
+/* The answer is put together in one piece of the request's memory. In binary, its JSON is written first and
+ * filled up with spaces, so that the values that follow lie where the pass can write them. */
 typedef struct inference {
     kas_forward_request pass;
     kas_forward_result result;
     kas_infer asked;
-    float *aligned; /* the input, where it does not lie at a float's address in the body; owned */
-    float *output;  /* owned */
+    char *head; /* of a binary answer, in the request's memory; the output follows it */
+    size_t head_bytes;
+    float *output; /* in the request's memory */
     size_t output_values;
 } inference;
 
@@ -26,8 +31,6 @@ static void finish(void *work)
 {
     inference *owned = work;
     kas_infer_finish(&owned->asked);
-    kas_free(owned->aligned);
-    kas_free(owned->output);
 }
 
 /* ---- the answer ---- */
@@ -35,15 +38,10 @@ static void finish(void *work)
 static void write_head(kas_json *json, const kas_http_request *request, const inference *work)
 {
     const kas_tensor_view *view = &work->pass.output;
-    kas_json_init(json);
     kas_json_open(json, NULL, '{');
     kas_json_text(json, "model_name", request->params[0]);
     kas_json_text(json, "model_version", "1");
-    if (work->asked.id) { /* escaped already */
-        kas_text_printf(&json->text, ",\"id\":\"");
-        kas_text_append(&json->text, work->asked.id, work->asked.id_length);
-        kas_text_printf(&json->text, "\"");
-    }
+    if (work->asked.id) kas_json_escaped(json, "id", work->asked.id, work->asked.id_length);
     kas_json_open(json, "outputs", '[');
     kas_json_open(json, NULL, '{');
     kas_json_text(json, "name", "output");
@@ -64,6 +62,7 @@ static void write_tail(kas_json *json)
 static void respond_json(kas_http_request *request, inference *work)
 {
     kas_json json;
+    kas_json_init(&json);
     write_head(&json, request, work);
     kas_json_open(&json, "data", '[');
     for (size_t i = 0; i < work->output_values; ++i)
@@ -73,24 +72,11 @@ static void respond_json(kas_http_request *request, inference *work)
     kas_http_respond_json(request, 200, &json);
 }
 
-static void respond_binary(kas_http_request *request, inference *work)
+static void respond_binary(kas_http_request *request, const inference *work)
 {
-    const size_t bytes = work->output_values * sizeof(float);
-    kas_json json;
-    write_head(&json, request, work);
-    kas_json_open(&json, "parameters", '{');
-    kas_json_uint(&json, "binary_data_size", bytes);
-    kas_json_close(&json, '}');
-    write_tail(&json);
-    const size_t head = json.text.length;
-    kas_text_append(&json.text, (const char *)work->output, bytes);
-    if (json.text.failed) {
-        kas_json_finish(&json);
-        kas_http_fail(request, kas_out_of_memory());
-        return;
-    }
-    kas_http_add_header(request, "Inference-Header-Content-Length", "%zu", head);
-    kas_http_respond_bytes(request, 200, "application/octet-stream", json.text.bytes, json.text.length);
+    kas_http_add_count_header(request, "Inference-Header-Content-Length", work->head_bytes);
+    kas_http_respond_memory(request, 200, "application/octet-stream", work->head,
+                            work->head_bytes + work->output_values * sizeof(float));
 }
 
 static void answer(kas_http_request *request)
@@ -109,7 +95,7 @@ static void answer(kas_http_request *request)
 /* Where the JSON ends and raw bytes begin. */
 static bool split_body(kas_http_request *request, size_t *json_bytes)
 {
-    const char *header = kas_http_header(request, "Inference-Header-Content-Length");
+    const char *header = kas_http_header(request, KAS_FIELD_INFERENCE_HEADER_CONTENT_LENGTH);
     *json_bytes = request->body.size;
     if (!header) return true;
     char *end;
@@ -143,16 +129,11 @@ static bool take_binary(kas_http_request *request, inference *work, size_t json_
         return false;
     }
     unsigned char *bytes = request->body.bytes + json_bytes;
-    if ((uintptr_t)bytes %
-        sizeof(float)) { /* moved down by up to three bytes, over JSON that has been read but for the id */
-        work->aligned = kas_alloc_aligned(KAS_CACHE_LINE, kas_align_up(given + 1, KAS_CACHE_LINE));
-        if (!work->aligned) {
-            kas_http_fail(request, kas_out_of_memory());
-            return false;
-        }
-        memcpy(work->aligned, bytes, given);
-    }
-    work->pass.input.data = work->aligned ? (void *)work->aligned : bytes;
+    work->pass.input.data = bytes;
+    if ((uintptr_t)bytes % sizeof(float) == 0) return true;
+    work->pass.input.data = kas_http_memory(request, given);
+    if (!work->pass.input.data) return false;
+    memcpy(work->pass.input.data, bytes, given);
     return true;
 }
 
@@ -174,9 +155,37 @@ static bool take_input(kas_http_request *request, inference *work, size_t json_b
     return true;
 }
 
-static bool make_output(kas_http_request *request, inference *work, const kas_layer_info *layer)
+/* The head of a binary answer says nothing that is not known before the pass. */
+static bool make_binary(kas_http_request *request, inference *work, size_t bytes)
+{
+    const size_t room = kas_align_up(HEAD_MAX + work->asked.id_length, KAS_CACHE_LINE);
+    kas_json json;
+    work->head = kas_http_memory(request, room + bytes);
+    if (!work->head) return false;
+    kas_json_init_in(&json, work->head, room);
+    write_head(&json, request, work);
+    kas_json_open(&json, "parameters", '{');
+    kas_json_uint(&json, "binary_data_size", bytes);
+    kas_json_close(&json, '}');
+    write_tail(&json);
+    work->head_bytes = kas_align_up(json.text.length, KAS_CACHE_LINE);
+    memset(work->head + json.text.length, ' ', work->head_bytes - json.text.length);
+    work->output = (float *)(void *)(work->head + work->head_bytes);
+    return true;
+}
+
+static bool make_memory(kas_http_request *request, inference *work)
+{
+    const size_t bytes = work->output_values * sizeof(float);
+    if (work->asked.binary_output) return make_binary(request, work, bytes);
+    work->output = kas_http_memory(request, bytes);
+    return work->output != NULL;
+}
+
+static bool make_output(kas_http_request *request, inference *work)
 {
     static float nothing; /* what an empty tensor points to */
+    const kas_layer_info *layer = &request->layer;
     const kas_tensor_view *input = &work->pass.input;
     const size_t rows = work->asked.input.count / layer->input_size;
     if (input->shape[input->rank - 1] != layer->input_size) {
@@ -192,16 +201,11 @@ static bool make_output(kas_http_request *request, inference *work, const kas_la
                         "the answer to %zu rows would have more than %zu values", rows, limit);
         return false;
     }
-    work->output = kas_alloc_aligned(KAS_CACHE_LINE,
-                                     kas_align_up(work->output_values * sizeof(float) + 1, KAS_CACHE_LINE));
-    if (!work->output) {
-        kas_http_fail(request, kas_out_of_memory());
-        return false;
-    }
     if (!work->pass.input.data) work->pass.input.data = &nothing;
     work->pass.output = *input;
-    work->pass.output.data = work->output;
     work->pass.output.shape[input->rank - 1] = layer->output_size;
+    if (!make_memory(request, work)) return false;
+    work->pass.output.data = work->output;
     return true;
 }
 
@@ -219,12 +223,10 @@ static void start(kas_http_request *request, inference *work, size_t rows)
 
 void kas_http_infer(kas_http_request *request)
 {
-    kas_layer_info layer = {.size = sizeof layer};
     size_t json_bytes;
     inference *work = kas_http_work(request, sizeof *work, finish);
     if (!work || !split_body(request, &json_bytes)) return;
     kas_status status = kas_infer_read((const char *)request->body.bytes, json_bytes, &work->asked);
-    if (!status) status = kas_engine_layer(request->engine, request->params[0], &layer);
     if (status) {
         kas_http_fail(request, status);
         return;
@@ -232,6 +234,6 @@ void kas_http_infer(kas_http_request *request)
     work->pass.size = sizeof work->pass;
     work->pass.layer = request->params[0];
     work->result.size = sizeof work->result;
-    if (take_input(request, work, json_bytes) && make_output(request, work, &layer))
-        start(request, work, work->asked.input.count / layer.input_size);
+    if (take_input(request, work, json_bytes) && make_output(request, work))
+        start(request, work, work->asked.input.count / request->layer.input_size);
 }

@@ -1,17 +1,18 @@
 #include "http/infer_read.h"
 
-#include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "http/json_scan.h"
 
 enum { NO_OVERRIDE = -1 };
 
+static const char alpha_prefix[] = "alpha.";
+
 typedef struct infer_reader {
     kas_json_scan scan;
     kas_infer *out;
-    bool has_datatype, has_outputs;
+    bool has_datatype, has_output;
     bool output_says;            /* the output itself says whether it is binary */
     float alphas[KAS_MAX_SEEDS]; /* NO_OVERRIDE: none */
 } infer_reader;
@@ -58,17 +59,6 @@ static kas_status read_list(infer_reader *reader, const char *what, kas_status (
     return kas_json_take(scan, ']') ? NULL : kas_json_malformed(scan, "',' or ']'");
 }
 
-/* A value that is small: made into a tree. */
-static kas_status read_tree(infer_reader *reader, const char *what, json_t **out)
-{
-    const char *start = reader->scan.at;
-    KAS_TRY(kas_json_skip(&reader->scan));
-    json_error_t error;
-    *out = json_loadb(start, (size_t)(reader->scan.at - start), JSON_DECODE_ANY | JSON_REJECT_DUPLICATES,
-                      &error);
-    return *out ? NULL : kas_fail(KAS_MALFORMED, CALLER, "'%s': %s", what, error.text);
-}
-
 static kas_status read_text(infer_reader *reader, const char *what, const char **text, size_t *length)
 {
     if (kas_json_peek(&reader->scan) != '"')
@@ -76,67 +66,93 @@ static kas_status read_text(infer_reader *reader, const char *what, const char *
     return kas_json_scan_string(&reader->scan, text, length);
 }
 
-/* ---- parameters ---- */
-
-static kas_status take_alpha(infer_reader *reader, const char *name, const json_t *value)
+static kas_status read_bool(infer_reader *reader, const char *what, bool *out)
 {
-    const char *digits = name + strlen("alpha.");
-    char *end;
-    unsigned long seed = strtoul(digits, &end, 10);
-    if (*digits < '0' || *digits > '9' || *end || seed >= KAS_MAX_SEEDS)
-        return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "parameter '%s': there is no such seed", name);
-    double alpha = json_number_value(value);
-    if (!json_is_number(value) || !(alpha >= 0 && alpha <= 1))
-        return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "parameter '%s' must be a number from 0 to 1", name);
+    char first = kas_json_peek(&reader->scan);
+    if (first != 't' && first != 'f')
+        return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "'%s' must be true or false", what);
+    *out = first == 't';
+    return kas_json_skip(&reader->scan);
+}
+
+static kas_status read_size(infer_reader *reader, const char *what, size_t *out)
+{
+    size_t value = 0;
+    kas_json_peek(&reader->scan);
+    const char *at = reader->scan.at;
+    KAS_TRY(kas_json_skip(&reader->scan));
+    for (; at < reader->scan.at; ++at)
+        if (*at < '0' || *at > '9' || !kas_mul(value, 10, &value) ||
+            !kas_add(value, (size_t)(*at - '0'), &value))
+            return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "'%s' must be a whole number of bytes", what);
+    *out = value;
+    return NULL;
+}
+
+static kas_status read_parameters(infer_reader *reader, take_member take)
+{
+    if (kas_json_peek(&reader->scan) != '{')
+        return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "'parameters' must be an object");
+    return read_object(reader, take);
+}
+
+static kas_status refuse_shared_memory(void)
+{
+    return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "shared memory is not enabled on this server");
+}
+
+/* ---- parameters of the request ---- */
+
+static bool parse_seed(const char *digits, size_t length, uint32_t *seed)
+{
+    *seed = 0;
+    for (size_t i = 0; i < length; ++i) {
+        if (digits[i] < '0' || digits[i] > '9') return false;
+        *seed = *seed * 10 + (uint32_t)(digits[i] - '0');
+        if (*seed >= KAS_MAX_SEEDS) return false;
+    }
+    return length > 0;
+}
+
+static kas_status read_alpha(infer_reader *reader, const char *name, size_t length)
+{
+    const size_t prefix = strlen(alpha_prefix);
+    const int shown = length > 64 ? 64 : (int)length;
+    uint32_t seed;
+    double alpha = NO_OVERRIDE;
+    if (!parse_seed(name + prefix, length - prefix, &seed))
+        return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "parameter '%.*s': there is no such seed", shown, name);
+    if (reader->alphas[seed] != NO_OVERRIDE)
+        return kas_fail(KAS_MALFORMED, CALLER, "parameter '%.*s' is given twice", shown, name);
+    char first = kas_json_peek(&reader->scan);
+    if (first == '-' || (first >= '0' && first <= '9')) KAS_TRY(kas_json_scan_number(&reader->scan, &alpha));
+    if (!(alpha >= 0 && alpha <= 1))
+        return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "parameter '%.*s' must be a number from 0 to 1", shown,
+                        name);
     reader->alphas[seed] = (float)alpha;
     return NULL;
 }
 
-static kas_status take_parameter(infer_reader *reader, const char *name, const json_t *value)
+static kas_status take_parameter(infer_reader *reader, const char *name, size_t length)
 {
-    if (strncmp(name, "alpha.", 6) == 0) return take_alpha(reader, name, value);
-    if (strcmp(name, "binary_data_output") != 0) return NULL; /* others are for servers that know them */
-    if (!json_is_boolean(value))
-        return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "'binary_data_output' must be true or false");
-    if (!reader->output_says) reader->out->binary_output = json_is_true(value);
+    bool binary;
+    const size_t prefix = strlen(alpha_prefix);
+    if (length >= prefix && memcmp(name, alpha_prefix, prefix) == 0) return read_alpha(reader, name, length);
+    if (!is_named(name, length, "binary_data_output"))
+        return kas_json_skip(&reader->scan); /* others are for servers that know them */
+    KAS_TRY(read_bool(reader, "binary_data_output", &binary));
+    if (!reader->output_says) reader->out->binary_output = binary;
     return NULL;
-}
-
-static kas_status read_parameters(infer_reader *reader)
-{
-    json_t *tree;
-    const char *name;
-    json_t *value;
-    kas_status status = NULL;
-    KAS_TRY(read_tree(reader, "parameters", &tree));
-    if (!json_is_object(tree))
-        status = kas_fail(KAS_INVALID_ARGUMENT, CALLER, "'parameters' must be an object");
-    json_object_foreach(tree, name, value)
-    {
-        if (!status) status = take_parameter(reader, name, value);
-    }
-    json_decref(tree);
-    return status;
 }
 
 /* ---- inputs ---- */
 
-static kas_status read_binary_size(infer_reader *reader)
+static kas_status take_input_parameter(infer_reader *reader, const char *name, size_t length)
 {
-    json_t *tree;
-    kas_status status = NULL;
-    KAS_TRY(read_tree(reader, "parameters", &tree));
-    const json_t *size = json_object_get(tree, "binary_data_size");
-    if (size && (!json_is_integer(size) || json_integer_value(size) < 0))
-        status = kas_fail(KAS_INVALID_ARGUMENT, CALLER, "'binary_data_size' must be a whole number of bytes");
-    else if (json_object_get(tree, "shared_memory_region"))
-        status = kas_fail(KAS_INVALID_ARGUMENT, CALLER, "shared memory is not enabled on this server");
-    else if (size) {
-        reader->out->binary = true;
-        reader->out->binary_bytes = (size_t)json_integer_value(size);
-    }
-    json_decref(tree);
-    return status;
+    if (is_named(name, length, "shared_memory_region")) return refuse_shared_memory();
+    if (!is_named(name, length, "binary_data_size")) return kas_json_skip(&reader->scan);
+    reader->out->binary = true;
+    return read_size(reader, "binary_data_size", &reader->out->binary_bytes);
 }
 
 static kas_status read_input_name(infer_reader *reader)
@@ -168,7 +184,7 @@ static kas_status take_input_member(infer_reader *reader, const char *name, size
     kas_json_tensor *input = &reader->out->input;
     if (is_named(name, length, "name")) return read_input_name(reader);
     if (is_named(name, length, "datatype")) return read_datatype(reader);
-    if (is_named(name, length, "parameters")) return read_binary_size(reader);
+    if (is_named(name, length, "parameters")) return read_parameters(reader, take_input_parameter);
     if (is_named(name, length, "shape") || is_named(name, length, "data")) {
         if (kas_json_peek(&reader->scan) != '[')
             return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "'%.*s' must be a list of numbers", (int)length,
@@ -201,38 +217,44 @@ static kas_status read_input(infer_reader *reader)
 
 /* ---- outputs ---- */
 
-static kas_status take_output(infer_reader *reader, const json_t *output)
+static kas_status take_output_parameter(infer_reader *reader, const char *name, size_t length)
 {
-    const char *name = json_string_value(json_object_get(output, "name"));
-    if (!name) return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "a requested output must have a 'name'");
-    if (strcmp(name, "output") != 0)
-        return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
-                        "unexpected inference output '%.64s'; a layer has one, 'output'", name);
-    const json_t *parameters = json_object_get(output, "parameters");
-    if (json_object_get(parameters, "shared_memory_region"))
-        return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "shared memory is not enabled on this server");
-    if (json_object_get(parameters, "classification"))
+    if (is_named(name, length, "shared_memory_region")) return refuse_shared_memory();
+    if (is_named(name, length, "classification"))
         return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "the classification extension is not supported");
-    const json_t *binary = json_object_get(parameters, "binary_data");
-    if (binary && !json_is_boolean(binary))
-        return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "'binary_data' must be true or false");
-    if (binary) {
-        reader->output_says = true;
-        reader->out->binary_output = json_is_true(binary);
-    }
+    if (!is_named(name, length, "binary_data")) return kas_json_skip(&reader->scan);
+    reader->output_says = true;
+    return read_bool(reader, "binary_data", &reader->out->binary_output);
+}
+
+static kas_status read_output_name(infer_reader *reader)
+{
+    const char *text;
+    size_t length;
+    KAS_TRY(read_text(reader, "name", &text, &length));
+    if (!is_named(text, length, "output"))
+        return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
+                        "unexpected inference output '%.*s'; a layer has one, 'output'",
+                        length > 64 ? 64 : (int)length, text);
+    reader->has_output = true;
     return NULL;
+}
+
+static kas_status take_output_member(infer_reader *reader, const char *name, size_t length)
+{
+    if (is_named(name, length, "name")) return read_output_name(reader);
+    if (is_named(name, length, "parameters")) return read_parameters(reader, take_output_parameter);
+    return kas_json_skip(&reader->scan);
 }
 
 static kas_status read_output(infer_reader *reader)
 {
-    json_t *tree;
-    if (reader->has_outputs)
+    if (reader->has_output)
         return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "output 'output' is requested twice");
-    reader->has_outputs = true;
-    KAS_TRY(read_tree(reader, "outputs", &tree));
-    kas_status status = take_output(reader, tree);
-    json_decref(tree);
-    return status;
+    KAS_TRY(read_object(reader, take_output_member));
+    if (!reader->has_output)
+        return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "a requested output must have a 'name'");
+    return NULL;
 }
 
 /* ---- the request ---- */
@@ -241,7 +263,7 @@ static kas_status take_request_member(infer_reader *reader, const char *name, si
 {
     if (is_named(name, length, "id"))
         return read_text(reader, "id", &reader->out->id, &reader->out->id_length);
-    if (is_named(name, length, "parameters")) return read_parameters(reader);
+    if (is_named(name, length, "parameters")) return read_parameters(reader, take_parameter);
     if (is_named(name, length, "inputs")) return read_list(reader, "inputs", read_input);
     if (is_named(name, length, "outputs")) return read_list(reader, "outputs", read_output);
     return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "an inference request has no member '%.*s'",

@@ -1,6 +1,6 @@
 /* Reading an inference request of the Open Inference Protocol: one JSON object, whose tensors may follow it
  * as raw bytes (the binary tensor extension). Numbers are read straight into the tensor; nothing is made into
- * a tree but parameters. */
+ * a tree. Names of members are compared as they stand, so that one with an escape is none that is known. */
 #ifndef KAS_HTTP_INFER_READ_H
 #define KAS_HTTP_INFER_READ_H
 

@@ -1,5 +1,6 @@
 #include "http/json_float.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,8 +14,9 @@ enum {
     EXPONENT_MAX = 12,
 };
 
-static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+enum { POWERS = 23 };
+static const double powers[POWERS] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                      1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
 static const uint32_t whole_powers[DIGITS + 1] = {1,      10,      100,      1000,      10000,
                                                   100000, 1000000, 10000000, 100000000, 1000000000};
@@ -22,6 +24,7 @@ static const uint32_t whole_powers[DIGITS + 1] = {1,      10,      100,      100
 /* `mantissa` · 10^`scale`, rounded once to a double: both are exact. */
 static double scaled(uint32_t mantissa, int scale)
 {
+    assert(scale >= 1 - POWERS && scale < POWERS);
     return scale < 0 ? mantissa / powers[-scale] : mantissa * powers[scale];
 }
 

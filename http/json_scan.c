@@ -176,11 +176,20 @@ static size_t escape_length(const char *at, size_t left)
     return 6;
 }
 
+/* A byte of a string that stands for itself and is a whole character. */
+static bool is_plain(char byte)
+{
+    return byte >= 0x20 && (unsigned char)byte < 0x80 && byte != '"' && byte != '\\';
+}
+
 kas_status kas_json_scan_string(kas_json_scan *scan, const char **text, size_t *length)
 {
     if (!kas_json_take(scan, '"')) return kas_json_malformed(scan, "a string");
     *text = scan->at;
-    while (scan->at < scan->end && *scan->at != '"') {
+    for (;;) {
+        while (scan->at < scan->end && is_plain(*scan->at))
+            ++scan->at;
+        if (scan->at == scan->end || *scan->at == '"') break;
         size_t left = (size_t)(scan->end - scan->at), step;
         if ((unsigned char)*scan->at < 0x20) return kas_json_malformed(scan, "no control character");
         step = *scan->at == '\\' ? escape_length(scan->at, left)

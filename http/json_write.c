@@ -20,6 +20,11 @@ void kas_json_init(kas_json *json)
     text->failed = !kas_grow((void **)&text->bytes, &text->capacity, FIRST_CAPACITY, text->max, 1);
 }
 
+void kas_json_init_in(kas_json *json, char *memory, size_t size)
+{
+    *json = (kas_json){.text = {.bytes = memory, .capacity = size, .max = size}};
+}
+
 void kas_json_finish(kas_json *json)
 {
     kas_text_finish(&json->text);
@@ -71,14 +76,10 @@ void kas_json_bool(kas_json *json, const char *name, bool value)
 
 void kas_json_uint(kas_json *json, const char *name, uint64_t value)
 {
-    char digits[NUMBER_SIZE];
-    char *at = digits + sizeof digits;
-    *--at = 0;
-    do {
-        *--at = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    kas_json_raw(json, name, at);
+    char digits[KAS_DECIMAL_SIZE];
+    size_t length = kas_format_decimal(value, digits);
+    begin(json, name);
+    kas_text_append(&json->text, digits, length);
 }
 
 void kas_json_int(kas_json *json, const char *name, int64_t value)
@@ -164,6 +165,14 @@ void kas_json_text(kas_json *json, const char *name, const char *value)
     begin(json, name);
     kas_text_append(&json->text, "\"", 1);
     put_escaped(json, value);
+    kas_text_append(&json->text, "\"", 1);
+}
+
+void kas_json_escaped(kas_json *json, const char *name, const char *value, size_t length)
+{
+    begin(json, name);
+    kas_text_append(&json->text, "\"", 1);
+    kas_text_append(&json->text, value, length);
     kas_text_append(&json->text, "\"", 1);
 }
 

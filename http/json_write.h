@@ -15,6 +15,8 @@ typedef struct kas_json {
 } kas_json;
 
 void kas_json_init(kas_json *json);
+/* Into memory of the caller's: a text that does not fit there has failed. Not to be finished. */
+void kas_json_init_in(kas_json *json, char *memory, size_t size);
 void kas_json_finish(kas_json *json);
 
 void kas_json_open(kas_json *json, const char *name, char bracket); /* '{' or '[' */
@@ -25,8 +27,10 @@ void kas_json_int(kas_json *json, const char *name, int64_t value);
 void kas_json_uint(kas_json *json, const char *name, uint64_t value);
 void kas_json_real(kas_json *json, const char *name,
                    double value); /* shortest that reads back; non-finite: null */
-void kas_json_float(kas_json *json, const char *name, float value);              /* the same for a float */
-void kas_json_text(kas_json *json, const char *name, const char *value);         /* NULL: null */
+void kas_json_float(kas_json *json, const char *name, float value);      /* the same for a float */
+void kas_json_text(kas_json *json, const char *name, const char *value); /* NULL: null */
+/* A string that is escaped already. */
+void kas_json_escaped(kas_json *json, const char *name, const char *value, size_t length);
 void kas_json_text_or_null(kas_json *json, const char *name, const char *value); /* NULL or "": null */
 void kas_json_time(kas_json *json, const char *name, int64_t wall_ns);           /* RFC 3339; 0: null */
 void kas_json_raw(kas_json *json, const char *name, const char *value); /* JSON already; NULL: null */

@@ -120,7 +120,7 @@ static bool if_matches(kas_http_request *request)
 {
     char etag[KAS_HTTP_ETAG_SIZE];
     kas_cached_kernel kernel = {.size = sizeof kernel};
-    if (!kas_http_header(request, "If-Match")) return true;
+    if (!kas_http_header(request, KAS_FIELD_IF_MATCH)) return true;
     kas_status status = kas_engine_kernel(request->engine, request->params[0], &kernel);
     if (status && kas_status_code(status) != KAS_NOT_FOUND) {
         kas_http_fail(request, status);

@@ -90,7 +90,7 @@ static socklen_t size_of(const socket_address *address)
 
 static kas_status write_url(int listener, char *url, size_t size)
 {
-    socket_address bound;
+    socket_address bound = {0};
     char host[INET6_ADDRSTRLEN];
     socklen_t length = sizeof bound;
     if (getsockname(listener, &bound.any, &length) != 0)

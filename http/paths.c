@@ -25,19 +25,25 @@ static bool check_name(kas_http_request *request, const char *what, bool valid)
     return valid;
 }
 
-static void check_layer(kas_http_request *request)
+static kas_status read_layer(kas_http_request *request)
 {
-    kas_layer_info layer = {.size = sizeof layer};
-    if (!check_name(request, "name of a layer", kas_name_is_valid(request->params[0]))) return;
-    kas_status status = kas_engine_layer(request->engine, request->params[0], &layer);
-    if (status) kas_http_fail(request, status);
+    request->layer = (kas_layer_info){.size = sizeof request->layer};
+    return kas_engine_layer(request->engine, request->params[0], &request->layer);
+}
+
+static bool check_layer(kas_http_request *request)
+{
+    if (!check_name(request, "name of a layer", kas_name_is_valid(request->params[0]))) return false;
+    kas_status status = read_layer(request);
+    if (!status) return true;
+    kas_http_fail(request, status);
+    return false;
 }
 
 /* A model has one version. */
 static void check_model(kas_http_request *request, const kas_http_route *route)
 {
-    kas_layer_info layer = {.size = sizeof layer};
-    kas_status status = kas_engine_layer(request->engine, request->params[0], &layer);
+    kas_status status = read_layer(request);
     if (status) {
         kas_status_free(status);
         kas_http_refuse(request, KAS_PROBLEM_NOT_FOUND, "Request for unknown model: '%s' is not found",
@@ -52,18 +58,13 @@ static void check_model(kas_http_request *request, const kas_http_route *route)
 
 static void check_seed(kas_http_request *request)
 {
-    kas_layer_info layer = {.size = sizeof layer};
+    const kas_layer_info *layer = &request->layer;
     uint64_t index;
-    if (!check_name(request, "name of a layer", kas_name_is_valid(request->params[0]))) return;
-    kas_status status = kas_engine_layer(request->engine, request->params[0], &layer);
-    if (status) {
-        kas_http_fail(request, status);
-        return;
-    }
-    if (!parse_number(request->params[1], INDEX_DIGITS, &index) || index >= layer.num_seeds) {
+    if (!check_layer(request)) return;
+    if (!parse_number(request->params[1], INDEX_DIGITS, &index) || index >= layer->num_seeds) {
         kas_http_refuse(request, KAS_PROBLEM_NOT_FOUND,
-                        "layer %s has no seed '%s'; it has %u, counted from 0", layer.name,
-                        request->params[1], layer.num_seeds);
+                        "layer %s has no seed '%s'; it has %u, counted from 0", layer->name,
+                        request->params[1], layer->num_seeds);
         return;
     }
     request->seed = (uint32_t)index;
@@ -117,7 +118,7 @@ void kas_http_check_path(kas_http_request *request, const kas_http_route *route)
     case KAS_RESOURCE_NONE:
         return;
     case KAS_RESOURCE_LAYER:
-        check_layer(request);
+        (void)check_layer(request);
         return;
     case KAS_RESOURCE_SEED:
         check_seed(request);

@@ -1,7 +1,5 @@
 #include "http/request.h"
 
-#include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -14,20 +12,18 @@
 #include "http/idempotency.h"
 #include "http/json_read.h"
 #include "http/problems.h"
+#include "http/requests.h"
 #include "http/respond.h"
 #include "http/router.h"
 #include "http/serving.h"
 
 enum { FIRST_BODY_BYTES = 1 << 20 };
 
+static const char hex[] = "0123456789abcdef";
+
 /* A body that is not wanted is still received, so that the client reads the answer and not a broken
  * connection; but not beyond this many bytes. */
 static const unsigned long long discard_max_bytes = 8 << 20;
-
-const char *kas_http_header(const kas_http_request *request, const char *name)
-{
-    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
-}
 
 /* ---- the beginning ---- */
 
@@ -41,7 +37,6 @@ static bool is_plain_id(const char *text)
 /* "00-" 32 hex "-" 16 hex "-" 2 hex, and neither id all zero (W3C Trace Context). */
 static bool trace_of(const char *parent, char out[KAS_HTTP_TRACE_SIZE])
 {
-    static const char hex[] = "0123456789abcdef";
     if (strlen(parent) < 55 || strncmp(parent, "ff", 2) == 0 || strspn(parent, hex) != 2 ||
         parent[2] != '-' || strspn(parent + 3, hex) != 32 || parent[35] != '-' ||
         strspn(parent + 36, hex) != 16 || parent[52] != '-' || strspn(parent + 3, "0") == 32 ||
@@ -52,25 +47,33 @@ static bool trace_of(const char *parent, char out[KAS_HTTP_TRACE_SIZE])
     return true;
 }
 
+/* The server's prefix and the request's number, each in 16 hex digits. */
+static void number_request(const kas_http_server *server, uint64_t number, char out[KAS_HTTP_TRACE_SIZE])
+{
+    const size_t half = (KAS_HTTP_TRACE_SIZE - 1) / 2;
+    memcpy(out, server->id_prefix, half);
+    for (size_t i = 0; i < half; ++i)
+        out[half + i] = hex[number >> (4 * (half - 1 - i)) & 15];
+    out[2 * half] = 0;
+}
+
 static void name_request(kas_http_request *request)
 {
-    const char *given = kas_http_header(request, "X-Request-Id");
-    const char *parent = kas_http_header(request, "traceparent");
+    const char *given = kas_http_header(request, KAS_FIELD_REQUEST_ID);
+    const char *parent = kas_http_header(request, KAS_FIELD_TRACEPARENT);
     char own[KAS_HTTP_TRACE_SIZE];
-    snprintf(
-        own, sizeof own, "%s%016llx", request->server->id_prefix,
-        (unsigned long long)atomic_fetch_add_explicit(&request->server->next_id, 1, memory_order_relaxed));
+    number_request(request->server,
+                   atomic_fetch_add_explicit(&request->server->next_id, 1, memory_order_relaxed), own);
     if (!parent || !trace_of(parent, request->trace_id)) memcpy(request->trace_id, own, sizeof own);
-    snprintf(request->request_id, sizeof request->request_id, "%s",
-             given && is_plain_id(given) ? given : own);
+    const char *id = given && is_plain_id(given) ? given : own;
+    memcpy(request->request_id, id, strlen(id) + 1);
 }
 
 static kas_http_request *begin(kas_http_server *server, struct MHD_Connection *connection, const char *path,
                                const char *method)
 {
-    kas_http_request *request = kas_alloc(sizeof *request);
+    kas_http_request *request = kas_http_requests_take(&server->requests);
     if (!request) return NULL;
-    memset(request, 0, offsetof(kas_http_request, fault.detail)); /* the texts behind it are large */
     request->server = server;
     request->engine = server->engine;
     request->connection = connection;
@@ -78,6 +81,7 @@ static kas_http_request *begin(kas_http_server *server, struct MHD_Connection *c
     request->method = method;
     request->started_ns = kas_monotonic_ns();
     request->reply.size = sizeof request->reply;
+    kas_http_fields_read(connection, &request->fields);
     name_request(request);
     atomic_fetch_add_explicit(&server->counts.requests, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&server->counts.in_progress, 1, memory_order_relaxed);
@@ -88,32 +92,48 @@ static kas_http_request *begin(kas_http_server *server, struct MHD_Connection *c
 
 static unsigned long long declared_length(const kas_http_request *request)
 {
-    const char *length = kas_http_header(request, "Content-Length");
+    const char *length = kas_http_header(request, KAS_FIELD_CONTENT_LENGTH);
     return length ? strtoull(length, NULL, 10) : 0;
+}
+
+/* A body whose length is known lies in the request's memory and is received in place. */
+static bool begin_body(kas_http_request *request, size_t first_bytes)
+{
+    kas_http_body *body = &request->body;
+    size_t declared = (size_t)declared_length(request); /* within the limit: the head was judged */
+    if (declared > FIRST_BODY_BYTES) return true;       /* not on its word alone */
+    body->capacity = declared > first_bytes ? declared : first_bytes;
+    body->bytes = kas_http_scratch_take(&request->scratch, body->capacity);
+    return body->bytes != NULL;
 }
 
 static bool grow_body(kas_http_request *request, size_t needed)
 {
     kas_http_body *body = &request->body;
-    if (needed <= body->capacity) return true;
-    size_t declared = (size_t)declared_length(request); /* within the limit: the head was judged */
-    size_t capacity = declared && declared < FIRST_BODY_BYTES ? declared : FIRST_BODY_BYTES;
-    if (body->capacity) capacity = 2 * body->capacity;
+    size_t declared = (size_t)declared_length(request);
+    size_t capacity = body->capacity ? 2 * body->capacity : FIRST_BODY_BYTES;
     if (declared && capacity > declared) capacity = declared;
     if (capacity < needed) capacity = needed;
     unsigned char *bytes = kas_alloc_aligned(KAS_CACHE_LINE, kas_align_up(capacity, KAS_CACHE_LINE));
     if (!bytes) return false;
     if (body->size) memcpy(bytes, body->bytes, body->size);
-    kas_free(body->bytes);
-    body->bytes = bytes;
+    kas_free(body->owned);
+    body->bytes = body->owned = bytes;
     body->capacity = capacity;
     return true;
 }
 
+static bool make_room(kas_http_request *request, size_t more)
+{
+    kas_http_body *body = &request->body;
+    if (body->size == 0 && !begin_body(request, more)) return false;
+    return body->size + more <= body->capacity || grow_body(request, body->size + more);
+}
+
 static void drop_body(kas_http_request *request)
 {
-    kas_free(request->body.bytes);
-    request->body.bytes = NULL;
+    kas_free(request->body.owned);
+    request->body.bytes = request->body.owned = NULL;
     request->body.size = request->body.capacity = 0;
     request->discard_body = true;
 }
@@ -133,7 +153,7 @@ static enum MHD_Result receive(kas_http_request *request, const char *bytes, siz
         drop_body(request);
         return MHD_YES;
     }
-    if (!grow_body(request, body->size + size)) {
+    if (!make_room(request, size)) {
         kas_http_fail(request, kas_out_of_memory());
         drop_body(request);
         return MHD_YES;
@@ -145,7 +165,7 @@ static enum MHD_Result receive(kas_http_request *request, const char *bytes, siz
 
 static void unpack(kas_http_request *request)
 {
-    const char *encoding = kas_http_header(request, "Content-Encoding");
+    const char *encoding = kas_http_header(request, KAS_FIELD_CONTENT_ENCODING);
     kas_http_body *body = &request->body;
     unsigned char *bytes;
     size_t size;
@@ -155,8 +175,8 @@ static void unpack(kas_http_request *request)
         kas_http_fail(request, status);
         return;
     }
-    kas_free(body->bytes);
-    body->bytes = bytes;
+    kas_free(body->owned);
+    body->bytes = body->owned = bytes;
     body->size = body->capacity = size;
 }
 
@@ -186,7 +206,7 @@ static enum MHD_Result run(kas_http_request *request, kas_http_step step)
  * when the body is beyond all measure; else after the body. */
 static enum MHD_Result on_head(kas_http_request *request)
 {
-    const char *expect = kas_http_header(request, "Expect");
+    const char *expect = kas_http_header(request, KAS_FIELD_EXPECT);
     kas_http_heads_received(request);
     kas_http_route_request(request);
     if (!request->fault.problem) return MHD_YES;
@@ -243,22 +263,29 @@ void kas_http_on_completed(void *cls, struct MHD_Connection *connection, void **
     kas_http_heads_expect(request);
     kas_http_answers_end(request);
     if (request->work_finish && request->work) request->work_finish(request->work);
-    kas_free(request->work);
-    kas_free(request->body.bytes);
+    kas_free(request->body.owned);
     kas_free(request->reply.failed);
     kas_status_free(request->status);
     json_decref(request->json);
     atomic_fetch_add_explicit(&server->counts.answers[request->http_status / 100 % 6], 1,
                               memory_order_relaxed);
     atomic_fetch_sub_explicit(&server->counts.in_progress, 1, memory_order_relaxed);
-    if (request->counted) atomic_fetch_sub_explicit(&server->answering, 1, memory_order_acq_rel);
-    kas_free(request);
+    const bool counted = request->counted;
+    kas_http_requests_give(&server->requests, request);
+    if (counted) atomic_fetch_sub_explicit(&server->answering, 1, memory_order_acq_rel);
+}
+
+void *kas_http_memory(kas_http_request *request, size_t size_bytes)
+{
+    void *memory = kas_http_scratch_take(&request->scratch, size_bytes);
+    if (!memory) kas_http_fail(request, kas_out_of_memory());
+    return memory;
 }
 
 void *kas_http_work(kas_http_request *request, size_t size_bytes, void (*finish)(void *work))
 {
-    request->work = kas_calloc(1, size_bytes);
+    request->work = kas_http_memory(request, size_bytes);
     request->work_finish = finish;
-    if (!request->work) kas_http_fail(request, kas_out_of_memory());
+    if (request->work) memset(request->work, 0, size_bytes);
     return request->work;
 }

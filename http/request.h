@@ -13,6 +13,8 @@
 #include <microhttpd.h>
 #include <stdbool.h>
 
+#include "http/fields.h"
+#include "http/scratch.h"
 #include "http/server.h"
 
 typedef struct kas_http_request kas_http_request;
@@ -136,8 +138,9 @@ typedef struct kas_http_route {
 /* ---- the request ---- */
 
 typedef struct kas_http_body {
-    unsigned char *bytes; /* aligned to KAS_CACHE_LINE; may be handed on */
+    unsigned char *bytes; /* aligned to KAS_CACHE_LINE */
     size_t size, capacity;
+    void *owned; /* where the bytes lie if they outgrew the request's own memory; to be freed */
     size_t limit;
 } kas_http_body;
 
@@ -146,6 +149,9 @@ struct kas_http_request {
     kas_engine *engine;
     struct MHD_Connection *connection;
     const char *method, *path; /* the path as it came: escaped */
+    kas_http_fields fields;
+    kas_http_scratch scratch;
+    kas_http_request *next_idle; /* once it has ended (requests.h) */
     const kas_http_route *route;
     char params[KAS_HTTP_PARAMS][KAS_HTTP_PARAM_SIZE];
     uint32_t seed;      /* of KAS_RESOURCE_SEED */
@@ -175,7 +181,7 @@ struct kas_http_request {
     struct kas_http_wait *wait; /* for an operation (async.c) */
     kas_http_step after_wait;
     struct answer *keyed;            /* where its answer is kept (idempotency.c) */
-    void *work;                      /* a handler's own memory over suspensions; freed with kas_free */
+    void *work;                      /* a handler's own over suspensions, in the request's memory */
     void (*work_finish)(void *work); /* called before, unless NULL */
 
     size_t headers_size;
@@ -183,6 +189,7 @@ struct kas_http_request {
 
     kas_http_fault fault;               /* what follows its detail is not cleared in a new request */
     char headers[KAS_HTTP_HEADER_TEXT]; /* "Name\0value\0…" */
+    kas_layer_info layer; /* that the path names, as it was when the head came; a pass looks again */
 };
 
 /* The handlers of libmicrohttpd. */
@@ -192,8 +199,11 @@ enum MHD_Result kas_http_on_request(void *server, struct MHD_Connection *connect
 void kas_http_on_completed(void *server, struct MHD_Connection *connection, void **request,
                            enum MHD_RequestTerminationCode how);
 
-/* A request's header; NULL where there is none. */
-const char *kas_http_header(const kas_http_request *request, const char *name);
+/* A field of the request's head; NULL where there is none. */
+static inline const char *kas_http_header(const kas_http_request *request, kas_http_field field)
+{
+    return request->fields.values[field];
+}
 /* A query parameter, unescaped into `out` and cut to fit; false where there is none. */
 bool kas_http_query(const kas_http_request *request, const char *name, char *out, size_t size);
 
@@ -207,8 +217,9 @@ bool kas_http_query_bool(kas_http_request *request, const char *name, bool *out)
 /* Undoes %XX; false when an escape is broken or is %00. Writes at most size − 1 bytes and a NUL. */
 bool kas_http_unescape(const char *text, size_t length, char *out, size_t size);
 
-/* Memory for a handler's work over suspensions, all zero; `finish` may be NULL. NULL (and refused) when
- * memory is out. */
+/* Memory until the request has ended, aligned to KAS_CACHE_LINE. NULL (and refused) when memory is out. */
+void *kas_http_memory(kas_http_request *request, size_t size_bytes);
+/* The same for a handler's work over suspensions, all zero; `finish` may be NULL. */
 void *kas_http_work(kas_http_request *request, size_t size_bytes, void (*finish)(void *work));
 
 #endif

@@ -13,21 +13,34 @@
 
 enum { PACK_MIN = 1024, PACK_MAX = 4 << 20 }; /* bytes */
 
-void kas_http_add_header(kas_http_request *request, const char *name, const char *format, ...)
+void kas_http_add_text_header(kas_http_request *request, const char *name, const char *value, size_t length)
 {
-    size_t room = sizeof request->headers - request->headers_size, name_size = strlen(name) + 1;
-    va_list args;
-    if (name_size >= room) return;
+    const size_t room = sizeof request->headers - request->headers_size, name_size = strlen(name) + 1;
     char *at = request->headers + request->headers_size;
-    va_start(args, format);
-    int length = vsnprintf(at + name_size, room - name_size, format, args);
-    va_end(args);
-    if (length < 0 || (size_t)length >= room - name_size) {
+    if (name_size >= room || length >= room - name_size) {
         kas_warning("http", "the header %s of %s does not fit and is left out", name, request->path);
         return;
     }
     memcpy(at, name, name_size);
-    request->headers_size += name_size + (size_t)length + 1;
+    memcpy(at + name_size, value, length);
+    at[name_size + length] = 0;
+    request->headers_size += name_size + length + 1;
+}
+
+void kas_http_add_count_header(kas_http_request *request, const char *name, uint64_t value)
+{
+    char digits[KAS_DECIMAL_SIZE];
+    kas_http_add_text_header(request, name, digits, kas_format_decimal(value, digits));
+}
+
+void kas_http_add_header(kas_http_request *request, const char *name, const char *format, ...)
+{
+    char value[sizeof request->headers];
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(value, sizeof value, format, args);
+    va_end(args);
+    kas_http_add_text_header(request, name, value, length < 0 ? 0 : (size_t)length);
 }
 
 static void add_headers(const kas_http_request *request, struct MHD_Response *response,
@@ -62,29 +75,54 @@ static void queue(kas_http_request *request, unsigned status, const char *media_
     atomic_fetch_add_explicit(&request->server->counts.sent_bytes, size, memory_order_relaxed);
 }
 
-/* Packs what is worth it and does not hold the serving thread up. */
-static void pack(kas_http_request *request, void **bytes, size_t *size)
+/* The packed bytes of what is worth it and does not hold the serving thread up; else NULL. */
+static void *pack(kas_http_request *request, const void *bytes, size_t size, size_t *packed_size)
 {
-    size_t packed_size;
-    if (*size < PACK_MIN || *size > PACK_MAX) return;
-    kas_http_add_header(request, "Vary", "Accept-Encoding");
-    if (!kas_gzip_is_accepted(kas_http_header(request, "Accept-Encoding"))) return;
-    void *packed = kas_gzip(*bytes, *size, &packed_size);
-    if (!packed) return;
-    kas_http_add_header(request, "Content-Encoding", "gzip");
-    kas_free(*bytes);
-    *bytes = packed;
-    *size = packed_size;
+    if (size < PACK_MIN || size > PACK_MAX) return NULL;
+    kas_http_add_text_header(request, "Vary", "Accept-Encoding", strlen("Accept-Encoding"));
+    if (!kas_gzip_is_accepted(kas_http_header(request, KAS_FIELD_ACCEPT_ENCODING))) return NULL;
+    void *packed = kas_gzip(bytes, size, packed_size);
+    if (packed) kas_http_add_header(request, "Content-Encoding", "gzip");
+    return packed;
+}
+
+/* Takes `bytes`. */
+static void queue_owned(kas_http_request *request, unsigned status, const char *media_type, void *bytes,
+                        size_t size)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback(size, bytes, kas_free);
+    if (!response) kas_free(bytes);
+    queue(request, status, media_type, response, size);
+}
+
+static void queue_lasting(kas_http_request *request, unsigned status, const char *media_type,
+                          const void *bytes, size_t size)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(size, (void *)(uintptr_t)bytes, MHD_RESPMEM_PERSISTENT);
+    queue(request, status, media_type, response, size);
 }
 
 void kas_http_respond_bytes(kas_http_request *request, unsigned status, const char *media_type, void *bytes,
                             size_t size)
 {
+    size_t packed_size;
     kas_http_answers_keep(request, status, media_type, bytes, size);
-    pack(request, &bytes, &size);
-    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback(size, bytes, kas_free);
-    if (!response) kas_free(bytes);
-    queue(request, status, media_type, response, size);
+    void *packed = pack(request, bytes, size, &packed_size);
+    if (packed) kas_free(bytes);
+    queue_owned(request, status, media_type, packed ? packed : bytes, packed ? packed_size : size);
+}
+
+void kas_http_respond_memory(kas_http_request *request, unsigned status, const char *media_type,
+                             const void *bytes, size_t size)
+{
+    size_t packed_size;
+    kas_http_answers_keep(request, status, media_type, bytes, size);
+    void *packed = pack(request, bytes, size, &packed_size);
+    if (packed)
+        queue_owned(request, status, media_type, packed, packed_size);
+    else
+        queue_lasting(request, status, media_type, bytes, size);
 }
 
 void kas_http_respond_json(kas_http_request *request, unsigned status, kas_json *json)
@@ -112,9 +150,7 @@ void kas_http_respond_static(kas_http_request *request, unsigned status, const c
 {
     size_t size = strlen(text);
     kas_http_answers_keep(request, status, media_type, text, size);
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(size, (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
-    queue(request, status, media_type, response, size);
+    queue_lasting(request, status, media_type, text, size);
 }
 
 void kas_http_respond_stream(kas_http_request *request, unsigned status, const char *media_type,

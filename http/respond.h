@@ -9,9 +9,16 @@
 void kas_http_add_header(kas_http_request *request, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same for a value that is there, and for a number: of every answer to a pass. */
+void kas_http_add_text_header(kas_http_request *request, const char *name, const char *value, size_t length);
+void kas_http_add_count_header(kas_http_request *request, const char *name, uint64_t value);
+
 /* Takes `bytes` (of kas_alloc; may be NULL when size is 0). */
 void kas_http_respond_bytes(kas_http_request *request, unsigned status, const char *media_type, void *bytes,
                             size_t size);
+/* Bytes of the request's own memory (kas_http_memory). */
+void kas_http_respond_memory(kas_http_request *request, unsigned status, const char *media_type,
+                             const void *bytes, size_t size);
 /* Takes the text; when writing it failed, memory was out and the answer says so. */
 void kas_http_respond_json(kas_http_request *request, unsigned status, kas_json *json);
 void kas_http_respond_json_as(kas_http_request *request, unsigned status, const char *media_type,

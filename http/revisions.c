@@ -49,7 +49,7 @@ static bool is_any(const char *header)
 
 bool kas_http_if_match(kas_http_request *request, const char *etag)
 {
-    const char *header = kas_http_header(request, "If-Match");
+    const char *header = kas_http_header(request, KAS_FIELD_IF_MATCH);
     if (!header || (etag && (is_any(header) || lists(header, etag)))) return true;
     if (etag)
         kas_http_refuse(request, KAS_PROBLEM_PRECONDITION_FAILED,
@@ -64,7 +64,7 @@ bool kas_http_if_layer_matches(kas_http_request *request, uint64_t *revision)
 {
     char etag[KAS_HTTP_ETAG_SIZE];
     kas_layer_info layer = {.size = sizeof layer};
-    const char *header = kas_http_header(request, "If-Match");
+    const char *header = kas_http_header(request, KAS_FIELD_IF_MATCH);
     *revision = 0;
     if (!header) return true;
     kas_status status = kas_engine_layer(request->engine, request->params[0], &layer);
@@ -82,7 +82,7 @@ bool kas_http_if_seed_matches(kas_http_request *request, uint64_t *revision)
     char etag[KAS_HTTP_ETAG_SIZE];
     kas_layer_info layer = {.size = sizeof layer};
     kas_seed_info seed = {.size = sizeof seed};
-    const char *header = kas_http_header(request, "If-Match");
+    const char *header = kas_http_header(request, KAS_FIELD_IF_MATCH);
     *revision = 0;
     if (!header) return true;
     kas_status status = kas_engine_layer(request->engine, request->params[0], &layer);

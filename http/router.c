@@ -116,7 +116,7 @@ static bool is_refused(const char *item, size_t length) /* q=0 */
 
 static uint8_t acceptable(const kas_http_request *request, uint8_t produces)
 {
-    const char *accept = kas_http_header(request, "Accept");
+    const char *accept = kas_http_header(request, KAS_FIELD_ACCEPT);
     uint8_t found = 0;
     if (!accept || !*accept) return produces;
     while (*accept) {
@@ -135,10 +135,12 @@ static uint8_t acceptable(const kas_http_request *request, uint8_t produces)
 
 static void check_body(kas_http_request *request, const kas_http_route *route)
 {
-    const char *length = kas_http_header(request, "Content-Length");
-    bool has_body = (length && strcmp(length, "0") != 0) || kas_http_header(request, "Transfer-Encoding");
-    kas_http_media media = route->any_type ? (kas_http_media)route->accepts
-                                           : media_of(route, kas_http_header(request, "Content-Type"));
+    const char *length = kas_http_header(request, KAS_FIELD_CONTENT_LENGTH);
+    bool has_body =
+        (length && strcmp(length, "0") != 0) || kas_http_header(request, KAS_FIELD_TRANSFER_ENCODING);
+    kas_http_media media = route->any_type
+                               ? (kas_http_media)route->accepts
+                               : media_of(route, kas_http_header(request, KAS_FIELD_CONTENT_TYPE));
     request->body.limit = body_limit(request, route, media);
     if (length && strtoull(length, NULL, 10) > request->body.limit) {
         kas_http_refuse(request, KAS_PROBLEM_TOO_LARGE, "the body has %s bytes; the limit here is %zu",
@@ -149,7 +151,7 @@ static void check_body(kas_http_request *request, const kas_http_route *route)
         request->media = route->accepts ? KAS_MEDIA_JSON : KAS_MEDIA_NONE;
         return;
     }
-    const char *encoding = kas_http_header(request, "Content-Encoding");
+    const char *encoding = kas_http_header(request, KAS_FIELD_CONTENT_ENCODING);
     if (encoding && strcasecmp(encoding, "gzip") != 0 && strcasecmp(encoding, "identity") != 0) {
         kas_http_refuse(request, KAS_PROBLEM_UNSUPPORTED_MEDIA_TYPE,
                         "the body is packed by %.100s; this takes gzip", encoding);
@@ -157,7 +159,7 @@ static void check_body(kas_http_request *request, const kas_http_route *route)
     }
     if (!(media & route->accepts)) {
         kas_http_refuse(request, KAS_PROBLEM_UNSUPPORTED_MEDIA_TYPE, "the body is %.100s; this takes %s%s%s",
-                        kas_http_header(request, "Content-Type"),
+                        kas_http_header(request, KAS_FIELD_CONTENT_TYPE),
                         route->accepts & KAS_MEDIA_JSON ? "application/json" : "",
                         route->accepts == (KAS_MEDIA_JSON | KAS_MEDIA_OCTETS) ? " or " : "",
                         route->accepts & KAS_MEDIA_OCTETS ? "application/octet-stream" : "");
@@ -166,23 +168,12 @@ static void check_body(kas_http_request *request, const kas_http_route *route)
     request->media = (uint8_t)media;
 }
 
-static enum MHD_Result count_length(void *count, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-    (void)kind;
-    (void)value;
-    if (strcasecmp(name, "Content-Length") == 0 || strcasecmp(name, "Transfer-Encoding") == 0)
-        ++*(unsigned *)count;
-    return MHD_YES;
-}
-
 /* Two lengths, or a length beside chunks: another server on the way may see the end elsewhere (RFC
  * 9112, 6.3).
  */
 static bool has_one_length(kas_http_request *request)
 {
-    unsigned count = 0;
-    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_length, &count);
-    if (count < 2) return true;
+    if (request->fields.lengths < 2) return true;
     kas_http_refuse(request, KAS_PROBLEM_MALFORMED, "the head says twice how long the body is");
     request->ambiguous = true;
     kas_http_add_header(request, "Connection", "close");
@@ -215,5 +206,5 @@ void kas_http_route_request(kas_http_request *request)
     if (route->produces && !request->answer)
         kas_http_refuse(request, KAS_PROBLEM_NOT_ACCEPTABLE,
                         "no form of the answer is one that Accept allows: %.200s",
-                        kas_http_header(request, "Accept"));
+                        kas_http_header(request, KAS_FIELD_ACCEPT));
 }

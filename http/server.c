@@ -109,6 +109,7 @@ static void release(kas_http_server *server)
     kas_http_answers_destroy(server->answers);
     kas_http_tokens_destroy(server->tokens);
     if (server->listener >= 0) close(server->listener);
+    kas_http_requests_destroy(&server->requests);
     pthread_mutex_destroy(&server->lock);
     kas_free(server);
 }
@@ -123,6 +124,7 @@ kas_status kas_http_start(const kas_http_options *options, kas_http_server **out
     server->listener = -1;
     server->started_ns = kas_monotonic_ns();
     pthread_mutex_init(&server->lock, NULL);
+    kas_http_requests_init(&server->requests);
     kas_status status = begin(server);
     if (status) {
         release(server);

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "http/requests.h"
 #include "http/server.h"
 
 typedef struct kas_http_counts { /* since the start; each on its own, not of one moment */
@@ -32,6 +33,7 @@ struct kas_http_server {
     _Atomic uint64_t answering; /* requests whose body is in and whose answer is not yet sent */
     _Atomic uint64_t suspended; /* requests that the engine owes an answer */
     _Atomic bool stopping;
+    kas_http_requests requests;
     pthread_mutex_t lock; /* guards `waits` */
     struct kas_http_wait *waits;
     struct kas_http_heads *heads;

@@ -211,8 +211,10 @@ void kas_http_write_device(kas_json *json, const char *name, const kas_device_re
     kas_json_text(json, "kind", device->kind);
     kas_json_text(json, "api", device->api);
     kas_json_text(json, "name", device->name);
+    kas_json_text(json, "uuid", device->uuid);
     kas_json_text(json, "state", device->state);
     kas_json_bool(json, "opened", device->opened);
+    kas_json_text_or_null(json, "fast_product", device->fast_product);
     kas_json_uint(json, "memory_total_bytes", device->memory_total_bytes);
     kas_json_uint(json, "memory_used_bytes", device->memory_used_bytes);
     kas_json_uint(json, "memory_free_bytes", device->memory_free_bytes);

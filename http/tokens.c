@@ -121,7 +121,7 @@ static const token *find(const kas_http_tokens *tokens, const kas_sha256 *digest
 /* The token of "Bearer TOKEN"; NULL: there is none. */
 static const char *bearer_of(const kas_http_request *request)
 {
-    const char *header = kas_http_header(request, "Authorization");
+    const char *header = kas_http_header(request, KAS_FIELD_AUTHORIZATION);
     if (!header || strncasecmp(header, "Bearer ", 7) != 0) return NULL;
     header += 7 + strspn(header + 7, " ");
     return *header ? header : NULL;

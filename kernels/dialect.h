@@ -86,6 +86,10 @@ typedef unsigned int uint;          /* NVRTC has none */
 
 #elif defined(VULKAN) /* ---- GLSL 4.50 to SPIR-V: glslc ---- */
 #extension GL_EXT_control_flow_attributes : require
+#ifdef SUBGROUPS
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_shuffle_relative : require
+#endif
 #define KERNEL(name) layout(local_size_x = WG) in;
 #define IN(i, T, n)                                                                                          \
     layout(std430, binding = i) restrict readonly buffer B##i                                                \

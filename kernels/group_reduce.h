@@ -13,6 +13,9 @@ FN float product_(float x, float y)
     return x * y;
 }
 
+#ifdef SUBGROUPS
+#include "kernels/subgroup_reduce.h"
+#else
 #define GROUP_REDUCE(a, function)                                                                            \
     for (int width = WG / 2; width > 0; width /= 2) {                                                        \
         SYNC;                                                                                                \
@@ -22,5 +25,6 @@ FN float product_(float x, float y)
         }                                                                                                    \
     }                                                                                                        \
     SYNC
+#endif
 
 #endif

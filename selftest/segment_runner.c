@@ -53,7 +53,7 @@ static void run_part(segment_runner *runner, const float *x, uint32_t rows, floa
     const kas_segment_info *info = kas_segment_get_info(runner->segment);
     const uint32_t params[PARAMS_HEAD] = {rows};
     kas_submission submission = {
-        .list = kas_segment_list(runner->segment),
+        .list = runner->fast ? kas_segment_fast_list(runner->segment) : kas_segment_list(runner->segment),
         .slots = {[KAS_SLOT_PARAMS] = {.buffer = runner->params},
                   [KAS_SLOT_X] = {.buffer = runner->x},
                   [KAS_SLOT_Y] = {.buffer = runner->y},

@@ -11,6 +11,7 @@ typedef struct segment_runner {
     kas_segment *segment; /* NULL: none loaded */
     kas_buffer *x, *y, *work, *params;
     uint32_t rows; /* that the buffers hold */
+    bool fast;     /* run the segment's fast list */
 } segment_runner;
 
 void segment_runner_open(segment_runner *runner, const char *device_id);

@@ -38,7 +38,7 @@ struct kas_driver {
 
 struct kas_device {
     const kas_device_ops *ops;
-    kas_device_info info;     /* id, kind, api, name, memory_total_bytes: by init; the rest is core's */
+    kas_device_info info;     /* id, kind, api, name, uuid, memory_total_bytes: by init; the rest is core's */
     kas_device_limits limits; /* by init, constant afterwards */
 
     /* core's own */
@@ -140,8 +140,9 @@ struct kas_queue {
     /* core's own */
     kas_hold *holds; /* an array of hold_capacity, hold_count used */
     size_t hold_count, hold_capacity;
-    uint32_t submitted; /* since the last successful wait */
-    bool abandoned;     /* a deadline passed with work in flight: only idle and destroy are left */
+    uint32_t submitted;       /* since the last successful wait */
+    bool abandoned;           /* a deadline passed with work in flight: only idle and destroy are left */
+    kas_queue *next_given_up; /* destroyed while abandoned */
 };
 
 struct kas_queue_ops {
@@ -173,6 +174,9 @@ struct kas_queue_ops {
 
 /* For backends: what kas_device_use_threads asked for; 0: nothing. */
 uint32_t kas_threads_wanted(void);
+
+/* For backends: a UUID as kas_device_info has it; one of zeros is none. */
+void kas_device_uuid_text(const uint8_t uuid[16], char out[KAS_DEVICE_UUID_SIZE]);
 
 /* For backends: groups of a launch along one direction; 0 when there are more than 2³¹ − 1. */
 uint32_t kas_grid_groups(const kas_grid_rule *rule, uint32_t rows);

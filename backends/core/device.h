@@ -34,7 +34,13 @@ typedef struct kas_queue kas_queue;     /* executes submissions in order; single
 
 /* ---- devices ---- */
 
-enum { KAS_DEVICE_ID_SIZE = 32, KAS_DEVICE_NAME_SIZE = 128 };
+enum {
+    KAS_DEVICE_ID_SIZE = 32,
+    KAS_DEVICE_NAME_SIZE = 128,
+    KAS_DEVICE_UUID_SIZE = 37,
+    KAS_DEVICE_FAST_SIZE = 48,
+    KAS_DEVICE_CHOICE_SIZE = 128 /* of what names a device to kas_device_open; longer ones name none */
+};
 
 typedef enum kas_device_state {
     KAS_DEVICE_READY = 0,
@@ -56,6 +62,8 @@ typedef struct kas_device_limits {
     bool immediate;          /* work runs inside kas_queue_wait, on the calling thread: nothing to launch */
     bool fp16, bf16;         /* storage in 16 bits */
     bool subgroups;
+    uint64_t fast_acts; /* bit of each ACT_… that the device's fast product can end in (KAS_PRECISION_…); 0:
+                           there is none, and every launch of `linear` is the portable product */
 } kas_device_limits;
 
 typedef struct kas_device_info {
@@ -63,6 +71,9 @@ typedef struct kas_device_info {
     char kind[16];                   /* "cpu", "cuda", "opencl", "vulkan": what device_requirements name */
     char api[16];                    /* "host", "cuda", "opencl", "vulkan" */
     char name[KAS_DEVICE_NAME_SIZE]; /* as the vendor calls it */
+    char uuid[KAS_DEVICE_UUID_SIZE]; /* 8-4-4-4-12 hex digits in lower case; "" where its API has none */
+    char fast_product[KAS_DEVICE_FAST_SIZE]; /* of an opened device: what launches that are not of
+                                                KAS_PRECISION_F32 use; "": nothing of their own */
     bool software; /* this machine's processors under another API: "auto" passes it over for host:0 */
     kas_device_state state;
     size_t memory_total_bytes;
@@ -78,9 +89,14 @@ const char *kas_driver_name(const kas_driver *driver); /* the "host" of "host:0"
 kas_status kas_driver_list(const kas_driver *driver, kas_device_info *infos, size_t capacity,
                            size_t *count) KAS_MUST_USE;
 
-/* Opens "api:index"; "auto" is the first device of the first driver that has one, host:0 at last. The same
- * device opened twice is the same object. KAS_NOT_FOUND names what there is. */
+/* Opens the device that a name stands for: its id ("vulkan:0"), or its API with its UUID
+ * ("vulkan:6d657361-…", hyphens or not) or part of its name ("vulkan:radeon", in any case); "auto" is the
+ * first device of the first driver that has one, host:0 at last. The same device opened twice is the same
+ * object. KAS_NOT_FOUND names what there is, KAS_INVALID_ARGUMENT the devices that a part of a name could
+ * mean. */
 kas_status kas_device_open(const char *id, kas_device **out) KAS_MUST_USE;
+/* The id of the device that a name stands for, without opening it; fails as kas_device_open. */
+kas_status kas_device_resolve(const char *name, char id[KAS_DEVICE_ID_SIZE]) KAS_MUST_USE;
 kas_device *kas_device_retain(kas_device *device);
 /* How many threads compute a pass on this machine's own processors, on devices opened from now on; 0: as each
  * device chooses by itself. Any thread. */
@@ -145,9 +161,19 @@ typedef struct kas_grid_rule {
     uint32_t per_row, fixed, divisor;
 } kas_grid_rule;
 
+/* What a product may round its factors to before it multiplies them; sums are float32 everywhere. */
+typedef enum kas_precision {
+    KAS_PRECISION_F32 = 0, /* nothing; a row's bits do not depend on its batch */
+    KAS_PRECISION_TF32,    /* 11 bits of mantissa; bits may depend on the batch, here and below */
+    KAS_PRECISION_BF16,    /* 8 bits of mantissa */
+} kas_precision;
+
 typedef struct kas_launch {
     kas_kernel kernel;
-    const char *label;                            /* static or outliving the list; may be NULL */
+    uint8_t precision; /* kas_precision that is enough: a device may give more. F32 for all kernels but
+                          `linear`; whose activation must be one of limits.fast_acts for another precision to
+                          change anything */
+    const char *label; /* static or outliving the list; may be NULL */
     kas_binding bindings[KAS_KERNEL_MAX_BUFFERS]; /* as many as the kernel has buffers; binding 0 is PARAMS */
     kas_grid_rule grid_x, grid_y;
     uint32_t args[KAS_KERNEL_MAX_ARGS / 4]; /* the kernel's argument struct */
@@ -169,7 +195,7 @@ size_t kas_list_length(const kas_list *list);
 /* ---- queues ---- */
 
 kas_status kas_queue_create(kas_device *device, const char *label, kas_queue **out) KAS_MUST_USE;
-/* The queue must be idle, or its device lost. Accepts NULL. */
+/* One that was abandoned and is not idle is given up, with all that it uses and its device. Accepts NULL. */
 void kas_queue_destroy(kas_queue *queue);
 
 /* Memory traffic, in order with submissions. `host` memory must stay valid until a later kas_queue_wait has

@@ -1,14 +1,10 @@
 /* Which devices there are, and the one object that stands for each opened one. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "backends/core/backend.h"
+#include "backends/core/choose.h"
 #include "backends/core/lost.h"
 #include "base/alloc.h"
-#include "base/text.h"
-
-enum { DEVICES_MAX = 64, LISTING_MAX = 512 };
 
 /* Guards the list of opened devices, their reference counts, and opening and closing as such. */
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -47,62 +43,6 @@ kas_status kas_driver_list(const kas_driver *driver, kas_device_info *infos, siz
     return kas_annotate(driver->list(infos, capacity, count), "listing %s devices", driver->name);
 }
 
-static void append_devices(const kas_driver *driver, kas_text *text)
-{
-    kas_device_info infos[DEVICES_MAX];
-    size_t count = 0;
-    kas_status status = kas_driver_list(driver, infos, DEVICES_MAX, &count);
-    if (status) kas_text_printf(text, " %s (%s)", driver->name, kas_status_message(status));
-    kas_status_free(status);
-    if (status) return;
-    for (size_t i = 0; i < count && i < DEVICES_MAX; ++i)
-        kas_text_printf(text, " %s", infos[i].id);
-}
-
-static kas_status not_found(const char *id)
-{
-    kas_text text;
-    kas_text_init(&text, LISTING_MAX);
-    for (size_t i = 0; i < kas_driver_total; ++i)
-        append_devices(kas_drivers[i], &text);
-    kas_status status =
-        kas_fail(KAS_NOT_FOUND, CALLER, "no device \"%.64s\"; there is:%s", id, text.bytes ? text.bytes : "");
-    kas_text_finish(&text);
-    return status;
-}
-
-/* Splits "api:index". */
-static const kas_driver *parse_id(const char *id, uint32_t *index)
-{
-    const char *colon = strchr(id, ':');
-    if (!colon || colon[1] < '0' || colon[1] > '9') return NULL;
-    char *end;
-    unsigned long value = strtoul(colon + 1, &end, 10);
-    if (*end || value >= DEVICES_MAX) return NULL;
-    *index = (uint32_t)value;
-    size_t length = (size_t)(colon - id);
-    for (size_t i = 0; i < kas_driver_total; ++i)
-        if (strlen(kas_drivers[i]->name) == length && !memcmp(kas_drivers[i]->name, id, length))
-            return kas_drivers[i];
-    return NULL;
-}
-
-/* The first driver that has a device of its own, and which; one that fails to list its devices has none for
- * this purpose. */
-static const kas_driver *first_driver(uint32_t *index)
-{
-    kas_device_info infos[DEVICES_MAX];
-    for (size_t i = 0; i < kas_driver_total; ++i) {
-        size_t count = 0;
-        kas_status status = kas_drivers[i]->list(infos, DEVICES_MAX, &count);
-        if (status) count = 0;
-        kas_status_free(status);
-        for (*index = 0; *index < count && *index < DEVICES_MAX; ++*index)
-            if (!infos[*index].software) return kas_drivers[i];
-    }
-    return NULL;
-}
-
 static kas_device *find_opened(const kas_driver *driver, uint32_t index)
 {
     for (kas_device *device = opened; device; device = device->next) {
@@ -137,20 +77,19 @@ static kas_status open_new(const kas_driver *driver, uint32_t index, kas_device 
 kas_status kas_device_open(const char *id, kas_device **out)
 {
     *out = NULL;
-    uint32_t index = 0;
-    const kas_driver *driver = strcmp(id, "auto") == 0 ? first_driver(&index) : parse_id(id, &index);
-    if (!driver) return not_found(id);
+    kas_choice choice;
+    KAS_TRY(kas_choose(id, &choice));
     pthread_mutex_lock(&registry_lock);
     kas_status status = NULL;
-    kas_device *device = find_opened(driver, index);
+    kas_device *device = find_opened(choice.driver, choice.index);
     if (device)
         ++device->references;
     else
-        status = open_new(driver, index, &device);
+        status = open_new(choice.driver, choice.index, &device);
     pthread_mutex_unlock(&registry_lock);
     if (kas_status_code(status) == KAS_NOT_FOUND) {
         kas_status_free(status);
-        return not_found(id);
+        return kas_no_such_device(id);
     }
     if (!status) *out = device;
     return status;

@@ -20,7 +20,7 @@ enum { ANSWER_MS = 10000, RETRY_S = 60 };
 static _Noreturn void tell(kas_probe *probe, int to)
 {
     kas_probe_answer *found = &probe->answer; /* the child's own copy */
-    kas_log_set_level(KAS_LOG_CRITICAL);
+    kas_log_forked();
     kas_status status = probe->list_here(found->infos, KAS_PROBE_DEVICES_MAX, &found->count);
     const char *at =
         (const char *)found; /* both ends of the pipe are this very program: as it lies in memory */

@@ -63,22 +63,36 @@ bool kas_queue_idle(kas_queue *queue)
 {
     if (!queue->abandoned) return queue->submitted == 0 && queue->hold_count == 0;
     bool idle = queue->device->ops->queue->idle ? queue->device->ops->queue->idle(queue) : true;
-    if (!idle) return false;
+    if (!idle) return false; /* wait */
     queue->abandoned = false;
     queue->submitted = 0;
     drop_holds(queue);
     return true;
 }
 
+/* Queues whose device never came back: neither they nor what they use is ever freed or waited for, as the
+ * device may write there at any time. */
+static _Atomic(kas_queue *) given_up;
+
+static void give_up(kas_queue *queue)
+{
+    queue->next_given_up = atomic_load(&given_up);
+    while (!atomic_compare_exchange_weak(&given_up, &queue->next_given_up, queue))
+        ;
+}
+
 void kas_queue_destroy(kas_queue *queue)
 {
     if (!queue) return;
     kas_device *device = queue->device;
-    /* What an unfinished pass still uses is never freed: its device may write there at any time. */
-    bool running = queue->abandoned && !kas_queue_idle(queue);
+    bool idle = !queue->abandoned || kas_queue_idle(queue); /* wait */
+    if (!idle) {
+        give_up(queue);
+        return;
+    }
     device->ops->queue->finish(queue);
-    if (!running) drop_holds(queue);
-    if (!running) kas_free(queue->holds);
+    drop_holds(queue);
+    kas_free(queue->holds);
     kas_free(queue);
     kas_device_release(device);
 }
@@ -236,7 +250,7 @@ static kas_status wait_for(kas_queue *queue, int64_t deadline_ns, kas_progress *
 {
     const kas_queue_ops *ops = queue->device->ops->queue;
     kas_status injected = kas_fault_check(KAS_FAULT_WAIT, queue->device->info.id);
-    kas_status status = ops->wait(queue, injected ? KAS_NEVER : deadline_ns, progress);
+    kas_status status = ops->wait(queue, injected ? KAS_NEVER : deadline_ns, progress); /* wait */
     if (!injected) return status;
     progress->completed = 0;
     return kas_join(injected, status);
@@ -250,7 +264,7 @@ kas_status kas_queue_wait(kas_queue *queue, int64_t deadline_ns, kas_progress *p
     KAS_TRY(check_usable(queue));
     kas_status status = kas_device_outcome(queue->device, wait_for(queue, deadline_ns, progress));
     if (kas_status_code(status) == KAS_DEADLINE && !queue->device->limits.immediate) {
-        queue->abandoned = true;
+        queue->abandoned = true; /* wait */
     } else {
         queue->submitted = 0;
         drop_holds(queue);
@@ -273,7 +287,8 @@ static kas_status submit_and_wait(kas_queue *queue, kas_list *list, void *const 
 /* What kas_queue_submit would refuse is left to it. */
 static inline bool may_run(const kas_queue *queue, const kas_list *list, uint32_t rows)
 {
-    return rows - 1 < list->rows_max && list->device == queue->device && queue->submitted == 0;
+    if (queue->submitted > 0) return false; /* wait */
+    return rows - 1 < list->rows_max && list->device == queue->device;
 }
 
 kas_status kas_queue_run(kas_queue *queue, kas_list *list, void *const slots[KAS_SLOT_COUNT], uint32_t rows,

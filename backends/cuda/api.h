@@ -66,8 +66,21 @@ enum {
     CUDA_STREAM_NON_BLOCKING = 1,    /* CU_STREAM_NON_BLOCKING */
     CUDA_EVENT_DEFAULT = 0,          /* CU_EVENT_DEFAULT: keeps time */
     CUDA_HOST_ALLOC_PORTABLE = 1,    /* CU_MEMHOSTALLOC_PORTABLE: pinned for every context */
-    CUDA_POOL_RELEASE_THRESHOLD = 4, /* CU_MEMPOOL_ATTR_RELEASE_THRESHOLD: cuuint64_t */
+    CUDA_POOL_RELEASE_THRESHOLD = 4, /* CU_MEMPOOL_ATTR_RELEASE_THRESHOLD: cuuint64_t, as those below */
+    CUDA_POOL_RESERVED = 5,          /* CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT: taken from the device */
+    CUDA_POOL_USED = 7,              /* CU_MEMPOOL_ATTR_USED_MEM_CURRENT: allocated, of that */
+    CUDA_MEMORY_PINNED = 1,          /* CU_MEM_ALLOCATION_TYPE_PINNED */
+    CUDA_LOCATION_DEVICE = 1,        /* CU_MEM_LOCATION_TYPE_DEVICE */
 };
+
+typedef struct cuda_pool_properties { /* CUmemPoolProps_v1 */
+    int allocation_type, handle_types;
+    int location_type, location_id;
+    void *security;
+    size_t size_max; /* 0: the device's memory */
+    unsigned short usage;
+    unsigned char reserved[54];
+} cuda_pool_properties;
 
 typedef struct cuda_kernel_node { /* CUDA_KERNEL_NODE_PARAMS_v1 */
     cuda_function function;
@@ -87,6 +100,7 @@ typedef struct cuda_kernel_node { /* CUDA_KERNEL_NODE_PARAMS_v1 */
     X(device_count, cuDeviceGetCount, (int *count))                                                          \
     X(device_get, cuDeviceGet, (cuda_device_id * device, int index))                                         \
     X(device_name, cuDeviceGetName, (char *name, int size, cuda_device_id device))                           \
+    X(device_uuid, cuDeviceGetUuid, (uint8_t * uuid, cuda_device_id device))                                 \
     X(device_memory, cuDeviceTotalMem_v2, (size_t * bytes, cuda_device_id device))                           \
     X(device_attribute, cuDeviceGetAttribute, (int *value, int attribute, cuda_device_id device))            \
     X(context_retain, cuDevicePrimaryCtxRetain, (cuda_context * context, cuda_device_id device))             \
@@ -96,7 +110,10 @@ typedef struct cuda_kernel_node { /* CUDA_KERNEL_NODE_PARAMS_v1 */
     X(memory_info, cuMemGetInfo_v2, (size_t * free_bytes, size_t * total_bytes))                             \
     X(memory_alloc, cuMemAlloc_v2, (cuda_address * address, size_t bytes))                                   \
     X(memory_free, cuMemFree_v2, (cuda_address address))                                                     \
-    X(pool_of_device, cuDeviceGetDefaultMemPool, (cuda_pool * pool, cuda_device_id device))                  \
+    X(pool_create, cuMemPoolCreate, (cuda_pool * pool, const cuda_pool_properties *properties))              \
+    X(pool_destroy, cuMemPoolDestroy, (cuda_pool pool))                                                      \
+    X(pool_get, cuMemPoolGetAttribute, (cuda_pool pool, int attribute, void *value))                         \
+    X(pool_trim, cuMemPoolTrimTo, (cuda_pool pool, size_t bytes_kept))                                       \
     X(pool_set, cuMemPoolSetAttribute, (cuda_pool pool, int attribute, void *value))                         \
     X(pool_alloc, cuMemAllocFromPoolAsync,                                                                   \
       (cuda_address * address, size_t bytes, cuda_pool pool, cuda_stream stream))                            \

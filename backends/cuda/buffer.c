@@ -19,12 +19,23 @@ static cuda_code settle(const kas_cuda_device *device)
     }
 }
 
+/* What the pool keeps may be in pieces that are too small: it is given back before memory counts as out. */
+static cuda_code take_from_pool(const kas_cuda_device *device, size_t bytes, cuda_address *out)
+{
+    cuda_code code = device->cuda->pool_alloc(out, bytes, device->pool, device->memory);
+    if (code != CUDA_ERROR_OUT_OF_MEMORY) return code;
+    code = settle(device); /* frees that are still on their way */
+    if (code != CUDA_SUCCESS) return code;
+    kas_cuda_trim(device);
+    return device->cuda->pool_alloc(out, bytes, device->pool, device->memory);
+}
+
 static cuda_code allocate(const kas_cuda_device *device, size_t bytes, cuda_address *out)
 {
     if (!device->pool) return device->cuda->memory_alloc(out, bytes);
-    cuda_code code = device->cuda->pool_alloc(out, bytes, device->pool, device->memory);
+    cuda_code code = take_from_pool(device, bytes, out);
     if (code != CUDA_SUCCESS) return code;
-    code = settle(device);
+    code = settle(device); /* wait */
     if (code != CUDA_SUCCESS) (void)device->cuda->pool_free(*out, device->memory);
     return code;
 }

@@ -20,6 +20,8 @@ typedef struct kas_cuda_device {
     cuda_pool pool;       /* NULL: the device has no pools, memory comes from cuMemAlloc */
     cuda_stream memory;   /* orders allocations and frees of the pool; nothing else runs on it */
     int major, minor;     /* compute capability */
+    const struct kas_cublaslt_symbols *blas; /* NULL: there is none, products are the portable ones */
+    void *blas_handle;                       /* any thread */
 } kas_cuda_device;
 
 typedef struct kas_cuda_buffer {
@@ -47,6 +49,10 @@ static inline cuda_address kas_cuda_address_of(const kas_buffer *buffer)
  * as it was. enter: false when the context cannot be made current; leave must then not be called. */
 bool kas_cuda_enter(const kas_cuda_device *device);
 void kas_cuda_leave(const kas_cuda_device *device);
+
+/* Gives the memory that the pool keeps for later back to the device, so that another kind of allocation may
+ * have it. The context is current. */
+void kas_cuda_trim(const kas_cuda_device *device);
 
 /* What a device says of itself. */
 kas_status kas_cuda_describe(const kas_cuda_symbols *cuda, cuda_device_id id, uint32_t index,

@@ -1,5 +1,5 @@
 /* A device: its primary context, and the pool that its memory comes from. */
-#include "backends/cuda/cuda.h"
+#include "backends/cuda/cublaslt.h"
 #include "base/log.h"
 
 bool kas_cuda_enter(const kas_cuda_device *device)
@@ -29,7 +29,8 @@ static kas_status find(kas_cuda_device *device, uint32_t index)
 }
 
 /* A pool keeps what is freed, so that a kernel that comes into the cache after another left it costs no call
- * into the operating system. A device without pools is no failure. */
+ * into the operating system; it is ours alone, so that nothing that a host program allocates is kept with it,
+ * and closing the device gives all of it back. A device without pools is no failure. */
 static cuda_code open_pool(kas_cuda_device *device)
 {
     int supported = 0;
@@ -37,11 +38,22 @@ static cuda_code open_pool(kas_cuda_device *device)
     cuda_code code =
         device->cuda->device_attribute(&supported, CUDA_ATTRIBUTE_MEMORY_POOLS_SUPPORTED, device->id);
     if (code != CUDA_SUCCESS || !supported) return CUDA_SUCCESS;
-    code = device->cuda->pool_of_device(&device->pool, device->id);
-    if (code == CUDA_SUCCESS)
-        code = device->cuda->pool_set(device->pool, CUDA_POOL_RELEASE_THRESHOLD, &keep_all);
+    const cuda_pool_properties properties = {.allocation_type = CUDA_MEMORY_PINNED,
+                                             .location_type = CUDA_LOCATION_DEVICE,
+                                             .location_id = device->id};
+    code = device->cuda->pool_create(&device->pool, &properties);
+    if (code != CUDA_SUCCESS) return code;
+    code = device->cuda->pool_set(device->pool, CUDA_POOL_RELEASE_THRESHOLD, &keep_all);
     if (code == CUDA_SUCCESS) code = device->cuda->stream_create(&device->memory, CUDA_STREAM_NON_BLOCKING);
+    if (code != CUDA_SUCCESS) (void)device->cuda->pool_destroy(device->pool);
     return code;
+}
+
+void kas_cuda_trim(const kas_cuda_device *device)
+{
+    if (!device->pool) return;
+    cuda_code code = device->cuda->pool_trim(device->pool, 0);
+    if (code != CUDA_SUCCESS) kas_debug("cuda", "cuMemPoolTrimTo: CUDA error %d", (int)code);
 }
 
 static kas_status open_context(kas_cuda_device *device)
@@ -54,6 +66,7 @@ static kas_status open_context(kas_cuda_device *device)
                         device->base.index);
     }
     code = open_pool(device);
+    if (code == CUDA_SUCCESS) kas_cublaslt_start(device);
     kas_cuda_leave(device);
     if (code == CUDA_SUCCESS) return NULL;
     (void)device->cuda->context_release(device->id);
@@ -78,12 +91,25 @@ static void finish(kas_device *base)
 {
     kas_cuda_device *device = kas_cuda_device_of(base);
     if (atomic_load(&base->lost)) return; /* releasing may wait for work that never ends */
-    if (device->memory && kas_cuda_enter(device)) {
-        (void)device->cuda->stream_destroy(device->memory);
+    if (kas_cuda_enter(device)) {
+        if (device->blas) (void)device->blas->destroy(device->blas_handle);
+        if (device->memory) (void)device->cuda->stream_destroy(device->memory); /* first: it may still free */
+        if (device->pool) (void)device->cuda->pool_destroy(device->pool);
         kas_cuda_leave(device);
     }
     cuda_code code = device->cuda->context_release(device->id);
     if (code != CUDA_SUCCESS) kas_debug("cuda", "cuDevicePrimaryCtxRelease: CUDA error %d", (int)code);
+}
+
+/* What the pool has taken from the device and nobody uses. */
+static size_t kept_by_pool(const kas_cuda_device *device)
+{
+    uint64_t reserved = 0, used = 0;
+    if (!device->pool ||
+        device->cuda->pool_get(device->pool, CUDA_POOL_RESERVED, &reserved) != CUDA_SUCCESS ||
+        device->cuda->pool_get(device->pool, CUDA_POOL_USED, &used) != CUDA_SUCCESS)
+        return 0;
+    return reserved > used ? (size_t)(reserved - used) : 0;
 }
 
 static size_t memory_free(kas_device *base)
@@ -92,6 +118,7 @@ static size_t memory_free(kas_device *base)
     size_t free_bytes = 0, total_bytes;
     if (atomic_load(&base->lost) || !kas_cuda_enter(device)) return 0;
     if (device->cuda->memory_info(&free_bytes, &total_bytes) != CUDA_SUCCESS) free_bytes = 0;
+    free_bytes += kept_by_pool(device);
     kas_cuda_leave(device);
     return free_bytes;
 }

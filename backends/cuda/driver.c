@@ -13,11 +13,15 @@ static int attribute(const kas_cuda_symbols *cuda, cuda_device_id id, int which)
 kas_status kas_cuda_describe(const kas_cuda_symbols *cuda, cuda_device_id id, uint32_t index,
                              kas_device_info *info, kas_device_limits *limits)
 {
+    uint8_t uuid[16];
     *info = (kas_device_info){.kind = "cuda", .api = "cuda", .state = KAS_DEVICE_READY};
     snprintf(info->id, sizeof info->id, "cuda:%u", index);
     cuda_code code = cuda->device_name(info->name, (int)sizeof info->name, id);
     if (code == CUDA_SUCCESS) code = cuda->device_memory(&info->memory_total_bytes, id);
-    if (code != CUDA_SUCCESS) return kas_cuda_fail(cuda, code, "asking a device for its name and memory");
+    if (code == CUDA_SUCCESS) code = cuda->device_uuid(uuid, id);
+    if (code != CUDA_SUCCESS)
+        return kas_cuda_fail(cuda, code, "asking a device for its name, memory and UUID");
+    kas_device_uuid_text(uuid, info->uuid);
     *limits = (kas_device_limits){
         .max_buffer_bytes = info->memory_total_bytes,
         .buffer_alignment = 256, /* what cuMemAlloc guarantees, and a whole memory transaction */

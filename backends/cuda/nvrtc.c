@@ -11,6 +11,7 @@
 
 typedef struct nvrtc_program_object *nvrtc_program;
 typedef int nvrtc_code; /* nvrtcResult; 0: success */
+enum { NVRTC_OUT_OF_MEMORY = 1 };
 
 #define NVRTC_SYMBOLS(X)                                                                                     \
     X(create, nvrtcCreateProgram,                                                                            \
@@ -37,10 +38,12 @@ static bool loaded;
 
 static void load(void)
 {
+    const char *other = getenv("KASMINA_NVRTC");
+    const char *const others[] = {other, NULL};
     static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2", "libnvrtc.so",
                                         NULL};
     static const kas_symbol all[] = {NVRTC_SYMBOLS(NVRTC_NAME)};
-    loaded = kas_library_load("cuda", names, all, sizeof all / sizeof *all);
+    loaded = kas_library_load("cuda", other ? others : names, all, sizeof all / sizeof *all);
 }
 
 static kas_status refused(nvrtc_program program, const char *name, nvrtc_code code)
@@ -48,8 +51,14 @@ static kas_status refused(nvrtc_program program, const char *name, nvrtc_code co
     size_t bytes = 0;
     char *log = symbols.log_size(program, &bytes) == 0 && bytes > 0 ? kas_alloc(bytes) : NULL;
     if (log && symbols.log(program, log) != 0) *log = '\0';
-    kas_status status = kas_fail(KAS_UNSUPPORTED, DEVICE, "NVRTC does not compile kernel %s: error %d: %s",
-                                 name, code, log ? log : "");
+    kas_status status =
+        code == NVRTC_OUT_OF_MEMORY
+            ? kas_fail(KAS_OUT_OF_MEMORY, DEVICE, "NVRTC has no memory for kernel %s", name)
+            : kas_fail(
+                  KAS_UNSUPPORTED, DEVICE,
+                  "NVRTC does not compile kernel %s: error %d: %s (a libnvrtc of a newer CUDA Toolkit may "
+                  "know this device)",
+                  name, code, log ? log : "no log");
     kas_free(log);
     return kas_with_native(status, code);
 }
@@ -75,10 +84,11 @@ kas_status kas_cuda_nvrtc_compile(const kas_cuda_device *device, kas_kernel kern
     const char *name = kas_kernel_get_info(kernel)->name;
     pthread_once(&once, load);
     if (!loaded)
-        return kas_fail(
-            KAS_UNSUPPORTED, DEVICE,
-            "no image of kernel %s suits %s (compute capability %d.%d), and NVRTC is not installed", name,
-            device->base.info.id, device->major, device->minor);
+        return kas_fail(KAS_UNSUPPORTED, DEVICE,
+                        "no image of kernel %s suits %s (compute capability %d.%d), and NVRTC, which would "
+                        "compile one, is not "
+                        "there: install the CUDA Toolkit's libnvrtc (.so.11.2, .12 or .13)",
+                        name, device->base.info.id, device->major, device->minor);
     char architecture[48];
     snprintf(architecture, sizeof architecture, "--gpu-architecture=compute_%d%d", device->major,
              device->minor);
@@ -86,8 +96,9 @@ kas_status kas_cuda_nvrtc_compile(const kas_cuda_device *device, kas_kernel kern
     nvrtc_program program;
     nvrtc_code code = symbols.create(&program, kas_kernel_source(kernel, NULL), name, 0, NULL, NULL);
     if (code)
-        return kas_with_native(
-            kas_fail(KAS_UNSUPPORTED, DEVICE, "NVRTC cannot start on kernel %s: error %d", name, code), code);
+        return kas_with_native(kas_fail(code == NVRTC_OUT_OF_MEMORY ? KAS_OUT_OF_MEMORY : KAS_UNSUPPORTED,
+                                        DEVICE, "NVRTC cannot start on kernel %s: error %d", name, code),
+                               code);
     code = symbols.compile(program, 2, options);
     kas_status status = code ? refused(program, name, code) : read_ptx(program, name, ptx);
     (void)symbols.destroy(&program);

@@ -11,11 +11,20 @@ static bool does_not_suit(cuda_code code)
            code == CUDA_ERROR_INVALID_PTX || code == CUDA_ERROR_UNSUPPORTED_PTX_VERSION;
 }
 
+/* Code lies outside of the pool, in memory that the pool may be keeping. */
+static cuda_code load_module(const kas_cuda_device *device, cuda_module *module, const void *image)
+{
+    cuda_code code = device->cuda->module_load(module, image);
+    if (code != CUDA_ERROR_OUT_OF_MEMORY) return code;
+    kas_cuda_trim(device);
+    return device->cuda->module_load(module, image);
+}
+
 static kas_status load_compiled(const kas_cuda_device *device, kas_kernel kernel, cuda_module *module)
 {
     char *ptx = NULL;
     KAS_TRY(kas_cuda_nvrtc_compile(device, kernel, &ptx));
-    cuda_code code = device->cuda->module_load(module, ptx);
+    cuda_code code = load_module(device, module, ptx);
     kas_free(ptx);
     return code == CUDA_SUCCESS ? NULL : kas_cuda_fail(device->cuda, code, "loading what NVRTC compiled");
 }
@@ -24,8 +33,8 @@ static kas_status load(const kas_cuda_device *device, kas_kernel kernel, cuda_mo
 {
     const kas_cuda_image *image = kas_cuda_image_of(kernel);
     if (!image) return load_compiled(device, kernel, module);
-    cuda_code code = device->cuda->module_load(module, image->fatbin);
-    if (does_not_suit(code)) code = device->cuda->module_load(module, image->ptx);
+    cuda_code code = load_module(device, module, image->fatbin);
+    if (does_not_suit(code)) code = load_module(device, module, image->ptx);
     if (does_not_suit(code)) return load_compiled(device, kernel, module);
     return code == CUDA_SUCCESS ? NULL : kas_cuda_fail(device->cuda, code, "cuModuleLoadData");
 }

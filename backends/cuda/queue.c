@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backends/core/poll.h"
+#include "backends/cuda/product.h"
 #include "backends/cuda/replay.h"
 #include "backends/cuda/staging.h"
 #include "base/clock.h"
@@ -34,6 +35,7 @@ typedef struct cuda_queue {
     size_t download_count;
     cuda_staging staging;
     cuda_graphs graphs;
+    cuda_products products;
 } cuda_queue;
 
 static kas_cuda_device *device_of(cuda_queue *queue)
@@ -64,6 +66,7 @@ static void finish(kas_queue *base)
 {
     cuda_queue *queue = (cuda_queue *)base;
     const kas_cuda_device *device = device_of(queue);
+    kas_cuda_products_finish(device, &queue->products); /* nothing of the device's, but for a buffer */
     if (atomic_load(&base->device->lost) || !kas_cuda_enter(device))
         return;                                        /* it may wait for what never ends */
     (void)device->cuda->stream_destroy(queue->stream); /* first: what it still holds needs the rest */
@@ -79,7 +82,7 @@ static void finish(kas_queue *base)
 static kas_status note_traffic(cuda_queue *queue, cuda_code code, const char *what)
 {
     if (code != CUDA_SUCCESS) return kas_cuda_fail(device_of(queue)->cuda, code, what);
-    queue->busy = true;
+    queue->busy = true; /* wait */
     queue->after_submission = false;
     return NULL;
 }
@@ -159,17 +162,25 @@ static kas_status mark(cuda_queue *queue, uint16_t *index)
     return NULL;
 }
 
+static kas_status launch_one(cuda_queue *queue, const kas_submission *submission, size_t i, uint32_t rows)
+{
+    kas_cuda_device *device = device_of(queue);
+    cuda_bound_launch launch;
+    bool done = false;
+    kas_cuda_bind(submission, i, rows, &launch);
+    if (kas_cuda_is_fast(submission->list, i))
+        KAS_TRY(kas_cuda_multiply(device, &queue->products, &submission->list->launches[i], &launch, rows,
+                                  queue->stream, &done));
+    if (done) return NULL;
+    cuda_code code = device->cuda->launch(launch.function, launch.grid_x, launch.grid_y, 1, launch.block_x, 1,
+                                          1, 0, queue->stream, launch.parameters, NULL);
+    return code == CUDA_SUCCESS ? NULL : kas_cuda_fail(device->cuda, code, "cuLaunchKernel");
+}
+
 static kas_status launch_each(cuda_queue *queue, const kas_submission *submission, uint32_t rows)
 {
-    const kas_cuda_symbols *cuda = device_of(queue)->cuda;
     for (size_t i = 0; i < submission->list->count; ++i) {
-        cuda_bound_launch launch;
-        kas_cuda_bind(submission, i, rows, &launch);
-        cuda_code code = cuda->launch(launch.function, launch.grid_x, launch.grid_y, 1, launch.block_x, 1, 1,
-                                      0, queue->stream, launch.parameters, NULL);
-        if (code != CUDA_SUCCESS)
-            return kas_annotate(kas_cuda_fail(cuda, code, "cuLaunchKernel"), "launch %zu", i);
-        queue->busy = true;
+        KAS_TRY(kas_annotate(launch_one(queue, submission, i, rows), "launch %zu", i));
     }
     return NULL;
 }
@@ -182,8 +193,8 @@ static kas_status enqueue(cuda_queue *queue, const kas_submission *submission, u
     else
         KAS_TRY(mark(queue, &timed.start));
     queue->after_submission = false;
-    queue->busy = true;
-    if (submission->list->count < CUDA_REPLAY_FROM)
+    queue->busy = true; /* wait */
+    if (submission->list->count < CUDA_REPLAY_FROM || ((const cuda_list *)submission->list)->fast)
         KAS_TRY(launch_each(queue, submission, rows));
     else
         KAS_TRY(kas_cuda_replay(device_of(queue), &queue->graphs, submission, rows, queue->stream));
@@ -220,7 +231,7 @@ static void report(cuda_queue *queue, kas_progress *progress)
 {
     while (progress->completed < queue->timed_count) {
         const timed_submission *timed = &queue->timed[progress->completed];
-        if (device_of(queue)->cuda->event_query(queue->events[timed->end]) != CUDA_SUCCESS) return;
+        if (device_of(queue)->cuda->event_query(queue->events[timed->end]) != CUDA_SUCCESS) return; /* wait */
         progress->elapsed_ns[progress->completed++] = elapsed_ns(queue, timed);
     }
 }
@@ -248,6 +259,7 @@ static kas_status late(const cuda_queue *queue, const kas_progress *progress)
                     progress->completed + 1, queue->timed_count);
 }
 
+/* Until all is done. */
 static kas_status poll(cuda_queue *queue, int64_t deadline_ns, kas_progress *progress)
 {
     const kas_cuda_device *device = device_of(queue);
@@ -255,11 +267,7 @@ static kas_status poll(cuda_queue *queue, int64_t deadline_ns, kas_progress *pro
     for (int64_t now = start;; now = kas_monotonic_ns()) {
         cuda_code code = device->cuda->stream_query(queue->stream);
         if (code == CUDA_SUCCESS || code == CUDA_ERROR_NOT_READY) report(queue, progress);
-        if (code == CUDA_SUCCESS) {
-            hand_over_downloads(queue);
-            forget(queue);
-            return NULL;
-        }
+        if (code == CUDA_SUCCESS) return NULL;
         if (code != CUDA_ERROR_NOT_READY) {
             forget(queue);
             return kas_cuda_fail(device->cuda, code, "work ended in an error");
@@ -272,13 +280,21 @@ static kas_status poll(cuda_queue *queue, int64_t deadline_ns, kas_progress *pro
     }
 }
 
+static kas_status complete(cuda_queue *queue, int64_t deadline_ns, kas_progress *progress)
+{
+    KAS_TRY(poll(queue, deadline_ns, progress)); /* wait */
+    hand_over_downloads(queue);
+    forget(queue);
+    return NULL;
+}
+
 static kas_status wait(kas_queue *base, int64_t deadline_ns, kas_progress *progress)
 {
     cuda_queue *queue = (cuda_queue *)base;
     const kas_cuda_device *device = device_of(queue);
     if (!queue->busy) return NULL;
     KAS_TRY(enter(device));
-    kas_status status = poll(queue, deadline_ns, progress);
+    kas_status status = complete(queue, deadline_ns, progress);
     kas_cuda_leave(device);
     return status;
 }
@@ -289,7 +305,7 @@ static bool idle(kas_queue *base)
     const kas_cuda_device *device = device_of(queue);
     if (!queue->busy) return true;
     if (!kas_cuda_enter(device)) return false;
-    bool done = device->cuda->stream_query(queue->stream) == CUDA_SUCCESS;
+    bool done = device->cuda->stream_query(queue->stream) == CUDA_SUCCESS; /* wait */
     kas_cuda_leave(device);
     if (done) forget(queue);
     return done;

@@ -1,5 +1,7 @@
 #include "backends/cuda/replay.h"
 
+#include "backends/cuda/product.h"
+
 #include <string.h>
 
 #include "base/alloc.h"
@@ -9,7 +11,10 @@
 static kas_status init_list(kas_list *list)
 {
     static atomic_uint_fast64_t last;
-    ((cuda_list *)list)->id = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+    cuda_list *mine = (cuda_list *)list;
+    mine->id = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+    for (size_t i = 0; i < list->count; ++i)
+        mine->fast |= kas_cuda_is_fast(list, i);
     return NULL;
 }
 
@@ -49,8 +54,9 @@ static cuda_code add_nodes(const kas_cuda_device *device, cuda_recorded_graph *r
     for (size_t i = 0; i < recorded->count; ++i) {
         kas_cuda_bind(submission, i, rows, &recorded->bound[i]);
         cuda_kernel_node node = kas_cuda_node_of(&recorded->bound[i]);
-        cuda_code code = device->cuda->graph_add_kernel(&recorded->nodes[i], recorded->graph,
-                                                        i ? &recorded->nodes[i - 1] : NULL, i ? 1 : 0, &node);
+        const cuda_node *before = i ? &recorded->nodes[i - 1] : NULL; /* wait */
+        cuda_code code = device->cuda->graph_add_kernel(&recorded->nodes[i], recorded->graph, before,
+                                                        before ? 1 : 0, &node);
         if (code != CUDA_SUCCESS) return code;
     }
     return CUDA_SUCCESS;

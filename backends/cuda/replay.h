@@ -4,7 +4,12 @@
  *
  * A queue keeps the graphs of the lists that it ran last. Updating nodes was chosen over a graph per bucket
  * of rows: a context binds the same memory from pass to pass and only grids change, so most replays change a
- * few nodes or none, and one graph serves every number of rows. */
+ * few nodes or none, and one graph serves every number of rows. No GPU was at hand to measure
+ * either: a bench of a list's replay against its launches one by one has to confirm it on one.
+ *
+ * A list with a product of cuBLASLt's is never a graph. Recording one would take capture, for each bucket of
+ * rows anew, as the library may choose other kernels for it; and such lists are there for large products,
+ * beside which a few launches, enqueued while earlier ones run, cost nothing. */
 #ifndef KAS_CUDA_REPLAY_H
 #define KAS_CUDA_REPLAY_H
 
@@ -18,6 +23,7 @@ enum {
 typedef struct cuda_list { /* lists have a number of their own: an address may be used again */
     kas_list base;
     uint64_t id;
+    bool fast; /* some of its products are cuBLASLt's */
 } cuda_list;
 
 typedef struct cuda_recorded_graph {

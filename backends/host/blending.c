@@ -6,7 +6,10 @@
 
 #include "backends/host/packed.h"
 
-enum { PART_FLOATS = 32768 }; /* what a part reads, about */
+enum {
+    PART_FLOATS = 32768,   /* what a part reads, about */
+    CHUNK = 4 * VEC_FLOATS /* outputs that are blended at once */
+};
 
 /* 1 when one of n floats is NaN or infinite. */
 static uint any_nonfinite(const float *x, size_t n)
@@ -17,25 +20,39 @@ static uint any_nonfinite(const float *x, size_t n)
     return bad;
 }
 
-int PACKED(blend_row)(float *restrict y, size_t n, const float *coefficients, int contributions,
-                      const float *restrict k, size_t stride)
+/* `n` outputs, at most CHUNK, whose sums stay in registers where n is CHUNK. */
+static inline __attribute__((always_inline)) uint blend_chunk(float *restrict y, size_t n,
+                                                              const float *coefficients, int contributions,
+                                                              const float *restrict k, size_t stride)
 {
-    float c = coefficients[0];
-    int bad = 0;
-    if (c == 0.0f) {
-        memset(y, 0, n * sizeof *y);
-    } else {
-        bad = any_nonfinite(y, n) != 0;
-        for (size_t i = 0; i < n; ++i)
-            y[i] *= c;
+    float sum[CHUNK];
+    uint bad = 0;
+    for (size_t i = 0; i < n; ++i) {
+        bad |= !IS_FINITE(y[i]);
+        sum[i] = y[i] * coefficients[0];
+    }
+    if (coefficients[0] == 0.0f) {
+        bad = 0;
+        memset(sum, 0, n * sizeof *sum);
     }
     for (int s = 0; s < contributions; ++s, k += stride) {
         float w = coefficients[1 + s];
         if (w == 0.0f) continue;
         for (size_t i = 0; i < n; ++i)
-            y[i] += w * k[i];
+            sum[i] += w * k[i];
     }
+    memcpy(y, sum, n * sizeof *y);
     return bad;
+}
+
+int PACKED(blend_row)(float *restrict y, size_t n, const float *coefficients, int contributions,
+                      const float *restrict k, size_t stride)
+{
+    uint bad = 0;
+    for (; n >= CHUNK; n -= CHUNK, y += CHUNK, k += CHUNK)
+        bad |= blend_chunk(y, CHUNK, coefficients, contributions, k, stride);
+    if (n > 0) bad |= blend_chunk(y, n, coefficients, contributions, k, stride);
+    return bad != 0;
 }
 
 static void plan_rows(kas_host_task *task, kas_host_run *run, size_t row_floats)

@@ -8,9 +8,10 @@ enum {
     CLOSE_NS = 20000,     /* from the end of a pass to the beginning of one that follows close upon it */
     RANGES_PER_THREAD = 4 /* at most; so that a late helper costs little */
 };
-/* Multiply-adds from which on meeting after each launch costs nothing, and reading all weights for each range
- * of rows does. */
-#define LARGE_WORK 64e6
+/* Multiply-adds of a pass from which on meeting after a launch costs nothing, and reading its weights for
+ * each range of rows does where they are more than a second-level cache holds. */
+#define LARGE_WORK    64e6
+#define LARGE_WEIGHTS 400e3 /* multiply-adds of one row */
 
 /* ---- by ranges of rows ---- */
 
@@ -59,11 +60,15 @@ static size_t stretch_length(kas_host_step *steps, size_t count, unsigned thread
     size_t length = 0;
     *work = 0.0;
     if (threads == 1 || steps->task.rows < threads * LEAST_ROWS) return 0;
-    for (; length < count && steps[length].by_rows && !shares_workspace(steps, length); ++length) {
-        steps[length].plan(&steps[length].task, 1);
-        *work += steps[length].task.work;
+    for (; length < count; ++length) {
+        if (!steps[length].by_rows) break;          /* wait */
+        if (shares_workspace(steps, length)) break; /* wait */
+        kas_host_task *task = &steps[length].task;
+        steps[length].plan(task, 1);
+        if (*work + task->work >= LARGE_WORK && task->work >= task->rows * LARGE_WEIGHTS) break;
+        *work += task->work;
     }
-    return length > 1 && *work < LARGE_WORK ? length : 0;
+    return length > 1 ? length : 0;
 }
 
 /* ---- by submissions that are apart ---- */
@@ -97,7 +102,8 @@ static division divide(kas_host_step *steps, size_t count, unsigned threads, dou
 {
     division d = {.steps = steps};
     *work = 0.0;
-    for (; threads > 1 && d.count < count && steps[d.count].apart; ++d.count) {
+    for (; threads > 1 && d.count < count; ++d.count) {
+        if (!steps[d.count].apart) break; /* wait */
         steps[d.count].plan(&steps[d.count].task, 1);
         *work += steps[d.count].task.work;
         d.submissions += ends_submission(&steps[d.count]);

@@ -2,10 +2,11 @@
  *
  * Where a stretch of launches can be run on a range of rows, and rows are many, each thread takes ranges of
  * rows through the whole stretch: threads meet once, and what a launch hands to the next stays in a
- * processor's own cache. Where rows are few, submissions that are apart are divided among the threads: each
- * reads weights that stay in its processor's cache from pass to pass. Elsewhere threads share each launch in
- * turn. What launches of one list share is laid out in rows of one size (kas_list_create), so ranges do not
- * meet; different lists lay one workspace out in different ways, so a stretch ends between them. */
+ * processor's own cache; in a pass that is large, it ends before weights that are too. Where rows are few,
+ * submissions that are apart are divided among the threads: each reads weights that stay in its processor's
+ * cache from pass to pass. Elsewhere threads share each launch in turn. What launches of one list share is
+ * laid out in rows of one size (kas_list_create), so ranges do not meet; different lists lay one workspace
+ * out in different ways, so a stretch ends between them. */
 #ifndef KAS_HOST_PASS_H
 #define KAS_HOST_PASS_H
 

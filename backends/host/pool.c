@@ -20,12 +20,14 @@ enum {
 
 /* A helper's life: IDLE ⇄ SLEEPING; a caller that wants it makes it CLAIMED, leaves the job and makes it
  * CALLED; the helper makes that BUSY, or the caller, to call it off, IDLE again. Only the helper itself goes
- * to sleep. */
+ * to sleep. CALLED carries the number of the call above STATE_BITS, so that nobody calls off another's. */
 enum { IDLE = 0, SLEEPING, CLAIMED, CALLED, BUSY, EXIT };
+enum { STATE_BITS = 3, STATE_MASK = 7 };
 
 typedef struct helper {
     _Alignas(KAS_CACHE_LINE) _Atomic uint32_t state; /* a futex */
     kas_host_job *job;                               /* written while CLAIMED, read while BUSY */
+    uint32_t calls;                                  /* so far; while CLAIMED */
     int avoided; /* the processor that it may not run on; written while CLAIMED */
     pthread_t thread;
 } helper;
@@ -69,12 +71,12 @@ static void work_on(kas_host_job *job)
 
 /* ---- helpers ---- */
 
-/* Until there is work or the end: CALLED or EXIT. */
+/* Until there is work or the end: CALLED, which is yet to be made BUSY, or EXIT. */
 static uint32_t await_call(helper *self)
 {
     for (unsigned spins = 0;; ++spins) {
-        uint32_t state = atomic_load_explicit(&self->state, memory_order_acquire);
-        if (state == CALLED || state == EXIT) return state;
+        uint32_t state = atomic_load_explicit(&self->state, memory_order_relaxed);
+        if ((state & STATE_MASK) == CALLED || state == EXIT) return state;
         if (state == SLEEPING) {
             futex_wait(&self->state, SLEEPING);
         } else if (state == IDLE && spins > SPINS) {
@@ -95,8 +97,7 @@ static void leave(kas_host_job *job)
 static void *helper_main(void *argument)
 {
     helper *self = argument;
-    while (await_call(self) != EXIT) {
-        uint32_t state = CALLED;
+    for (uint32_t state; (state = await_call(self)) != EXIT;) {
         if (!atomic_compare_exchange_strong(&self->state, &state, BUSY)) continue;
         kas_host_job *job = self->job;
         work_on(job);
@@ -118,52 +119,56 @@ static void keep_off_this_processor(const kas_host_pool *pool, helper *h)
         h->avoided = here;
 }
 
-static bool claim(const kas_host_pool *pool, helper *h, kas_host_job *job)
+/* The helper's state, CALLED; 0: it has not been called. */
+static uint32_t claim(const kas_host_pool *pool, helper *h, kas_host_job *job)
 {
     uint32_t state = atomic_load_explicit(&h->state, memory_order_relaxed);
-    if (state != IDLE && state != SLEEPING) return false;
-    if (state == SLEEPING && !job->follows && job->task->work < WORK_TO_WAKE) return false;
-    if (!atomic_compare_exchange_strong(&h->state, &state, CLAIMED)) return false;
+    if (state != IDLE && state != SLEEPING) return 0;
+    if (state == SLEEPING && !job->follows && job->task->work < WORK_TO_WAKE) return 0;
+    if (!atomic_compare_exchange_strong(&h->state, &state, CLAIMED)) return 0;
+    uint32_t called = CALLED | ++h->calls << STATE_BITS;
     h->job = job;
     if (state == SLEEPING) keep_off_this_processor(pool, h);
     atomic_fetch_add_explicit(&job->helpers, 1, memory_order_relaxed);
-    atomic_store_explicit(&h->state, CALLED, memory_order_release);
+    atomic_store_explicit(&h->state, called, memory_order_release);
     if (state == SLEEPING) futex_wake(&h->state);
-    return true;
+    return called;
 }
 
 /* ---- passes ---- */
 
-static uint64_t call_helpers(kas_host_pool *pool, kas_host_job *job, unsigned wanted)
+/* Notes each helper's call, 0 for those that have none; how many of the first ones to look at. */
+static unsigned call_helpers(kas_host_pool *pool, kas_host_job *job, unsigned wanted,
+                             uint32_t calls[KAS_HOST_THREADS_MAX])
 {
-    uint64_t called = 0;
+    unsigned looked_at = 0;
     for (unsigned i = 0; i + 1 < pool->threads && wanted > 0; ++i) {
-        if (!claim(pool, &pool->helpers[i], job)) continue;
-        called |= (uint64_t)1 << i;
+        calls[i] = claim(pool, &pool->helpers[i], job);
+        if (calls[i] == 0) continue;
+        looked_at = i + 1;
         --wanted;
     }
-    return called;
+    return looked_at;
+}
+
+static bool helpers_left(kas_host_job *job)
+{
+    return atomic_load_explicit(&job->helpers, memory_order_relaxed) != 0;
 }
 
 /* Calls off those that have not begun, waits for those that have. */
-static void gather_helpers(kas_host_pool *pool, kas_host_job *job, uint64_t called)
+static void gather_helpers(kas_host_pool *pool, kas_host_job *job, const uint32_t *calls, unsigned count)
 {
-    for (unsigned i = 0; called >> i; ++i) {
-        uint32_t state = CALLED;
-        if (!(called >> i & 1) || pool->helpers[i].job != job) continue;
-        if (atomic_compare_exchange_strong(&pool->helpers[i].state, &state, IDLE))
+    for (unsigned i = 0; i < count; ++i) {
+        uint32_t state = calls[i];
+        if (state != 0 && atomic_compare_exchange_strong(&pool->helpers[i].state, &state, IDLE))
             atomic_fetch_sub_explicit(&job->helpers, 1, memory_order_relaxed);
     }
-    for (unsigned spins = 0; spins < SPINS; ++spins) {
-        if (atomic_load_explicit(&job->helpers, memory_order_acquire) == 0) return;
+    for (unsigned spins = 0; spins < SPINS && helpers_left(job); ++spins)
         pause_briefly();
-    }
-    uint32_t left =
-        atomic_fetch_or_explicit(&job->helpers, CALLER_SLEEPS, memory_order_acquire) | CALLER_SLEEPS;
-    while (left != CALLER_SLEEPS) {
-        futex_wait(&job->helpers, left);
-        left = atomic_load_explicit(&job->helpers, memory_order_acquire);
-    }
+    if (helpers_left(job)) atomic_fetch_or_explicit(&job->helpers, CALLER_SLEEPS, memory_order_relaxed);
+    for (uint32_t left; (left = atomic_load_explicit(&job->helpers, memory_order_acquire)) & ~CALLER_SLEEPS;)
+        futex_wait(&job->helpers, left); /* wait */
 }
 
 /* The caller's share: as work_on, but with an eye on the clock. */
@@ -203,9 +208,10 @@ bool kas_host_pool_run(kas_host_pool *pool, kas_host_job *job, const kas_host_ta
     atomic_store_explicit(&job->next, 0, memory_order_relaxed);
     atomic_store_explicit(&job->stop, false, memory_order_relaxed);
     atomic_store_explicit(&job->helpers, 0, memory_order_relaxed);
-    uint64_t called = call_helpers(pool, job, helpers);
+    uint32_t calls[KAS_HOST_THREADS_MAX];
+    unsigned called = call_helpers(pool, job, helpers, calls);
     bool done = work_until(job, deadline_ns);
-    if (called) gather_helpers(pool, job, called);
+    if (called > 0) gather_helpers(pool, job, calls, called); /* wait */
     return done;
 }
 
@@ -238,6 +244,7 @@ kas_status kas_host_pool_create(unsigned threads, kas_host_pool **out)
         helper *h = &pool->helpers[pool->threads - 1];
         atomic_init(&h->state, IDLE);
         h->job = NULL;
+        h->calls = 0;
         h->avoided = -1;
         int error = start(h);
         if (error) {
@@ -261,7 +268,7 @@ void kas_host_pool_destroy(kas_host_pool *pool)
                                              EXIT)) /* a called-off one may still be waking */
             if (before != SLEEPING) before = IDLE;
         futex_wake(&h->state);
-        pthread_join(h->thread, NULL);
+        pthread_join(h->thread, NULL); /* wait */
     }
     kas_free(pool);
 }

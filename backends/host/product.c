@@ -15,15 +15,18 @@
 #include <string.h>
 
 #include "backends/host/packed.h"
+#include "base/alloc.h"
 #include "kernels/dialect.h"
 
 enum {
-    HEIGHT_MAX = 12,     /* of any instruction set's tiles */
-    DEPTH = 1024,        /* inputs of a block: a row group's stay near while it passes over the panels */
-    AHEAD = 8,           /* steps of the depth between fetching weights and using them */
-    PART_PANELS = 4,     /* panels of a part: their weights of one block stay in the second-level cache */
-    READING_ROWS = 4,    /* that take as long as fewer, which wait for their weights */
-    PARTS_PER_THREAD = 4 /* so that a late helper costs little */
+    HEIGHT_MAX = 12,      /* of any instruction set's tiles */
+    DEPTH = 2048,         /* inputs of a block: a row group's stay near while it passes over the panels */
+    AHEAD = 8,            /* steps of the depth between fetching weights and using them */
+    PART_PANELS = 4,      /* panels of a part, at most: as many as are computed at once */
+    PART_BYTES = 1 << 19, /* of their weights of one block, which stay in the second-level cache */
+    FETCHED_LINES = 1024, /* of contributions, at most: part of the second-level cache */
+    READING_ROWS = 4,     /* that take as long as fewer, which wait for their weights */
+    PARTS_PER_THREAD = 4  /* so that a late helper costs little */
 };
 
 /* Where a row group is, for one block of the depth. */
@@ -47,20 +50,32 @@ static ALWAYS_INLINE void tile(const block *b, const int rows, const int panels)
     vec sum[2 * HEIGHT_MAX];
     UNROLL for (int i = 0; i < rows; ++i) UNROLL for (int v = 0; v < vectors; ++v) sum[i * vectors + v] =
         b->resume ? vec_load(b->y + (size_t)i * b->ldy + (size_t)(v * VEC_FLOATS)) : vec_zero();
-    const float *w = b->w, *x = b->x;
-    for (size_t k = 0; k < b->depth; ++k, w += PANEL) {
-        vec weights[8];
-        UNROLL for (int v = 0; v < vectors; ++v)
-        {
-            const float *at = w + (size_t)(v / 2) * b->w_step + (size_t)(v % 2 * VEC_FLOATS);
-            weights[v] = vec_load(at);
-            if (rows > 3) __builtin_prefetch(at + AHEAD * PANEL);
+    const float *w = b->w, *ahead = w + (size_t)AHEAD * PANEL;
+    size_t k = 0;
+    for (size_t end = b->depth > AHEAD ? b->depth - AHEAD : 0;; end = b->depth) {
+        for (; k < end; ++k, w += PANEL, ahead += PANEL) {
+            vec weights[8];
+            UNROLL for (int v = 0; v < vectors; ++v)
+            {
+                weights[v] = vec_load(w + (size_t)(v / 2) * b->w_step + (size_t)(v % 2 * VEC_FLOATS));
+                if (rows > 3) __builtin_prefetch(ahead + v * VEC_FLOATS);
+            }
+            UNROLL for (int i = 0; i < rows; ++i)
+            {
+                vec input = vec_splat(b->x[(size_t)i * b->ldx + k]);
+                UNROLL for (int v = 0; v < vectors; ++v) sum[i * vectors + v] =
+                    vec_madd(input, weights[v], sum[i * vectors + v]);
+            }
         }
-        UNROLL for (int i = 0; i < rows; ++i)
-        {
-            vec input = vec_splat(x[(size_t)i * b->ldx + k]);
-            UNROLL for (int v = 0; v < vectors; ++v) sum[i * vectors + v] =
-                vec_madd(input, weights[v], sum[i * vectors + v]);
+        if (end == b->depth) break;
+        if (rows > 3) { /* what comes after the last steps: the outputs, and the next panel's first inputs */
+            ahead = b->w + b->w_step;
+            UNROLL for (int i = 0; i < rows; ++i)
+            {
+                __builtin_prefetch(b->y + (size_t)i * b->ldy, 1);
+                __builtin_prefetch(b->y + (size_t)i * b->ldy + VEC_FLOATS, 1);
+                __builtin_prefetch(b->x + (size_t)i * b->ldx);
+            }
         }
     }
     UNROLL for (int v = 0; v < vectors; ++v)
@@ -205,6 +220,20 @@ static void blend_outputs(const product *p, size_t row, size_t column, size_t co
         RAISE(p->result[RESULT_HEAD * (row / (size_t)args->m) + 3]);
 }
 
+/* Brings contributions near that are blended when the product is done: it takes longer than they do. */
+static void fetch_contributions(const product *p, size_t row, size_t rows, size_t column, size_t columns)
+{
+    size_t lines = rows * (columns * sizeof(float) / KAS_CACHE_LINE + 1), most = FETCHED_LINES / lines;
+    size_t contributions = (size_t)p->args->contributions;
+    if (contributions > most) contributions = most;
+    for (size_t s = 0; s < contributions; ++s)
+        for (size_t i = 0; i < rows; ++i) {
+            const float *k = p->k + s * (size_t)p->args->k_stride + (row + i) * p->outputs + column;
+            for (size_t at = 0; at < columns; at += KAS_CACHE_LINE / sizeof(float))
+                __builtin_prefetch(k + at, 0, 2);
+        }
+}
+
 /* True when a blend uses the product on none of these rows. */
 static bool unused(const product *p, size_t row, size_t rows)
 {
@@ -244,11 +273,12 @@ static void multiply_group(const product *p, size_t row, size_t rows, size_t pan
 
 static void run_group(const product *p, size_t row, size_t rows, size_t panel, size_t end_panel, size_t k0)
 {
-    if (!unused(p, row, rows)) multiply_group(p, row, rows, panel, end_panel, k0);
     bool last = p->inputs - k0 <= DEPTH;
-    if (!last) return;
     size_t column = panel * PANEL, end = end_panel * PANEL;
     size_t columns = (end < p->outputs ? end : p->outputs) - column;
+    if (last && p->result && rows >= READING_ROWS) fetch_contributions(p, row, rows, column, columns);
+    if (!unused(p, row, rows)) multiply_group(p, row, rows, panel, end_panel, k0);
+    if (!last) return;
     if (!p->result && p->args->act != 0) activate_rows(p, row, rows, column, columns);
     for (size_t i = 0; p->result && i < rows; ++i)
         blend_outputs(p, row + i, column, columns);
@@ -293,6 +323,13 @@ static void run_product(const kas_host_task *task, size_t begin, size_t end)
     }
 }
 
+static size_t panels_of_part(size_t rows, size_t inputs)
+{
+    size_t depth = inputs < DEPTH ? inputs : DEPTH, fitting = PART_BYTES / (depth * PANEL * sizeof(float));
+    if (rows < READING_ROWS || fitting > PART_PANELS) return PART_PANELS;
+    return fitting > 0 ? fitting : 1;
+}
+
 /* Parts: a range of panels over as many rows as possible; cut further, rows first, until every thread has a
  * few. */
 void PACKED(plan_product)(kas_host_task *task, unsigned threads)
@@ -300,7 +337,8 @@ void PACKED(plan_product)(kas_host_task *task, unsigned threads)
     const struct linear_args *args = task->args;
     size_t rows = product_rows(task), panels = divide_up((size_t)args->n, PANEL);
     size_t wanted = threads > 1 ? threads * PARTS_PER_THREAD : 1;
-    size_t part_rows = rows, part_panels = panels < PART_PANELS ? panels : PART_PANELS;
+    size_t part_rows = rows, part_panels = panels_of_part(rows, (size_t)args->k);
+    if (part_panels > panels) part_panels = panels;
     size_t least_panels = rows == 1 ? 4 : 1;
     while (divide_up(rows, part_rows) * divide_up(panels, part_panels) < wanted) {
         if (part_rows >= 4 * TILE_ROWS)

@@ -78,7 +78,8 @@ static void fill_words(void *to, uint32_t word, size_t size_bytes)
 static kas_status copy(kas_queue *queue, void *to, const void *from, size_t size_bytes)
 {
     host_queue *self = (host_queue *)queue;
-    if (self->count == 0) {
+    const bool first = self->count == 0; /* wait */
+    if (first) {
         memcpy(to, from, size_bytes);
         return NULL;
     }

@@ -2,7 +2,13 @@
 #include <string.h>
 
 #include "backends/opencl/opencl.h"
-#include "base/log.h"
+
+#include <CL/cl_ext.h> /* behind symbols.h, which says which version */
+
+enum {
+    VERSION_LEAST = 12,
+    MAX_NUM_SUB_GROUPS = 0x105C, /* CL_DEVICE_MAX_NUM_SUB_GROUPS, which the headers of 1.2 do not name */
+};
 
 /* A number or flag of the device; 0 where it does not know it. */
 #define QUERY(cl, id, what, T)                                                                               \
@@ -23,18 +29,52 @@ static bool has_extension(const kas_opencl_symbols *cl, cl_device_id id, const c
     return false;
 }
 
-void kas_opencl_describe(const kas_opencl_symbols *cl, cl_device_id id, uint32_t index, kas_device_info *info,
-                         kas_device_limits *limits)
+static void tell_uuid(const kas_opencl_symbols *cl, cl_device_id id, char out[KAS_DEVICE_UUID_SIZE])
 {
-    *info = (kas_device_info){.state = KAS_DEVICE_READY};
+    uint8_t uuid[16] = {0};
+    if (has_extension(cl, id, "cl_khr_device_uuid") &&
+        cl->clGetDeviceInfo(id, CL_DEVICE_UUID_KHR, sizeof uuid, uuid, NULL) == CL_SUCCESS)
+        kas_device_uuid_text(uuid, out);
+}
+
+/* Major and minor as one number: 12, 30; 0 where the device does not say. */
+static unsigned version_of(const kas_opencl_symbols *cl, cl_device_id id)
+{
+    char text[256] = "";
+    unsigned major, minor;
+    if (cl->clGetDeviceInfo(id, CL_DEVICE_VERSION, sizeof text - 1, text, NULL) != CL_SUCCESS) return 0;
+    return sscanf(text, "OpenCL %u.%u", &major, &minor) == 2 && minor < 10 ? 10 * major + minor : 0;
+}
+
+/* An extension of 2.0 and below, part of 2.1 and 2.2, a choice from 3.0 on. */
+static bool has_subgroups(const kas_opencl_symbols *cl, cl_device_id id)
+{
+    const unsigned version = version_of(cl, id);
+    if (version >= 30) return QUERY(cl, id, MAX_NUM_SUB_GROUPS, cl_uint) > 0;
+    return version >= 21 || has_extension(cl, id, "cl_khr_subgroups");
+}
+
+static void name(const kas_opencl_symbols *cl, const kas_opencl_found *found, char out[KAS_DEVICE_NAME_SIZE])
+{
+    char device[256] = "", platform[256] = "";
+    if (cl->clGetDeviceInfo(found->id, CL_DEVICE_NAME, sizeof device - 1, device, NULL) != CL_SUCCESS)
+        snprintf(device, sizeof device, "a device without a name");
+    if (cl->clGetPlatformInfo(found->platform, CL_PLATFORM_NAME, sizeof platform - 1, platform, NULL) !=
+        CL_SUCCESS)
+        snprintf(platform, sizeof platform, "a platform without a name");
+    snprintf(out, KAS_DEVICE_NAME_SIZE, "%.80s (%.40s)", device, platform);
+}
+
+void kas_opencl_describe(const kas_opencl_symbols *cl, const kas_opencl_found *found, uint32_t index,
+                         kas_device_info *info, kas_device_limits *limits)
+{
+    const cl_device_id id = found->id;
+    *info = (kas_device_info){.state = KAS_DEVICE_READY, .software = found->processor};
     snprintf(info->id, sizeof info->id, "opencl:%u", index);
     snprintf(info->kind, sizeof info->kind, "opencl");
     snprintf(info->api, sizeof info->api, "opencl");
-    if (cl->clGetDeviceInfo(id, CL_DEVICE_NAME, sizeof info->name - 1, info->name, NULL) != CL_SUCCESS)
-        snprintf(info->name, sizeof info->name, "OpenCL device %u", index);
-    cl_device_type type = QUERY(cl, id, CL_DEVICE_TYPE, cl_device_type);
-    info->software =
-        (type & CL_DEVICE_TYPE_CPU) && !(type & (CL_DEVICE_TYPE_GPU | CL_DEVICE_TYPE_ACCELERATOR));
+    name(cl, found, info->name);
+    tell_uuid(cl, id, info->uuid);
     info->memory_total_bytes = (size_t)QUERY(cl, id, CL_DEVICE_GLOBAL_MEM_SIZE, cl_ulong);
     size_t alignment = QUERY(cl, id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, cl_uint) / 8;
     *limits = (kas_device_limits){
@@ -45,24 +85,39 @@ void kas_opencl_describe(const kas_opencl_symbols *cl, cl_device_id id, uint32_t
         .compute_units = QUERY(cl, id, CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint),
         .fp16 = has_extension(cl, id, "cl_khr_fp16"),
         .bf16 = true, /* two in a word, by shifts */
-        .subgroups = has_extension(cl, id, "cl_khr_subgroups"),
+        .subgroups = has_subgroups(cl, id),
     };
+}
+
+static kas_status check_usable(const kas_opencl_device *device)
+{
+    const kas_device_info *info = &device->base.info;
+    const unsigned version = version_of(device->cl, device->id);
+    if (version < VERSION_LEAST)
+        return kas_fail(KAS_UNSUPPORTED, DEVICE, "%s (%s) offers OpenCL %u.%u; 1.2 is the least", info->id,
+                        info->name, version / 10, version % 10);
+    if (!QUERY(device->cl, device->id, CL_DEVICE_COMPILER_AVAILABLE, cl_bool))
+        return kas_fail(KAS_UNSUPPORTED, DEVICE, "%s (%s) has no compiler", info->id, info->name);
+    return NULL;
 }
 
 static kas_status init(kas_device *base, uint32_t index)
 {
     kas_opencl_device *device = kas_opencl_device_of(base);
+    kas_opencl_found found[KAS_OPENCL_DEVICES_MAX];
     device->cl = kas_opencl_load();
-    size_t count = 0;
-    if (device->cl) KAS_TRY(kas_opencl_find_device(device->cl, index, &device->id, &count));
+    const size_t count = device->cl ? kas_opencl_find_devices(device->cl, found) : 0;
     if (index >= count)
         return kas_fail(KAS_NOT_FOUND, CALLER, "no device opencl:%u: %s has %zu", index,
                         device->cl ? "the OpenCL loader" : "this machine (without an OpenCL loader)", count);
-    kas_opencl_describe(device->cl, device->id, index, &base->info, &base->limits);
-    if (!QUERY(device->cl, device->id, CL_DEVICE_COMPILER_AVAILABLE, cl_bool))
-        return kas_fail(KAS_UNSUPPORTED, DEVICE, "opencl:%u (%s) has no compiler", index, base->info.name);
+    device->platform = found[index].platform;
+    device->id = found[index].id;
+    kas_opencl_describe(device->cl, &found[index], index, &base->info, &base->limits);
+    KAS_TRY(check_usable(device));
+    const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)device->platform,
+                                                0};
     cl_int code;
-    device->context = device->cl->clCreateContext(NULL, 1, &device->id, NULL, NULL, &code);
+    device->context = device->cl->clCreateContext(properties, 1, &device->id, NULL, NULL, &code);
     return code == CL_SUCCESS ? NULL : kas_opencl_fail(code, "clCreateContext");
 }
 

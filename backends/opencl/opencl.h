@@ -1,4 +1,4 @@
-/* The OpenCL backend's objects. 1.2 is the floor. Private to backends/opencl. */
+/* The OpenCL backend's objects. Private to backends/opencl. */
 #ifndef KAS_OPENCL_H
 #define KAS_OPENCL_H
 
@@ -11,9 +11,18 @@ extern const kas_buffer_ops kas_opencl_buffer_ops;
 extern const kas_program_ops kas_opencl_program_ops;
 extern const kas_queue_ops kas_opencl_queue_ops;
 
+enum { KAS_OPENCL_DEVICES_MAX = 64 }; /* of all platforms together; what is beyond is not listed */
+
+typedef struct kas_opencl_found {
+    cl_platform_id platform;
+    cl_device_id id;
+    bool processor; /* this machine's own, rather than a device of its own */
+} kas_opencl_found;
+
 typedef struct kas_opencl_device {
     kas_device base;
     const kas_opencl_symbols *cl;
+    cl_platform_id platform;
     cl_device_id id;
     cl_context context;
 } kas_opencl_device;
@@ -47,22 +56,17 @@ static inline kas_opencl_device *kas_opencl_device_of(kas_device *device)
  * long as the buffer. Any thread. */
 kas_status kas_opencl_buffer_view(kas_buffer *buffer, size_t offset, cl_mem *out) KAS_MUST_USE;
 
-/* The index-th device over all platforms, in the loader's order; *count: how many there are (out may be
- * NULL). */
-kas_status kas_opencl_find_device(const kas_opencl_symbols *cl, uint32_t index, cl_device_id *out,
-                                  size_t *count) KAS_MUST_USE;
-
-/* As kas_driver.list, by asking the vendors' drivers in this process. */
-kas_status kas_opencl_list_here(kas_device_info *infos, size_t capacity, size_t *count) KAS_MUST_USE;
+/* The devices of all platforms, in the order of their indices (driver.h); how many. Any thread. */
+size_t kas_opencl_find_devices(const kas_opencl_symbols *cl, kas_opencl_found out[KAS_OPENCL_DEVICES_MAX]);
 
 /* What a device says of itself: name, memory, limits. */
-void kas_opencl_describe(const kas_opencl_symbols *cl, cl_device_id id, uint32_t index, kas_device_info *info,
-                         kas_device_limits *limits);
+void kas_opencl_describe(const kas_opencl_symbols *cl, const kas_opencl_found *found, uint32_t index,
+                         kas_device_info *info, kas_device_limits *limits);
 
 /* A failed call as a status: memory → KAS_OUT_OF_MEMORY (blame device), a device that is gone →
  * KAS_DEVICE_LOST, anything else KAS_INTERNAL; native: OpenCL's code. `what` names the call and the object.
  */
 kas_status kas_opencl_fail_at(cl_int code, const char *file, int line, const char *what) KAS_MUST_USE;
-#define kas_opencl_fail(code, what) kas_opencl_fail_at((code), __FILE__, __LINE__, (what))
+#define kas_opencl_fail(code, what) KAS_STATUS_FAILED(kas_opencl_fail_at((code), __FILE__, __LINE__, (what)))
 
 #endif

@@ -1,8 +1,88 @@
-/* Kernels from their portable source, compiled by the driver at first use. */
+/* Kernels from their portable source, compiled by the driver at first use. What it made is stored, and
+ * given back to it as a binary the next time; one that it refuses is compiled and stored anew. */
 #include <stdio.h>
 #include <string.h>
 
+#include "backends/core/stored.h"
 #include "backends/opencl/opencl.h"
+#include "base/alloc.h"
+
+static const char options[] = "-cl-std=CL1.2";
+static const char kind[] = "opencl"; /* of what is stored */
+
+/* ---- what a binary depends on ---- */
+
+typedef struct identity {
+    char platform[256], platform_version[256], vendor[256], name[256], version[256], driver[256];
+} identity;
+
+static bool ask_platform(const kas_opencl_device *device, cl_platform_info what, char out[256])
+{
+    return device->cl->clGetPlatformInfo(device->platform, what, 255, out, NULL) == CL_SUCCESS;
+}
+
+static bool ask_device(const kas_opencl_device *device, cl_device_info what, char out[256])
+{
+    return device->cl->clGetDeviceInfo(device->id, what, 255, out, NULL) == CL_SUCCESS;
+}
+
+/* False when the driver does not say all of it: then nothing may be stored, as it could be taken for
+ * something else. */
+static bool make_key(const kas_opencl_device *device, const char *source, size_t length, kas_sha256 *out)
+{
+    identity who;
+    memset(&who, 0, sizeof who); /* it is hashed to its last byte */
+    if (!ask_platform(device, CL_PLATFORM_NAME, who.platform) ||
+        !ask_platform(device, CL_PLATFORM_VERSION, who.platform_version) ||
+        !ask_device(device, CL_DEVICE_VENDOR, who.vendor) || !ask_device(device, CL_DEVICE_NAME, who.name) ||
+        !ask_device(device, CL_DEVICE_VERSION, who.version) ||
+        !ask_device(device, CL_DRIVER_VERSION, who.driver))
+        return false;
+    const kas_stored_part parts[] = {{&who, sizeof who}, {options, sizeof options}, {source, length}};
+    *out = kas_stored_key(parts, sizeof parts / sizeof *parts);
+    return true;
+}
+
+/* ---- from a binary ---- */
+
+static cl_int build(kas_opencl_device *device, cl_program program)
+{
+    return device->cl->clBuildProgram(program, 1, &device->id, options, NULL, NULL);
+}
+
+/* NULL when there is none, or none that the driver takes. */
+static cl_program from_stored(kas_opencl_device *device, const kas_sha256 *key)
+{
+    kas_bytes binary;
+    if (!kas_stored_read(kind, key, &binary)) return NULL;
+    const unsigned char *data = binary.data;
+    cl_int taken = CL_SUCCESS, code;
+    cl_program program = device->cl->clCreateProgramWithBinary(device->context, 1, &device->id, &binary.size,
+                                                               &data, &taken, &code);
+    kas_bytes_free(&binary);
+    if (code != CL_SUCCESS) return NULL;
+    if (taken == CL_SUCCESS && build(device, program) == CL_SUCCESS) return program;
+    device->cl->clReleaseProgram(program);
+    return NULL;
+}
+
+/* Does without where the driver gives no binary or memory is short. */
+static void store(kas_opencl_device *device, cl_program program, const kas_sha256 *key)
+{
+    size_t size = 0;
+    if (device->cl->clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, NULL) !=
+            CL_SUCCESS ||
+        size == 0)
+        return;
+    unsigned char *binary = kas_alloc(size);
+    if (!binary) return;
+    if (device->cl->clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) ==
+        CL_SUCCESS)
+        kas_stored_write(kind, key, binary, size);
+    kas_free(binary);
+}
+
+/* ---- from source ---- */
 
 static kas_status build_failure(kas_opencl_device *device, cl_program program, const char *name, cl_int code)
 {
@@ -13,25 +93,43 @@ static kas_status build_failure(kas_opencl_device *device, cl_program program, c
                            code);
 }
 
+static kas_status compile(kas_opencl_device *device, const char *name, const char *source, size_t length,
+                          cl_program *out)
+{
+    cl_int code;
+    *out = device->cl->clCreateProgramWithSource(device->context, 1, &source, &length, &code);
+    if (code != CL_SUCCESS) return kas_opencl_fail(code, "clCreateProgramWithSource");
+    code = build(device, *out);
+    if (code == CL_SUCCESS) return NULL;
+    kas_status status = build_failure(device, *out, name, code);
+    device->cl->clReleaseProgram(*out);
+    return status;
+}
+
+/* ---- programs ---- */
+
+static kas_status check_group(const kas_device *device, const kas_kernel_info *kernel)
+{
+    if (kernel->group_items <= device->limits.max_group_items) return NULL;
+    return kas_fail(KAS_UNSUPPORTED, DEVICE, "kernel %s has groups of %u work items, %s takes at most %u",
+                    kernel->name, kernel->group_items, device->info.id, device->limits.max_group_items);
+}
+
 static kas_status init(kas_program *base)
 {
     kas_opencl_program *program = (kas_opencl_program *)base;
     kas_opencl_device *device = kas_opencl_device_of(base->device);
     const kas_kernel_info *kernel = kas_kernel_get_info(base->kernel);
-    if (kernel->group_items > base->device->limits.max_group_items)
-        return kas_fail(KAS_UNSUPPORTED, DEVICE, "kernel %s has groups of %u work items, %s takes at most %u",
-                        kernel->name, kernel->group_items, device->base.info.id,
-                        base->device->limits.max_group_items);
     size_t length;
+    kas_sha256 key;
+    KAS_TRY(check_group(base->device, kernel));
     const char *source = kas_kernel_source(base->kernel, &length);
-    cl_int code;
-    program->program = device->cl->clCreateProgramWithSource(device->context, 1, &source, &length, &code);
-    if (code != CL_SUCCESS) return kas_opencl_fail(code, "clCreateProgramWithSource");
-    code = device->cl->clBuildProgram(program->program, 1, &device->id, "-cl-std=CL1.2", NULL, NULL);
-    if (code == CL_SUCCESS) return NULL;
-    kas_status status = build_failure(device, program->program, kernel->name, code);
-    device->cl->clReleaseProgram(program->program);
-    return status;
+    const bool may_store = make_key(device, source, length, &key);
+    program->program = may_store ? from_stored(device, &key) : NULL;
+    if (program->program) return NULL;
+    KAS_TRY(compile(device, kernel->name, source, length, &program->program));
+    if (may_store) store(device, program->program, &key);
+    return NULL;
 }
 
 static void finish(kas_program *base)

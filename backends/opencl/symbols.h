@@ -10,7 +10,8 @@
 
 #include "base/status.h"
 
-/* Every entry point that this backend calls. */
+/* Every entry point that this backend calls. All are of 1.2 or below, as the headers know no other here: a
+ * loader of any later age has them. */
 #define KAS_OPENCL_SYMBOLS(X)                                                                                \
     X(clGetPlatformIDs)                                                                                      \
     X(clGetPlatformInfo)                                                                                     \
@@ -23,6 +24,8 @@
     X(clCreateBuffer)                                                                                        \
     X(clCreateSubBuffer)                                                                                     \
     X(clReleaseMemObject)                                                                                    \
+    X(clCreateProgramWithBinary)                                                                             \
+    X(clGetProgramInfo)                                                                                      \
     X(clCreateProgramWithSource)                                                                             \
     X(clBuildProgram)                                                                                        \
     X(clGetProgramBuildInfo)                                                                                 \

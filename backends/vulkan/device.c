@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "backends/vulkan/vulkan.h"
 
@@ -22,22 +23,20 @@ bool kas_vulkan_find_family(const kas_vulkan_symbols *vk, VkPhysicalDevice physi
     return found;
 }
 
-static bool is_unified(VkPhysicalDeviceType type)
+static size_t heap_bytes(const VkPhysicalDeviceMemoryProperties *memory, VkPhysicalDeviceType type)
 {
-    return type == VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU || type == VK_PHYSICAL_DEVICE_TYPE_CPU;
+    kas_vulkan_memory_types types;
+    if (!kas_vulkan_choose_memory(memory, type, UINT32_MAX, &types)) return 0;
+    return (size_t)memory->memoryHeaps[memory->memoryTypes[types.buffer].heapIndex].size;
 }
 
-static VkMemoryPropertyFlags buffer_flags(bool unified)
+static void tell_uuid(const kas_vulkan_symbols *vk, VkPhysicalDevice physical, char out[KAS_DEVICE_UUID_SIZE])
 {
-    return VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT |
-           (unified ? VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT : 0u);
-}
-
-static size_t heap_bytes(const VkPhysicalDeviceMemoryProperties *memory, bool unified)
-{
-    uint32_t type = 0;
-    if (!kas_vulkan_find_memory(memory, UINT32_MAX, buffer_flags(unified), &type)) return 0;
-    return (size_t)memory->memoryHeaps[memory->memoryTypes[type].heapIndex].size;
+    VkPhysicalDeviceIDProperties id = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES};
+    VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+                                              .pNext = &id};
+    vk->vkGetPhysicalDeviceProperties2(physical, &properties);
+    kas_device_uuid_text(id.deviceUUID, out);
 }
 
 void kas_vulkan_describe(const kas_vulkan_symbols *vk, VkPhysicalDevice physical, uint32_t index,
@@ -54,8 +53,9 @@ void kas_vulkan_describe(const kas_vulkan_symbols *vk, VkPhysicalDevice physical
     snprintf(info->kind, sizeof info->kind, "vulkan");
     snprintf(info->api, sizeof info->api, "vulkan");
     snprintf(info->name, sizeof info->name, "%.*s", KAS_DEVICE_NAME_SIZE - 1, properties.deviceName);
+    tell_uuid(vk, physical, info->uuid);
     info->software = properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
-    info->memory_total_bytes = heap_bytes(&memory, is_unified(properties.deviceType));
+    info->memory_total_bytes = heap_bytes(&memory, properties.deviceType);
     *limits = (kas_device_limits){
         .max_buffer_bytes = has->maxStorageBufferRange,
         .buffer_alignment = alignment < 64 ? 64 : alignment,
@@ -70,51 +70,37 @@ void kas_vulkan_describe(const kas_vulkan_symbols *vk, VkPhysicalDevice physical
     };
 }
 
-/* Which memory types buffers and staging are made of; what one buffer may be bound to, all of its usage may.
- */
-static kas_status choose_memory(kas_vulkan_device *device, VkPhysicalDeviceType type)
-{
-    const VkBufferCreateInfo info = {.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
-                                     .size = 4,
-                                     .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT |
-                                              VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
-                                              VK_BUFFER_USAGE_TRANSFER_DST_BIT};
-    const VkMemoryPropertyFlags coherent =
-        VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
-    VkPhysicalDeviceMemoryProperties memory;
-    VkMemoryRequirements needs;
-    VkBuffer buffer;
-    device->vk->vkGetPhysicalDeviceMemoryProperties(device->physical, &memory);
-    KAS_VULKAN_TRY(device->vk, vkCreateBuffer, device->device, &info, NULL, &buffer);
-    device->vk->vkGetBufferMemoryRequirements(device->device, buffer, &needs);
-    device->vk->vkDestroyBuffer(device->device, buffer, NULL);
-    const uint32_t allowed = needs.memoryTypeBits;
-    device->unified = is_unified(type) &&
-                      kas_vulkan_find_memory(&memory, allowed, buffer_flags(true), &device->buffer_memory);
-    if ((device->unified ||
-         kas_vulkan_find_memory(&memory, allowed, buffer_flags(false), &device->buffer_memory)) &&
-        (kas_vulkan_find_memory(&memory, allowed, coherent | VK_MEMORY_PROPERTY_HOST_CACHED_BIT,
-                                &device->staging_memory) ||
-         kas_vulkan_find_memory(&memory, allowed, coherent, &device->staging_memory)))
-        return NULL;
-    return kas_fail(KAS_UNSUPPORTED, DEVICE, "%s (%s) has no memory for buffers", device->base.info.id,
-                    device->base.info.name);
-}
-
 static kas_status open_device(kas_vulkan_device *device)
 {
     static const float priority = 1;
-    kas_vulkan_find_family(device->vk, device->physical, &device->family, &device->timestamp_bits);
     const VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
                                            .queueFamilyIndex = device->family,
                                            .queueCount = 1,
                                            .pQueuePriorities = &priority};
-    const VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-                                     .queueCreateInfoCount = 1,
-                                     .pQueueCreateInfos = &queue};
+    VkPhysicalDeviceSubgroupSizeControlFeaturesEXT full = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES_EXT,
+        .computeFullSubgroups = VK_TRUE};
+    const char *extensions[2];
+    VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+                               .pNext = device->subgroup_size ? &full : NULL,
+                               .queueCreateInfoCount = 1,
+                               .pQueueCreateInfos = &queue,
+                               .ppEnabledExtensionNames = extensions};
+    if (device->has_budget) extensions[info.enabledExtensionCount++] = VK_EXT_MEMORY_BUDGET_EXTENSION_NAME;
+    if (device->subgroup_size)
+        extensions[info.enabledExtensionCount++] = VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME;
     KAS_VULKAN_TRY(device->vk, vkCreateDevice, device->physical, &info, NULL, &device->device);
     device->vk->vkGetDeviceQueue(device->device, device->family, 0, &device->queue);
     return NULL;
+}
+
+static kas_vulkan_identity identity_of(const VkPhysicalDeviceProperties *properties)
+{
+    kas_vulkan_identity identity = {.vendor = properties->vendorID,
+                                    .device = properties->deviceID,
+                                    .driver_version = properties->driverVersion};
+    memcpy(identity.cache_uuid, properties->pipelineCacheUUID, sizeof identity.cache_uuid);
+    return identity;
 }
 
 static kas_status init(kas_device *base, uint32_t index)
@@ -131,8 +117,14 @@ static kas_status init(kas_device *base, uint32_t index)
     kas_vulkan_describe(device->vk, device->physical, index, &base->info, &base->limits);
     device->vk->vkGetPhysicalDeviceProperties(device->physical, &properties);
     device->timestamp_ns = (double)properties.limits.timestampPeriod;
+    device->identity = identity_of(&properties);
+    kas_vulkan_find_family(device->vk, device->physical, &device->family, &device->timestamp_bits);
+    device->has_budget =
+        kas_vulkan_has_extension(device->vk, device->physical, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+    device->subgroup_size = kas_vulkan_subgroup_size(device->vk, device->physical);
+    base->limits.subgroups = device->subgroup_size > 0;
     KAS_TRY(open_device(device));
-    kas_status status = choose_memory(device, properties.deviceType);
+    kas_status status = kas_vulkan_memory_init(device, properties.deviceType);
     if (status)
         device->vk->vkDestroyDevice(device->device, NULL);
     else
@@ -143,15 +135,19 @@ static kas_status init(kas_device *base, uint32_t index)
 static void finish(kas_device *base)
 {
     kas_vulkan_device *device = kas_vulkan_device_of(base);
+    const bool lost = atomic_load(&base->lost);
     pthread_mutex_destroy(&device->queue_lock);
-    if (!atomic_load(&base->lost)) device->vk->vkDestroyDevice(device->device, NULL);
+    kas_vulkan_memory_finish(device, lost);
+    if (!lost) device->vk->vkDestroyDevice(device->device, NULL);
 }
 
 const kas_device_ops kas_vulkan_device_ops = {
     .size_bytes = sizeof(kas_vulkan_device),
     .init = init,
     .finish = finish,
+    .memory_free = kas_vulkan_memory_left,
     .buffer = &kas_vulkan_buffer_ops,
     .program = &kas_vulkan_program_ops,
+    .list = &kas_vulkan_list_ops,
     .queue = &kas_vulkan_queue_ops,
 };

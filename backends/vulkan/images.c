@@ -8,23 +8,45 @@
     extern const uint32_t name[] __attribute__((visibility("hidden")));                                      \
     extern const char name##_end[] __attribute__((visibility("hidden")))
 
-#define IMAGE(kernel, file) EMBED(kas_vulkan_spirv_##kernel, file);
+#define IMAGE(kernel, file)          EMBED(kas_vulkan_spirv_##kernel, file);
+#define SUBGROUP_IMAGE(kernel, file) EMBED(kas_vulkan_subgroup_spirv_##kernel, file);
 #include "vulkan_images_table.h"
 #undef IMAGE
+#undef SUBGROUP_IMAGE
+
+static bool found(const uint32_t *words, const char *end, kas_vulkan_image *out)
+{
+    *out = (kas_vulkan_image){.words = words, .size_bytes = (size_t)((uintptr_t)end - (uintptr_t)words)};
+    return true;
+}
 
 bool kas_vulkan_image_of(kas_kernel kernel, kas_vulkan_image *out)
 {
     switch (kernel) {
 #define IMAGE(kernel, file)                                                                                  \
     case KAS_KERNEL_##kernel:                                                                                \
-        out->words = kas_vulkan_spirv_##kernel;                                                              \
-        out->size_bytes =                                                                                    \
-            (size_t)((uintptr_t)kas_vulkan_spirv_##kernel##_end - (uintptr_t)kas_vulkan_spirv_##kernel);     \
-        return true;
+        return found(kas_vulkan_spirv_##kernel, kas_vulkan_spirv_##kernel##_end, out);
+#define SUBGROUP_IMAGE(kernel, file)
 #include "vulkan_images_table.h"
 #undef IMAGE
+#undef SUBGROUP_IMAGE
     case KAS_KERNEL_COUNT:
         break;
     }
     return false;
+}
+
+bool kas_vulkan_subgroup_image_of(kas_kernel kernel, kas_vulkan_image *out)
+{
+    switch ((int)kernel) {
+#define IMAGE(kernel, file)
+#define SUBGROUP_IMAGE(kernel, file)                                                                         \
+    case KAS_KERNEL_##kernel:                                                                                \
+        return found(kas_vulkan_subgroup_spirv_##kernel, kas_vulkan_subgroup_spirv_##kernel##_end, out);
+#include "vulkan_images_table.h"
+#undef IMAGE
+#undef SUBGROUP_IMAGE
+    default:
+        return false;
+    }
 }

@@ -13,5 +13,9 @@ typedef struct kas_vulkan_image {
 
 /* False: this build was made without glslc. */
 bool kas_vulkan_image_of(kas_kernel kernel, kas_vulkan_image *out);
+/* The one for devices with full subgroups of a size that divides the group's; false where there is none
+ * apart.
+ */
+bool kas_vulkan_subgroup_image_of(kas_kernel kernel, kas_vulkan_image *out);
 
 #endif

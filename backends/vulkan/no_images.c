@@ -7,3 +7,8 @@ bool kas_vulkan_image_of(kas_kernel kernel, kas_vulkan_image *out)
     (void)out;
     return false;
 }
+
+bool kas_vulkan_subgroup_image_of(kas_kernel kernel, kas_vulkan_image *out)
+{
+    return kas_vulkan_image_of(kernel, out);
+}

@@ -1,5 +1,4 @@
-/* Kernels from the build's SPIR-V: one descriptor set of storage buffers, arguments as push constants. */
-#include "backends/vulkan/images.h"
+/* Kernels: one descriptor set of storage buffers, arguments as push constants. */
 #include "backends/vulkan/vulkan.h"
 
 static kas_status make_layouts(kas_vulkan_program *program, const kas_kernel_info *kernel)
@@ -26,31 +25,6 @@ static kas_status make_layouts(kas_vulkan_program *program, const kas_kernel_inf
     return NULL;
 }
 
-static kas_status make_pipeline(kas_vulkan_program *program, const kas_kernel_info *kernel)
-{
-    kas_vulkan_device *device = kas_vulkan_device_of(program->base.device);
-    kas_vulkan_image image;
-    VkShaderModule module;
-    if (!kas_vulkan_image_of(program->base.kernel, &image))
-        return kas_fail(KAS_UNSUPPORTED, DEVICE, "kernel %s: this build was made without glslc",
-                        kernel->name);
-    const VkShaderModuleCreateInfo code = {.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
-                                           .codeSize = image.size_bytes,
-                                           .pCode = image.words};
-    KAS_VULKAN_TRY(device->vk, vkCreateShaderModule, device->device, &code, NULL, &module);
-    const VkComputePipelineCreateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
-        .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
-                  .stage = VK_SHADER_STAGE_COMPUTE_BIT,
-                  .module = module,
-                  .pName = "main"},
-        .layout = program->layout};
-    VkResult result = device->vk->vkCreateComputePipelines(device->device, VK_NULL_HANDLE, 1, &info, NULL,
-                                                           &program->pipeline);
-    device->vk->vkDestroyShaderModule(device->device, module, NULL);
-    return result == VK_SUCCESS ? NULL : kas_vulkan_fail(result, "vkCreateComputePipelines");
-}
-
 static void destroy(kas_vulkan_program *program)
 {
     kas_vulkan_device *device = kas_vulkan_device_of(program->base.device);
@@ -68,7 +42,7 @@ static kas_status init(kas_program *base)
                         kernel->name, kernel->group_items, base->device->info.id,
                         base->device->limits.max_group_items);
     kas_status status = make_layouts(program, kernel);
-    if (!status) status = make_pipeline(program, kernel);
+    if (!status) status = kas_vulkan_make_pipeline(program);
     if (status) destroy(program);
     return status ? kas_annotate(status, "kernel %s", kernel->name) : NULL;
 }

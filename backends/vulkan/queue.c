@@ -1,45 +1,36 @@
-/* An in-order queue: every submission is one command buffer with a fence. Waiting polls, so that a deadline
- * always holds, and a driver that hangs in a wait of its own keeps nobody. */
-#include <string.h>
-
-#include "backends/core/poll.h"
+/* An in-order queue: every submission is one hand-over to the device with a fence. Waiting polls, so that a
+ * deadline always holds, and a driver that hangs in a wait of its own keeps nobody. */
 #include "backends/vulkan/queue.h"
+#include "backends/core/poll.h"
 #include "base/alloc.h"
 #include "base/clock.h"
-
-enum { DOWNLOADS_MAX = 1 << 20 };
 
 static void destroy(kas_vulkan_queue *queue)
 {
     kas_vulkan_device *device = kas_vulkan_queue_device(queue);
-    for (size_t i = 0; i < KAS_VULKAN_STEPS_MAX; ++i) {
+    for (size_t i = 0; i < KAS_VULKAN_STEPS_MAX; ++i)
         device->vk->vkDestroyFence(device->device, queue->steps[i].fence, NULL);
-        device->vk->vkDestroyDescriptorPool(device->device, queue->steps[i].sets, NULL);
-    }
-    device->vk->vkDestroyQueryPool(device->device, queue->stamps, NULL);
-    device->vk->vkDestroyCommandPool(device->device, queue->pool, NULL);
+    device->vk->vkDestroyCommandPool(device->device, queue->traffic, NULL);
 }
 
 static kas_status make_pools(kas_vulkan_queue *queue)
 {
     kas_vulkan_device *device = kas_vulkan_queue_device(queue);
-    const VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
-                                          .flags = VK_COMMAND_POOL_CREATE_TRANSIENT_BIT,
-                                          .queueFamilyIndex = device->family};
-    const VkQueryPoolCreateInfo stamps = {.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO,
-                                          .queryType = VK_QUERY_TYPE_TIMESTAMP,
-                                          .queryCount = 2 * KAS_SUBMISSIONS_MAX};
-    KAS_VULKAN_TRY(device->vk, vkCreateCommandPool, device->device, &pool, NULL, &queue->pool);
-    if (device->timestamp_bits)
-        KAS_VULKAN_TRY(device->vk, vkCreateQueryPool, device->device, &stamps, NULL, &queue->stamps);
-    return NULL;
+    const VkCommandPoolCreateInfo traffic = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
+                                             .flags = VK_COMMAND_POOL_CREATE_TRANSIENT_BIT,
+                                             .queueFamilyIndex = device->family};
+    KAS_VULKAN_TRY(device->vk, vkCreateCommandPool, device->device, &traffic, NULL, &queue->traffic);
+    return kas_vulkan_replays_init(queue);
 }
 
 static kas_status init(kas_queue *base)
 {
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
     kas_status status = make_pools(queue);
-    if (status) destroy(queue);
+    if (status) {
+        kas_vulkan_replays_finish(queue, false);
+        destroy(queue);
+    }
     return status;
 }
 
@@ -54,9 +45,9 @@ static void finish(kas_queue *base)
 {
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
     /* What a device may still use is never destroyed; that may even wait for work that never ends. */
-    const bool keep = atomic_load(&base->device->lost) ||
-                      (queue->step_count && state_of(queue, queue->step_count - 1) != VK_SUCCESS);
+    const bool keep = atomic_load(&base->device->lost);
     kas_vulkan_staging_finish(queue, keep);
+    kas_vulkan_replays_finish(queue, keep);
     if (!keep) destroy(queue);
     kas_free(queue->downloads);
 }
@@ -67,67 +58,12 @@ static kas_status recycle(kas_vulkan_queue *queue)
     kas_vulkan_device *device = kas_vulkan_queue_device(queue);
     const uint32_t count = queue->step_count;
     queue->step_count = queue->submission_count = 0;
-    queue->download_count = 0;
     kas_vulkan_staging_reset(queue);
     for (uint32_t i = 0; i < count; ++i) {
         KAS_VULKAN_TRY(device->vk, vkResetFences, device->device, 1, &queue->steps[i].fence);
-        if (queue->steps[i].sets)
-            KAS_VULKAN_TRY(device->vk, vkResetDescriptorPool, device->device, queue->steps[i].sets, 0);
+        if (queue->steps[i].replay) queue->steps[i].replay->busy = false;
     }
-    KAS_VULKAN_TRY(device->vk, vkResetCommandPool, device->device, queue->pool, 0);
-    return NULL;
-}
-
-/* ---- memory traffic ---- */
-
-static void copy(kas_vulkan_queue *queue, VkBuffer from, size_t from_offset, VkBuffer to, size_t to_offset,
-                 size_t size_bytes)
-{
-    const VkBufferCopy region = {.srcOffset = from_offset, .dstOffset = to_offset, .size = size_bytes};
-    kas_vulkan_queue_device(queue)->vk->vkCmdCopyBuffer(queue->steps[queue->step_count].commands, from, to, 1,
-                                                        &region);
-    kas_vulkan_barrier(queue);
-}
-
-static kas_status upload(kas_queue *base, kas_buffer *to, size_t offset, const void *host, size_t size_bytes)
-{
-    kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
-    const kas_vulkan_memory *memory = &((kas_vulkan_buffer *)to)->memory;
-    kas_vulkan_place place;
-    if (memory->host && !queue->recording && queue->step_count == 0) { /* nothing is before it */
-        memcpy(memory->host + offset, host, size_bytes);
-        return NULL;
-    }
-    KAS_TRY(kas_vulkan_stage(queue, size_bytes, &place));
-    KAS_TRY(kas_vulkan_begin(queue));
-    memcpy(place.host, host, size_bytes);
-    copy(queue, place.buffer, place.offset, memory->buffer, offset, size_bytes);
-    return NULL;
-}
-
-static kas_status download(kas_queue *base, kas_buffer *from, size_t offset, void *host, size_t size_bytes)
-{
-    kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
-    kas_vulkan_place place;
-    if (!kas_grow((void **)&queue->downloads, &queue->download_capacity, queue->download_count + 1,
-                  DOWNLOADS_MAX, sizeof *queue->downloads))
-        return kas_out_of_memory();
-    KAS_TRY(kas_vulkan_stage(queue, size_bytes, &place));
-    KAS_TRY(kas_vulkan_begin(queue));
-    copy(queue, ((kas_vulkan_buffer *)from)->memory.buffer, offset, place.buffer, place.offset, size_bytes);
-    queue->downloads[queue->download_count++] =
-        (kas_vulkan_download){.from = place.host, .to = host, .size_bytes = size_bytes};
-    return NULL;
-}
-
-static kas_status fill(kas_queue *base, kas_buffer *to, size_t offset, uint32_t word, size_t size_bytes)
-{
-    kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
-    KAS_TRY(kas_vulkan_begin(queue));
-    kas_vulkan_queue_device(queue)->vk->vkCmdFillBuffer(queue->steps[queue->step_count].commands,
-                                                        ((kas_vulkan_buffer *)to)->memory.buffer, offset,
-                                                        size_bytes, word);
-    kas_vulkan_barrier(queue);
+    KAS_VULKAN_TRY(device->vk, vkResetCommandPool, device->device, queue->traffic, 0);
     return NULL;
 }
 
@@ -136,8 +72,10 @@ static kas_status fill(kas_queue *base, kas_buffer *to, size_t offset, uint32_t 
 static kas_status submit(kas_queue *base, const kas_submission *submission, uint32_t rows)
 {
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
-    KAS_TRY(kas_vulkan_record(queue, submission, rows));
-    KAS_TRY(kas_vulkan_flush(queue));
+    kas_vulkan_replay *replay;
+    KAS_TRY(kas_vulkan_get_replay(queue, submission, rows, &replay));
+    KAS_TRY(kas_vulkan_stage_downloads(queue)); /* wait */
+    KAS_TRY(kas_vulkan_flush(queue, replay));
     ++queue->submission_count;
     return NULL;
 }
@@ -146,9 +84,10 @@ static uint32_t elapsed_ns(const kas_vulkan_queue *queue, uint32_t submission)
 {
     const kas_vulkan_device *device = kas_vulkan_queue_device(queue);
     uint64_t ticks[2];
-    if (!queue->stamps ||
-        device->vk->vkGetQueryPoolResults(device->device, queue->stamps, 2 * submission, 2, sizeof ticks,
-                                          ticks, sizeof *ticks, VK_QUERY_RESULT_64_BIT) != VK_SUCCESS)
+    if (!queue->replays.stamps ||
+        device->vk->vkGetQueryPoolResults(device->device, queue->replays.stamps,
+                                          queue->steps[submission].replay->query, 2, sizeof ticks, ticks,
+                                          sizeof *ticks, VK_QUERY_RESULT_64_BIT) != VK_SUCCESS)
         return 0;
     const uint64_t mask =
         device->timestamp_bits < 64 ? ((uint64_t)1 << device->timestamp_bits) - 1 : UINT64_MAX;
@@ -158,17 +97,11 @@ static uint32_t elapsed_ns(const kas_vulkan_queue *queue, uint32_t submission)
 
 static void report(const kas_vulkan_queue *queue, kas_progress *progress)
 {
-    while (progress->completed < queue->submission_count &&
-           state_of(queue, progress->completed) == VK_SUCCESS) {
+    while (progress->completed < queue->submission_count) {
+        if (state_of(queue, progress->completed) != VK_SUCCESS) return; /* wait */
         progress->elapsed_ns[progress->completed] = elapsed_ns(queue, progress->completed);
         ++progress->completed;
     }
-}
-
-static void deliver(const kas_vulkan_queue *queue)
-{
-    for (size_t i = 0; i < queue->download_count; ++i)
-        memcpy(queue->downloads[i].to, queue->downloads[i].from, queue->downloads[i].size_bytes);
 }
 
 static kas_status poll_until(kas_vulkan_queue *queue, int64_t deadline_ns, kas_progress *progress)
@@ -195,11 +128,10 @@ static kas_status poll_until(kas_vulkan_queue *queue, int64_t deadline_ns, kas_p
 static kas_status wait(kas_queue *base, int64_t deadline_ns, kas_progress *progress)
 {
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
-    KAS_TRY(kas_vulkan_flush(queue));
-    if (queue->step_count == 0) return kas_vulkan_check_validation();
-    KAS_TRY(poll_until(queue, deadline_ns, progress));
+    KAS_TRY(kas_vulkan_flush(queue, NULL));                                   /* wait */
+    if (queue->step_count) KAS_TRY(poll_until(queue, deadline_ns, progress)); /* wait */
     report(queue, progress);
-    deliver(queue);
+    kas_vulkan_deliver(queue);
     KAS_TRY(recycle(queue));
     return kas_vulkan_check_validation();
 }
@@ -208,7 +140,8 @@ static bool idle(kas_queue *base)
 {
     kas_vulkan_queue *queue = (kas_vulkan_queue *)base;
     if (queue->step_count == 0) return true;
-    if (state_of(queue, queue->step_count - 1) != VK_SUCCESS) return false;
+    if (state_of(queue, queue->step_count - 1) != VK_SUCCESS) return false; /* wait */
+    queue->download_count = queue->staged_count = 0; /* nobody waits for them any more */
     kas_status status = recycle(queue);
     const bool done = !status;
     kas_status_free(status);
@@ -219,9 +152,9 @@ const kas_queue_ops kas_vulkan_queue_ops = {
     .size_bytes = sizeof(kas_vulkan_queue),
     .init = init,
     .finish = finish,
-    .upload = upload,
-    .download = download,
-    .fill = fill,
+    .upload = kas_vulkan_upload,
+    .download = kas_vulkan_download_to,
+    .fill = kas_vulkan_fill,
     .submit = submit,
     .wait = wait,
     .idle = idle,

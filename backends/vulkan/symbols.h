@@ -18,7 +18,7 @@
     X(vkCmdBindDescriptorSets)                                                                               \
     X(vkCmdBindPipeline)                                                                                     \
     X(vkCmdCopyBuffer)                                                                                       \
-    X(vkCmdDispatch)                                                                                         \
+    X(vkCmdDispatchIndirect)                                                                                 \
     X(vkCmdFillBuffer)                                                                                       \
     X(vkCmdPipelineBarrier)                                                                                  \
     X(vkCmdPushConstants)                                                                                    \
@@ -32,6 +32,7 @@
     X(vkCreateDevice)                                                                                        \
     X(vkCreateFence)                                                                                         \
     X(vkCreateInstance)                                                                                      \
+    X(vkCreatePipelineCache)                                                                                 \
     X(vkCreatePipelineLayout)                                                                                \
     X(vkCreateQueryPool)                                                                                     \
     X(vkCreateShaderModule)                                                                                  \
@@ -42,24 +43,30 @@
     X(vkDestroyDevice)                                                                                       \
     X(vkDestroyFence)                                                                                        \
     X(vkDestroyPipeline)                                                                                     \
+    X(vkDestroyPipelineCache)                                                                                \
     X(vkDestroyPipelineLayout)                                                                               \
     X(vkDestroyQueryPool)                                                                                    \
     X(vkDestroyShaderModule)                                                                                 \
     X(vkEndCommandBuffer)                                                                                    \
+    X(vkEnumerateDeviceExtensionProperties)                                                                  \
     X(vkEnumeratePhysicalDevices)                                                                            \
+    X(vkFreeCommandBuffers)                                                                                  \
     X(vkFreeMemory)                                                                                          \
     X(vkGetBufferMemoryRequirements)                                                                         \
     X(vkGetDeviceQueue)                                                                                      \
     X(vkGetFenceStatus)                                                                                      \
     X(vkGetInstanceProcAddr)                                                                                 \
+    X(vkGetPhysicalDeviceFeatures2)                                                                          \
     X(vkGetPhysicalDeviceMemoryProperties)                                                                   \
+    X(vkGetPhysicalDeviceMemoryProperties2)                                                                  \
     X(vkGetPhysicalDeviceProperties)                                                                         \
+    X(vkGetPhysicalDeviceProperties2)                                                                        \
     X(vkGetPhysicalDeviceQueueFamilyProperties)                                                              \
+    X(vkGetPipelineCacheData)                                                                                \
     X(vkGetQueryPoolResults)                                                                                 \
     X(vkMapMemory)                                                                                           \
     X(vkQueueSubmit)                                                                                         \
     X(vkResetCommandPool)                                                                                    \
-    X(vkResetDescriptorPool)                                                                                 \
     X(vkResetFences)                                                                                         \
     X(vkUpdateDescriptorSets)
 

@@ -78,12 +78,12 @@ static kas_status check_input_type(const kas_onnx_value_info *info)
     return NULL;
 }
 
-static kas_status make_input(kas_onnx_reader *reader, const kas_onnx_value_info *info)
+static kas_status make_input(kas_reader *reader, const kas_onnx_value_info *info)
 {
-    kas_onnx_value *value;
+    kas_reader_value *value;
     kas_shape shape;
     char name[KAS_SPAN_SHOWN + 1];
-    KAS_TRY(kas_onnx_value_new(reader, NULL, &value));
+    KAS_TRY(kas_reader_value_new(reader, NULL, &value));
     value->name = info->name;
     value->type = info->type;
     value->rank = info->rank;
@@ -94,7 +94,7 @@ static kas_status make_input(kas_onnx_reader *reader, const kas_onnx_value_info 
         value->batch_axis = 0;
         value->dims[0] = 1;
     }
-    KAS_TRY(kas_onnx_row_shape(value, &shape));
+    KAS_TRY(kas_reader_row_shape(value, &shape));
     snprintf(name, sizeof name, "%.*s", KAS_SPAN_ARGS(info->name));
     KAS_TRY(kas_graph_add_tensor(reader->graph, name, &shape, &value->tensor));
     reader->graph->input = value->tensor;
@@ -103,13 +103,13 @@ static kas_status make_input(kas_onnx_reader *reader, const kas_onnx_value_info 
 
 /* ---- the output ---- */
 
-static kas_status check_declared(const kas_onnx_value_info *info, const kas_onnx_value *value)
+static kas_status check_declared(const kas_onnx_value_info *info, const kas_reader_value *value)
 {
-    char text[KAS_ONNX_SHAPE_TEXT];
+    char text[KAS_READER_SHAPE_TEXT];
     if (!info->has_shape) return NULL;
     if (info->rank != value->rank)
         return kas_refuse(KAS_REASON_SHAPE, "it is declared with rank %d and computed with shape %s",
-                          info->rank, kas_onnx_shape_text(value, text));
+                          info->rank, kas_reader_shape_text(value, text));
     for (int i = 0; i < value->rank; ++i)
         if (i != value->batch_axis && info->dims[i] >= 0 && info->dims[i] != value->dims[i])
             return kas_refuse(KAS_REASON_SHAPE, "dimension %d is declared as %lld and computed as %lld", i,
@@ -117,35 +117,35 @@ static kas_status check_declared(const kas_onnx_value_info *info, const kas_onnx
     return NULL;
 }
 
-static kas_status check_batch(const kas_onnx_reader *reader, const kas_onnx_value *value)
+static kas_status check_batch(const kas_reader *reader, const kas_reader_value *value)
 {
-    char text[KAS_ONNX_SHAPE_TEXT];
+    char text[KAS_READER_SHAPE_TEXT];
     if (!reader->has_batch) return NULL;
     if (value->batch_axis != 0)
         return kas_refuse(KAS_REASON_MIXES_ROWS, "its shape %s does not begin with the batch",
-                          kas_onnx_shape_text(value, text));
+                          kas_reader_shape_text(value, text));
     if (value->dims[0] != 1)
         return kas_refuse(KAS_REASON_MIXES_ROWS, "its shape %s has %lld rows for each row of the batch",
-                          kas_onnx_shape_text(value, text), (long long)value->dims[0]);
+                          kas_reader_shape_text(value, text), (long long)value->dims[0]);
     return NULL;
 }
 
-static kas_status set_output(kas_onnx_reader *reader, const kas_onnx_value_info *info)
+static kas_status set_output(kas_reader *reader, const kas_onnx_value_info *info)
 {
-    kas_onnx_value *value = kas_onnx_lookup(reader, info->name);
+    kas_reader_value *value = kas_onnx_lookup(reader, info->name);
     int tensor;
     if (!value) return kas_refuse(KAS_REASON_MALFORMED, "it is made by no node");
     if (!kas_onnx_type_is_float(value->type))
         return kas_refuse(KAS_REASON_UNSUPPORTED, "its type is %s; a kernel's output is float",
                           kas_onnx_type_name(value->type));
-    KAS_TRY(kas_onnx_tensor_index(reader, value, &tensor));
+    KAS_TRY(kas_reader_tensor_index(reader, value, &tensor));
     KAS_TRY(check_batch(reader, value));
     KAS_TRY(check_declared(info, value));
     if (reader->graph->tensors[tensor].constant)
         return kas_refuse(KAS_REASON_UNSUPPORTED, "it does not depend on the input");
     if (reader->graph->tensors[tensor].shape.rank == 0) {
         const kas_shape one = {.rank = 1, .dims = {1}};
-        KAS_TRY(kas_onnx_emit_view(reader, tensor, &one, &tensor));
+        KAS_TRY(kas_reader_emit_view(reader, tensor, &one, &tensor));
     }
     reader->graph->output = tensor;
     return NULL;
@@ -160,7 +160,7 @@ static kas_status find_output(const kas_onnx_graph *graph)
 
 /* ---- all of it ---- */
 
-static kas_status read_graph(kas_onnx_reader *reader)
+static kas_status read_graph(kas_reader *reader)
 {
     const kas_onnx_model *model = reader->model;
     const kas_onnx_graph *graph = &model->graph;
@@ -204,14 +204,14 @@ static kas_status read_all(kas_arena *arena, const uint8_t *bytes, size_t size_b
                            const kas_artifact_limits *limits, kas_artifact *out)
 {
     kas_onnx_model model;
-    kas_onnx_reader reader = {.file = bytes,
-                              .source = {.file = bytes, .arena = arena, .max_nodes = limits->nodes},
-                              .limits = limits,
-                              .model = &model,
-                              .nodes_left = limits->nodes,
-                              .nesting_left = limits->nesting,
-                              .operators = out->operators,
-                              .operator_count = &out->operator_count};
+    kas_reader reader = {.file = bytes,
+                         .source = {.file = bytes, .arena = arena, .max_nodes = limits->nodes},
+                         .limits = limits,
+                         .model = &model,
+                         .nodes_left = limits->nodes,
+                         .nesting_left = limits->nesting,
+                         .operators = out->operators,
+                         .operator_count = &out->operator_count};
     KAS_TRY(kas_onnx_read_model(&reader.source, (kas_span){.data = bytes, .size = size_bytes}, &model));
     describe_producer(&model, out->producer, sizeof out->producer);
     KAS_TRY(check_opsets(&model));

@@ -57,7 +57,7 @@ kas_status kas_onnx_attribute_ints(const kas_onnx_call *call, const char *name, 
     return NULL;
 }
 
-kas_onnx_value *kas_onnx_input(const kas_onnx_call *call, size_t index)
+kas_reader_value *kas_onnx_input(const kas_onnx_call *call, size_t index)
 {
     return index < call->input_count ? call->inputs[index] : NULL;
 }
@@ -67,7 +67,7 @@ bool kas_onnx_has_output(const kas_onnx_call *call, size_t index)
     return index < call->node->output_count && call->node->outputs[index].size > 0;
 }
 
-kas_status kas_onnx_output(kas_onnx_call *call, size_t index, kas_onnx_value *value)
+kas_status kas_onnx_output(kas_onnx_call *call, size_t index, kas_reader_value *value)
 {
     if (!kas_onnx_has_output(call, index)) return NULL;
     value->name = call->node->outputs[index];
@@ -83,10 +83,10 @@ kas_status kas_onnx_list(kas_onnx_call *call, const char *attribute, size_t inpu
     if (ints && *count) memcpy(out, ints, *count * sizeof *out);
     if (ints || !kas_onnx_input(call, input)) return NULL;
     *given = true;
-    return kas_onnx_known_integers(call->reader, kas_onnx_input(call, input), attribute, out, count);
+    return kas_reader_known_integers(call->reader, kas_onnx_input(call, input), attribute, out, count);
 }
 
-kas_status kas_onnx_axis(int64_t axis, int rank, int *out)
+kas_status kas_reader_axis(int64_t axis, int rank, int *out)
 {
     if (axis < -rank || axis >= rank)
         return kas_refuse(KAS_REASON_SHAPE, "the axis %lld is out of range for rank %d", (long long)axis,

@@ -7,11 +7,11 @@
 /* y = act(x), with x's shape. */
 static kas_status apply(kas_onnx_call *call, kas_act act, float a, float b)
 {
-    kas_onnx_value *x = call->inputs[0], *value;
+    kas_reader_value *x = call->inputs[0], *value;
     int tensor;
-    KAS_TRY(kas_onnx_tensor_index(call->reader, x, &tensor));
-    KAS_TRY(kas_onnx_value_new(call->reader, x, &value));
-    KAS_TRY(kas_onnx_emit_unary(call->reader, act, a, b, tensor, &value->tensor));
+    KAS_TRY(kas_reader_tensor_index(call->reader, x, &tensor));
+    KAS_TRY(kas_reader_value_new(call->reader, x, &value));
+    KAS_TRY(kas_reader_emit_unary(call->reader, act, a, b, tensor, &value->tensor));
     return kas_onnx_output(call, 0, value);
 }
 
@@ -62,8 +62,8 @@ static kas_status lower_gelu(kas_onnx_call *call)
 static kas_status clip_bound(kas_onnx_call *call, const char *name, size_t input, float absent, float *out)
 {
     KAS_TRY(kas_onnx_attribute_float(call, name, absent, out));
-    kas_onnx_value *bound = kas_onnx_input(call, input);
-    return bound ? kas_onnx_scalar(call->reader, bound, name, out) : NULL;
+    kas_reader_value *bound = kas_onnx_input(call, input);
+    return bound ? kas_reader_scalar(call->reader, bound, name, out) : NULL;
 }
 
 static kas_status lower_clip(kas_onnx_call *call)
@@ -77,28 +77,28 @@ static kas_status lower_clip(kas_onnx_call *call)
 /* x · sigmoid(alpha·x) */
 static kas_status lower_swish(kas_onnx_call *call)
 {
-    kas_onnx_reader *reader = call->reader;
-    kas_onnx_value *x = call->inputs[0], *value;
+    kas_reader *reader = call->reader;
+    kas_reader_value *x = call->inputs[0], *value;
     float alpha;
     int tensor, gate;
     KAS_TRY(kas_onnx_attribute_float(call, "alpha", 1.0f, &alpha));
     if (alpha == 1.0f) return apply(call, KAS_ACT_SILU, 0, 0);
-    KAS_TRY(kas_onnx_tensor_index(reader, x, &tensor));
-    KAS_TRY(kas_onnx_value_new(reader, x, &value));
-    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_AFFINE, alpha, 0, tensor, &gate));
-    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_SIGMOID, 0, 0, gate, &gate));
-    KAS_TRY(kas_onnx_emit_binary(reader, KAS_MUL, tensor, gate, &value->tensor));
+    KAS_TRY(kas_reader_tensor_index(reader, x, &tensor));
+    KAS_TRY(kas_reader_value_new(reader, x, &value));
+    KAS_TRY(kas_reader_emit_unary(reader, KAS_ACT_AFFINE, alpha, 0, tensor, &gate));
+    KAS_TRY(kas_reader_emit_unary(reader, KAS_ACT_SIGMOID, 0, 0, gate, &gate));
+    KAS_TRY(kas_reader_emit_binary(reader, KAS_MUL, tensor, gate, &value->tensor));
     return kas_onnx_output(call, 0, value);
 }
 
 static kas_status lower_not(kas_onnx_call *call)
 {
     const kas_integer *integers;
-    kas_onnx_value *value;
+    kas_reader_value *value;
     size_t count;
-    KAS_TRY(kas_onnx_integers(call->reader, call->inputs[0], &integers, &count));
+    KAS_TRY(kas_reader_integers(call->reader, call->inputs[0], &integers, &count));
     if (!integers || call->inputs[0]->rank > 1) return lower_plain(call);
-    KAS_TRY(kas_onnx_value_of_integers(call->reader, call->inputs[0]->rank, count, &value));
+    KAS_TRY(kas_reader_value_of_integers(call->reader, call->inputs[0]->rank, count, &value));
     value->type = KAS_ONNX_BOOL;
     for (size_t i = 0; i < count; ++i)
         value->integers[i] = (kas_integer){.kind = integers[i].kind, .value = !integers[i].value};
@@ -107,12 +107,12 @@ static kas_status lower_not(kas_onnx_call *call)
 
 static kas_status lower_neg(kas_onnx_call *call)
 {
-    kas_onnx_value *value, *zero;
+    kas_reader_value *value, *zero;
     bool integers;
-    KAS_TRY(kas_onnx_are_integers(call->reader, call->inputs, 1, &integers));
+    KAS_TRY(kas_reader_are_integers(call->reader, call->inputs, 1, &integers));
     if (!integers) return lower_plain(call);
-    KAS_TRY(kas_onnx_value_of_integers(call->reader, 0, 1, &zero));
-    KAS_TRY(kas_onnx_integer_binary(call->reader, KAS_SUB, zero, call->inputs[0], &value));
+    KAS_TRY(kas_reader_value_of_integers(call->reader, 0, 1, &zero));
+    KAS_TRY(kas_reader_integer_binary(call->reader, KAS_SUB, zero, call->inputs[0], &value));
     return kas_onnx_output(call, 0, value);
 }
 

@@ -9,7 +9,7 @@
 enum { INPUT_MASK = 3, INPUT_COUNT = 7 };
 
 typedef struct attention {
-    kas_onnx_value *q, *k, *v; /* [batch, heads, positions, size of a head] */
+    kas_reader_value *q, *k, *v; /* [batch, heads, positions, size of a head] */
     int64_t heads, positions, keys, head;
     float scale, softcap;
     bool causal;
@@ -28,24 +28,23 @@ static kas_status refuse_extras(const kas_onnx_call *call)
 }
 
 /* [batch, positions, heads·size] to [batch, heads, positions, size] */
-static kas_status split_heads(kas_onnx_reader *reader, kas_onnx_value *x, int64_t heads, kas_onnx_value **out)
+static kas_status split_heads(kas_reader *reader, kas_reader_value *x, int64_t heads, kas_reader_value **out)
 {
     static const int order[4] = {0, 2, 1, 3};
-    kas_onnx_value *shape;
+    kas_reader_value *shape;
     if (heads < 1 || x->dims[2] % heads)
         return kas_refuse(KAS_REASON_SHAPE, "%lld values do not divide into %lld heads",
                           (long long)x->dims[2], (long long)heads);
-    KAS_TRY(kas_onnx_value_new(reader, x, &shape));
+    KAS_TRY(kas_reader_value_new(reader, x, &shape));
     shape->rank = 4;
     shape->dims[2] = heads;
     shape->dims[3] = x->dims[2] / heads;
-    KAS_TRY(kas_onnx_reshape(reader, x, shape, out));
-    return kas_onnx_transpose(reader, *out, order, out);
+    KAS_TRY(kas_reader_reshape(reader, x, shape, out));
+    return kas_reader_transpose(reader, *out, order, out);
 }
 
 /* Heads of keys and values that serve several heads of queries are repeated. */
-static kas_status repeat_heads(kas_onnx_reader *reader, kas_onnx_value *x, int64_t heads,
-                               kas_onnx_value **out)
+static kas_status repeat_heads(kas_reader *reader, kas_reader_value *x, int64_t heads, kas_reader_value **out)
 {
     int tensor;
     *out = x;
@@ -54,31 +53,31 @@ static kas_status repeat_heads(kas_onnx_reader *reader, kas_onnx_value *x, int64
     if (heads % own)
         return kas_refuse(KAS_REASON_SHAPE, "%lld heads of queries over %lld of keys", (long long)heads,
                           (long long)own);
-    KAS_TRY(kas_onnx_tensor_index(reader, x, &tensor));
+    KAS_TRY(kas_reader_tensor_index(reader, x, &tensor));
     const kas_shape shape = {.rank = 4, .dims = {own, heads / own, x->dims[2], x->dims[3]}};
     const int64_t stride[4] = {x->dims[2] * x->dims[3], 0, x->dims[3], 1};
-    KAS_TRY(kas_onnx_emit_strided(reader, tensor, &shape, 0, stride, &tensor));
-    KAS_TRY(kas_onnx_value_new(reader, x, out));
+    KAS_TRY(kas_reader_emit_strided(reader, tensor, &shape, 0, stride, &tensor));
+    KAS_TRY(kas_reader_value_new(reader, x, out));
     (*out)->dims[1] = heads;
-    return kas_onnx_settle(reader, tensor, *out);
+    return kas_reader_settle(reader, tensor, *out);
 }
 
 static kas_status check_factors(const attention *all)
 {
-    const kas_onnx_value *const factors[3] = {all->q, all->k, all->v};
-    char text[KAS_ONNX_SHAPE_TEXT];
+    const kas_reader_value *const factors[3] = {all->q, all->k, all->v};
+    char text[KAS_READER_SHAPE_TEXT];
     for (int i = 0; i < 3; ++i)
         if (factors[i]->rank != 4 || factors[i]->batch_axis != 0 || factors[i]->dims[0] != 1)
             return kas_refuse(KAS_REASON_SHAPE,
                               "input %d has the shape %s, not [batch, heads, positions, size]", i,
-                              kas_onnx_shape_text(factors[i], text));
+                              kas_reader_shape_text(factors[i], text));
     return NULL;
 }
 
 static kas_status read_factors(kas_onnx_call *call, attention *out)
 {
     int64_t q_heads, kv_heads;
-    kas_onnx_value **const factors[3] = {&out->q, &out->k, &out->v};
+    kas_reader_value **const factors[3] = {&out->q, &out->k, &out->v};
     KAS_TRY(kas_onnx_attribute_int(call, "q_num_heads", 0, &q_heads));
     KAS_TRY(kas_onnx_attribute_int(call, "kv_num_heads", 0, &kv_heads));
     for (size_t i = 0; i < 3; ++i) {
@@ -112,107 +111,107 @@ static kas_status read_attention(kas_onnx_call *call, attention *out)
 #define MASKED (-1e30f)
 
 /* 0 on and below the diagonal, MASKED above. */
-static kas_status causal_mask(kas_onnx_reader *reader, int64_t positions, int64_t keys, kas_onnx_value **out)
+static kas_status causal_mask(kas_reader *reader, int64_t positions, int64_t keys, kas_reader_value **out)
 {
     const kas_shape shape = {.rank = 2, .dims = {positions, keys}};
     size_t elements;
     float *values;
     if (!kas_shape_elements(&shape, &elements))
         return kas_refuse(KAS_REASON_LIMIT, "the causal mask is too large");
-    KAS_TRY(kas_onnx_value_new(reader, NULL, out));
+    KAS_TRY(kas_reader_value_new(reader, NULL, out));
     (*out)->rank = 2;
     (*out)->dims[0] = positions;
     (*out)->dims[1] = keys;
-    KAS_TRY(kas_onnx_constant_room(reader, elements, &values));
+    KAS_TRY(kas_reader_emit_constant_room(reader, elements, &values));
     for (int64_t i = 0; i < positions; ++i)
         for (int64_t k = 0; k < keys; ++k)
             values[i * keys + k] = k > i ? MASKED : 0;
-    return kas_onnx_emit_constant(reader, NULL, &shape, values, &(*out)->tensor);
+    return kas_reader_emit_constant(reader, NULL, &shape, values, &(*out)->tensor);
 }
 
 /* A mask of booleans: true where a key counts. */
-static kas_status additive_mask(kas_onnx_reader *reader, kas_onnx_value *mask, kas_onnx_value **out)
+static kas_status additive_mask(kas_reader *reader, kas_reader_value *mask, kas_reader_value **out)
 {
     int tensor;
     *out = mask;
     if (mask->type != KAS_ONNX_BOOL) return NULL;
-    KAS_TRY(kas_onnx_tensor_index(reader, mask, &tensor));
-    KAS_TRY(kas_onnx_value_new(reader, mask, out));
-    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_NOT, 0, 0, tensor, &tensor));
-    return kas_onnx_emit_unary(reader, KAS_ACT_AFFINE, MASKED, 0, tensor, &(*out)->tensor);
+    KAS_TRY(kas_reader_tensor_index(reader, mask, &tensor));
+    KAS_TRY(kas_reader_value_new(reader, mask, out));
+    KAS_TRY(kas_reader_emit_unary(reader, KAS_ACT_NOT, 0, 0, tensor, &tensor));
+    return kas_reader_emit_unary(reader, KAS_ACT_AFFINE, MASKED, 0, tensor, &(*out)->tensor);
 }
 
 /* c·tanh(scores / c) */
-static kas_status cap_scores(kas_onnx_reader *reader, float cap, kas_onnx_value *scores)
+static kas_status cap_scores(kas_reader *reader, float cap, kas_reader_value *scores)
 {
     int tensor;
     if (cap == 0) return NULL;
-    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_AFFINE, 1.0f / cap, 0, scores->tensor, &tensor));
-    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_TANH, 0, 0, tensor, &tensor));
-    return kas_onnx_emit_unary(reader, KAS_ACT_AFFINE, cap, 0, tensor, &scores->tensor);
+    KAS_TRY(kas_reader_emit_unary(reader, KAS_ACT_AFFINE, 1.0f / cap, 0, scores->tensor, &tensor));
+    KAS_TRY(kas_reader_emit_unary(reader, KAS_ACT_TANH, 0, 0, tensor, &tensor));
+    return kas_reader_emit_unary(reader, KAS_ACT_AFFINE, cap, 0, tensor, &scores->tensor);
 }
 
-static kas_status score(kas_onnx_call *call, const attention *all, kas_onnx_value **scores)
+static kas_status score(kas_onnx_call *call, const attention *all, kas_reader_value **scores)
 {
     static const int swap[4] = {0, 1, 3, 2};
-    kas_onnx_reader *reader = call->reader;
-    kas_onnx_value *keys, *query, *mask = kas_onnx_input(call, INPUT_MASK);
+    kas_reader *reader = call->reader;
+    kas_reader_value *keys, *query, *mask = kas_onnx_input(call, INPUT_MASK);
     int tensor;
-    KAS_TRY(kas_onnx_tensor_index(reader, all->q, &tensor));
-    KAS_TRY(kas_onnx_value_new(reader, all->q, &query));
-    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_AFFINE, all->scale, 0, tensor, &query->tensor));
-    KAS_TRY(kas_onnx_transpose(reader, all->k, swap, &keys));
-    KAS_TRY(kas_onnx_matmul(reader, query, keys, scores));
+    KAS_TRY(kas_reader_tensor_index(reader, all->q, &tensor));
+    KAS_TRY(kas_reader_value_new(reader, all->q, &query));
+    KAS_TRY(kas_reader_emit_unary(reader, KAS_ACT_AFFINE, all->scale, 0, tensor, &query->tensor));
+    KAS_TRY(kas_reader_transpose(reader, all->k, swap, &keys));
+    KAS_TRY(kas_reader_matmul(reader, query, keys, scores));
     KAS_TRY(cap_scores(reader, all->softcap, *scores));
     if (mask) {
         KAS_TRY(additive_mask(reader, mask, &mask));
-        KAS_TRY(kas_onnx_binary(reader, KAS_ADD, *scores, mask, scores));
+        KAS_TRY(kas_reader_binary(reader, KAS_ADD, *scores, mask, scores));
     }
     if (!all->causal) return NULL;
     KAS_TRY(causal_mask(reader, all->positions, all->keys, &mask));
-    return kas_onnx_binary(reader, KAS_ADD, *scores, mask, scores);
+    return kas_reader_binary(reader, KAS_ADD, *scores, mask, scores);
 }
 
 /* A position that may see no key at all gets zeros: softmax gave it the mean of what is masked. */
-static kas_status drop_masked(kas_onnx_call *call, const attention *all, kas_onnx_value **weights)
+static kas_status drop_masked(kas_onnx_call *call, const attention *all, kas_reader_value **weights)
 {
-    kas_onnx_reader *reader = call->reader;
-    kas_onnx_value *mask = kas_onnx_input(call, INPUT_MASK), *causal;
+    kas_reader *reader = call->reader;
+    kas_reader_value *mask = kas_onnx_input(call, INPUT_MASK), *causal;
     int tensor;
     if (!mask || mask->type != KAS_ONNX_BOOL) return NULL;
-    KAS_TRY(kas_onnx_binary(reader, KAS_MUL, *weights, mask, weights));
+    KAS_TRY(kas_reader_binary(reader, KAS_MUL, *weights, mask, weights));
     if (!all->causal) return NULL;
     KAS_TRY(causal_mask(reader, all->positions, all->keys, &causal));
-    KAS_TRY(kas_onnx_tensor_index(reader, causal, &tensor));
-    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_NOT, 0, 0, tensor, &causal->tensor));
-    return kas_onnx_binary(reader, KAS_MUL, *weights, causal, weights);
+    KAS_TRY(kas_reader_tensor_index(reader, causal, &tensor));
+    KAS_TRY(kas_reader_emit_unary(reader, KAS_ACT_NOT, 0, 0, tensor, &causal->tensor));
+    return kas_reader_binary(reader, KAS_MUL, *weights, causal, weights);
 }
 
 /* Back to [batch, positions, heads·size] where the inputs came so. */
-static kas_status join_heads(kas_onnx_reader *reader, kas_onnx_value *x, kas_onnx_value **out)
+static kas_status join_heads(kas_reader *reader, kas_reader_value *x, kas_reader_value **out)
 {
     static const int order[4] = {0, 2, 1, 3};
-    kas_onnx_value *shape;
-    KAS_TRY(kas_onnx_transpose(reader, x, order, &x));
-    KAS_TRY(kas_onnx_value_new(reader, x, &shape));
+    kas_reader_value *shape;
+    KAS_TRY(kas_reader_transpose(reader, x, order, &x));
+    KAS_TRY(kas_reader_value_new(reader, x, &shape));
     shape->rank = 3;
     shape->dims[2] = x->dims[2] * x->dims[3];
-    return kas_onnx_reshape(reader, x, shape, out);
+    return kas_reader_reshape(reader, x, shape, out);
 }
 
 static kas_status lower_attention(kas_onnx_call *call)
 {
-    kas_onnx_reader *reader = call->reader;
+    kas_reader *reader = call->reader;
     attention all;
-    kas_onnx_value *scores, *value;
+    kas_reader_value *scores, *value;
     int axis, tensor;
     KAS_TRY(read_attention(call, &all));
     KAS_TRY(score(call, &all, &scores));
-    KAS_TRY(kas_onnx_row_axis(scores, scores->rank - 1, &axis));
-    KAS_TRY(kas_onnx_emit_softmax(reader, scores->tensor, axis, &tensor));
+    KAS_TRY(kas_reader_row_axis(scores, scores->rank - 1, &axis));
+    KAS_TRY(kas_reader_emit_softmax(reader, scores->tensor, axis, &tensor));
     scores->tensor = tensor;
     KAS_TRY(drop_masked(call, &all, &scores));
-    KAS_TRY(kas_onnx_matmul(reader, scores, all.v, &value));
+    KAS_TRY(kas_reader_matmul(reader, scores, all.v, &value));
     if (call->inputs[0]->rank == 3) KAS_TRY(join_heads(reader, value, &value));
     return kas_onnx_output(call, 0, value);
 }

@@ -6,16 +6,16 @@
 #include "engine/artifact/onnx_reader.h"
 #include "engine/artifact/refuse.h"
 
-static kas_status truncate_constant(kas_onnx_reader *reader, const float *from, size_t count,
-                                    kas_onnx_value *value)
+static kas_status truncate_constant(kas_reader *reader, const float *from, size_t count,
+                                    kas_reader_value *value)
 {
     float *values;
     kas_shape shape;
-    KAS_TRY(kas_onnx_row_shape(value, &shape));
-    KAS_TRY(kas_onnx_constant_room(reader, count, &values));
+    KAS_TRY(kas_reader_row_shape(value, &shape));
+    KAS_TRY(kas_reader_emit_constant_room(reader, count, &values));
     for (size_t i = 0; i < count; ++i)
         values[i] = value->type == KAS_ONNX_BOOL ? (float)(from[i] != 0) : truncf(from[i]);
-    KAS_TRY(kas_onnx_emit_constant(reader, NULL, &shape, values, &value->tensor));
+    KAS_TRY(kas_reader_emit_constant(reader, NULL, &shape, values, &value->tensor));
     if (count > KAS_ONNX_MAX_LIST || value->rank > 1) return NULL;
     void *room;
     KAS_TRY(kas_arena_take(reader->source.arena, count, sizeof(kas_integer), &room));
@@ -27,20 +27,20 @@ static kas_status truncate_constant(kas_onnx_reader *reader, const float *from, 
 }
 
 /* From float to an integer type. */
-static kas_status cast_down(kas_onnx_reader *reader, kas_onnx_value *x, kas_onnx_value *value)
+static kas_status cast_down(kas_reader *reader, kas_reader_value *x, kas_reader_value *value)
 {
     int tensor;
     size_t count;
-    KAS_TRY(kas_onnx_tensor_index(reader, x, &tensor));
-    const float *constant = kas_onnx_constant(reader, x, &count);
+    KAS_TRY(kas_reader_tensor_index(reader, x, &tensor));
+    const float *constant = kas_reader_constant(reader, x, &count);
     if (constant) return truncate_constant(reader, constant, count, value);
-    if (value->type != KAS_ONNX_BOOL) return kas_onnx_emit_truncate(reader, tensor, &value->tensor);
-    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_NOT, 0, 0, tensor, &tensor));
-    return kas_onnx_emit_unary(reader, KAS_ACT_NOT, 0, 0, tensor, &value->tensor);
+    if (value->type != KAS_ONNX_BOOL) return kas_reader_emit_truncate(reader, tensor, &value->tensor);
+    KAS_TRY(kas_reader_emit_unary(reader, KAS_ACT_NOT, 0, 0, tensor, &tensor));
+    return kas_reader_emit_unary(reader, KAS_ACT_NOT, 0, 0, tensor, &value->tensor);
 }
 
-static kas_status cast_integers(kas_onnx_reader *reader, const kas_integer *integers, size_t count,
-                                int64_t type, kas_onnx_value *value)
+static kas_status cast_integers(kas_reader *reader, const kas_integer *integers, size_t count, int64_t type,
+                                kas_reader_value *value)
 {
     void *room;
     KAS_TRY(kas_arena_take(reader->source.arena, count, sizeof(kas_integer), &room));
@@ -56,7 +56,7 @@ static kas_status cast_integers(kas_onnx_reader *reader, const kas_integer *inte
 
 static kas_status cast_to(kas_onnx_call *call, int64_t type)
 {
-    kas_onnx_value *x = call->inputs[0], *value;
+    kas_reader_value *x = call->inputs[0], *value;
     const kas_integer *integers;
     size_t count;
     const bool known = type > 0 && type <= INT32_MAX && !kas_onnx_type_is_float8((int32_t)type) &&
@@ -65,10 +65,10 @@ static kas_status cast_to(kas_onnx_call *call, int64_t type)
         return kas_refuse(KAS_REASON_UNSUPPORTED, "casting to the type %lld (%s) is not supported",
                           (long long)type,
                           type > 0 && type < INT32_MAX ? kas_onnx_type_name((int32_t)type) : "unknown");
-    KAS_TRY(kas_onnx_integers(call->reader, x, &integers, &count));
+    KAS_TRY(kas_reader_integers(call->reader, x, &integers, &count));
     const bool to_integer = kas_onnx_type_is_integer((int32_t)type);
     if (kas_onnx_type_is_float(x->type) && to_integer) {
-        KAS_TRY(kas_onnx_value_new(call->reader, x, &value));
+        KAS_TRY(kas_reader_value_new(call->reader, x, &value));
         value->type = (int32_t)type;
         if (integers)
             KAS_TRY(cast_integers(call->reader, integers, count, type, value));
@@ -76,7 +76,7 @@ static kas_status cast_to(kas_onnx_call *call, int64_t type)
             KAS_TRY(cast_down(call->reader, x, value));
         return kas_onnx_output(call, 0, value);
     }
-    KAS_TRY(kas_onnx_value_alias(call->reader, x, &value));
+    KAS_TRY(kas_reader_value_alias(call->reader, x, &value));
     value->type = (int32_t)type;
     if (integers) KAS_TRY(cast_integers(call->reader, integers, count, type, value));
     return kas_onnx_output(call, 0, value);

@@ -7,21 +7,21 @@
 
 /* ---- Slice ---- */
 
-kas_status kas_onnx_slice(kas_onnx_reader *reader, kas_onnx_value *x, int axis, int64_t begin, int64_t step,
-                          int64_t size, kas_onnx_value **out)
+kas_status kas_reader_slice(kas_reader *reader, kas_reader_value *x, int axis, int64_t begin, int64_t step,
+                            int64_t size, kas_reader_value **out)
 {
     int64_t stride[KAS_MAX_RANK];
     int tensor, row_axis;
-    KAS_TRY(kas_onnx_row_axis(x, axis, &row_axis));
-    KAS_TRY(kas_onnx_tensor_index(reader, x, &tensor));
+    KAS_TRY(kas_reader_row_axis(x, axis, &row_axis));
+    KAS_TRY(kas_reader_tensor_index(reader, x, &tensor));
     kas_shape shape = reader->graph->tensors[tensor].shape;
-    KAS_TRY(kas_onnx_value_new(reader, x, out));
+    KAS_TRY(kas_reader_value_new(reader, x, out));
     (*out)->dims[axis] = size;
     kas_shape_strides(&shape, stride);
     shape.dims[row_axis] = size;
     const int64_t offset = begin * stride[row_axis];
     stride[row_axis] *= step;
-    return kas_onnx_emit_strided(reader, tensor, &shape, offset, stride, &(*out)->tensor);
+    return kas_reader_emit_strided(reader, tensor, &shape, offset, stride, &(*out)->tensor);
 }
 
 static int64_t clamp(int64_t value, int64_t low, int64_t high)
@@ -43,21 +43,21 @@ static kas_status slice_range(int64_t dim, int64_t *begin, int64_t end, int64_t 
     return NULL;
 }
 
-static kas_status slice_integers(kas_onnx_reader *reader, kas_onnx_value *x, int64_t begin, int64_t step,
-                                 int64_t size, kas_onnx_value **out)
+static kas_status slice_integers(kas_reader *reader, kas_reader_value *x, int64_t begin, int64_t step,
+                                 int64_t size, kas_reader_value **out)
 {
     const kas_integer *integers;
     size_t count;
-    KAS_TRY(kas_onnx_integers(reader, x, &integers, &count));
-    KAS_TRY(kas_onnx_value_of_integers(reader, 1, (size_t)size, out));
+    KAS_TRY(kas_reader_integers(reader, x, &integers, &count));
+    KAS_TRY(kas_reader_value_of_integers(reader, 1, (size_t)size, out));
     (*out)->type = x->type;
     for (int64_t i = 0; i < size; ++i)
         (*out)->integers[i] = integers[begin + i * step];
     return NULL;
 }
 
-static kas_status slice_axis(kas_onnx_reader *reader, kas_onnx_value *x, int axis, int64_t begin, int64_t end,
-                             int64_t step, kas_onnx_value **out)
+static kas_status slice_axis(kas_reader *reader, kas_reader_value *x, int axis, int64_t begin, int64_t end,
+                             int64_t step, kas_reader_value **out)
 {
     bool integers;
     int64_t size;
@@ -69,12 +69,12 @@ static kas_status slice_axis(kas_onnx_reader *reader, kas_onnx_value *x, int axi
     }
     KAS_TRY(slice_range(x->dims[axis], &begin, end, &step, &size));
     if (begin == 0 && step == 1 && size == x->dims[axis]) return NULL;
-    KAS_TRY(kas_onnx_are_integers(reader, &x, 1, &integers));
+    KAS_TRY(kas_reader_are_integers(reader, &x, 1, &integers));
     if (integers && x->rank == 1) return slice_integers(reader, x, begin, step, size, out);
     if (size == 0)
         return kas_refuse(KAS_REASON_SHAPE, "the slice of %lld elements is empty: a size of zero",
                           (long long)x->dims[axis]);
-    return kas_onnx_slice(reader, x, axis, begin, step, size, out);
+    return kas_reader_slice(reader, x, axis, begin, step, size, out);
 }
 
 typedef struct slice_lists {
@@ -95,7 +95,7 @@ static kas_status read_slice_lists(kas_onnx_call *call, slice_lists *lists)
     if (ends != lists->count || (has_axes && axes != ends) || (has_steps && steps != ends))
         return kas_refuse(KAS_REASON_SHAPE, "%zu starts, %zu ends, %zu axes, %zu steps do not agree",
                           lists->count, ends, axes, steps);
-    if (lists->count > KAS_ONNX_MAX_RANK)
+    if (lists->count > KAS_READER_MAX_RANK)
         return kas_refuse(KAS_REASON_SHAPE, "%zu axes are sliced", lists->count);
     for (size_t i = 0; i < lists->count; ++i) {
         if (!has_axes) lists->axes[i] = (int64_t)i;
@@ -106,18 +106,18 @@ static kas_status read_slice_lists(kas_onnx_call *call, slice_lists *lists)
 
 static kas_status lower_slice(kas_onnx_call *call)
 {
-    kas_onnx_value *value = call->inputs[0];
+    kas_reader_value *value = call->inputs[0];
     void *room;
     KAS_TRY(kas_arena_take(call->reader->source.arena, 1, sizeof(slice_lists), &room));
     slice_lists *lists = room;
     KAS_TRY(read_slice_lists(call, lists));
     for (size_t i = 0; i < lists->count; ++i) {
         int axis;
-        KAS_TRY(kas_onnx_axis(lists->axes[i], value->rank, &axis));
+        KAS_TRY(kas_reader_axis(lists->axes[i], value->rank, &axis));
         KAS_TRY(
             slice_axis(call->reader, value, axis, lists->starts[i], lists->ends[i], lists->steps[i], &value));
     }
-    KAS_TRY(kas_onnx_value_alias(call->reader, value, &value));
+    KAS_TRY(kas_reader_value_alias(call->reader, value, &value));
     return kas_onnx_output(call, 0, value);
 }
 
@@ -153,19 +153,19 @@ static kas_status split_sizes(kas_onnx_call *call, int64_t dim, int64_t *sizes, 
 
 static kas_status lower_split(kas_onnx_call *call)
 {
-    kas_onnx_value *x = call->inputs[0], *value;
+    kas_reader_value *x = call->inputs[0], *value;
     int64_t axis, sizes[KAS_ONNX_MAX_LIST], begin = 0;
     size_t count;
     int at;
     KAS_TRY(kas_onnx_attribute_int(call, "axis", 0, &axis));
-    KAS_TRY(kas_onnx_axis(axis, x->rank, &at));
+    KAS_TRY(kas_reader_axis(axis, x->rank, &at));
     if (at == x->batch_axis)
         return kas_refuse(KAS_REASON_MIXES_ROWS, "it splits along axis %d, which holds the batch", at);
     KAS_TRY(split_sizes(call, x->dims[at], sizes, &count));
     for (size_t i = 0; i < call->node->output_count; ++i) {
         if (kas_onnx_has_output(call, i)) {
             KAS_TRY(slice_axis(call->reader, x, at, begin, begin + sizes[i], 1, &value));
-            KAS_TRY(kas_onnx_value_alias(call->reader, value, &value));
+            KAS_TRY(kas_reader_value_alias(call->reader, value, &value));
             KAS_TRY(kas_onnx_output(call, i, value));
         }
         begin += sizes[i];
@@ -186,39 +186,39 @@ static kas_status resolve_indices(const int64_t *list, size_t count, int64_t dim
     return NULL;
 }
 
-static kas_status gather_integers(kas_onnx_reader *reader, kas_onnx_value *x, const int32_t *indices,
-                                  size_t count, int rank, kas_onnx_value **out)
+static kas_status gather_integers(kas_reader *reader, kas_reader_value *x, const int32_t *indices,
+                                  size_t count, int rank, kas_reader_value **out)
 {
-    KAS_TRY(kas_onnx_value_of_integers(reader, rank, count, out));
+    KAS_TRY(kas_reader_value_of_integers(reader, rank, count, out));
     (*out)->type = x->type;
     for (size_t i = 0; i < count; ++i)
         (*out)->integers[i] = x->integers[indices[i]];
     return NULL;
 }
 
-kas_status kas_onnx_gather(kas_onnx_reader *reader, kas_onnx_value *x, int axis, const int32_t *indices,
-                           size_t count, kas_onnx_value **out)
+kas_status kas_reader_gather(kas_reader *reader, kas_reader_value *x, int axis, const int32_t *indices,
+                             size_t count, kas_reader_value **out)
 {
     kas_node node = {.op = KAS_OP_GATHER, .input_count = 1, .index_count = count};
-    if (count == 1) return kas_onnx_slice(reader, x, axis, indices[0], 1, 1, out);
-    KAS_TRY(kas_onnx_row_axis(x, axis, &node.axis));
-    KAS_TRY(kas_onnx_tensor_index(reader, x, &node.inputs[0]));
-    KAS_TRY(kas_onnx_value_new(reader, x, out));
+    if (count == 1) return kas_reader_slice(reader, x, axis, indices[0], 1, 1, out);
+    KAS_TRY(kas_reader_row_axis(x, axis, &node.axis));
+    KAS_TRY(kas_reader_tensor_index(reader, x, &node.inputs[0]));
+    KAS_TRY(kas_reader_value_new(reader, x, out));
     (*out)->dims[axis] = (int64_t)count;
     kas_shape shape = reader->graph->tensors[node.inputs[0]].shape;
     shape.dims[node.axis] = (int64_t)count;
     node.indices = kas_memdup(indices, count * sizeof *indices);
     if (!node.indices) return kas_out_of_memory();
-    return kas_onnx_emit(reader, &node, &shape, &(*out)->tensor);
+    return kas_reader_emit(reader, &node, &shape, &(*out)->tensor);
 }
 
 /* The axis becomes the indices' own dimensions. */
-static kas_status replace_axis(const kas_onnx_value *x, int axis, const kas_onnx_value *indices,
-                               kas_onnx_value *shape)
+static kas_status replace_axis(const kas_reader_value *x, int axis, const kas_reader_value *indices,
+                               kas_reader_value *shape)
 {
-    if (x->rank - 1 + indices->rank > KAS_ONNX_MAX_RANK)
+    if (x->rank - 1 + indices->rank > KAS_READER_MAX_RANK)
         return kas_refuse(KAS_REASON_LIMIT, "the result's rank is over the limit of %d",
-                          (int)KAS_ONNX_MAX_RANK);
+                          (int)KAS_READER_MAX_RANK);
     shape->rank = 0;
     shape->batch_axis = -1;
     for (int i = 0; i < x->rank; ++i) {
@@ -232,29 +232,29 @@ static kas_status replace_axis(const kas_onnx_value *x, int axis, const kas_onnx
 
 static kas_status lower_gather(kas_onnx_call *call)
 {
-    kas_onnx_reader *reader = call->reader;
-    kas_onnx_value *x = call->inputs[0], *value, *shape;
+    kas_reader *reader = call->reader;
+    kas_reader_value *x = call->inputs[0], *value, *shape;
     int64_t axis, list[KAS_ONNX_MAX_LIST];
     int32_t indices[KAS_ONNX_MAX_LIST];
     size_t count;
     bool integers;
     int at;
     KAS_TRY(kas_onnx_attribute_int(call, "axis", 0, &axis));
-    KAS_TRY(kas_onnx_axis(axis, x->rank, &at));
-    KAS_TRY(kas_onnx_known_integers(reader, call->inputs[1], "the indices", list, &count));
+    KAS_TRY(kas_reader_axis(axis, x->rank, &at));
+    KAS_TRY(kas_reader_known_integers(reader, call->inputs[1], "the indices", list, &count));
     if (count == 0) return kas_refuse(KAS_REASON_SHAPE, "there are no indices: a size of zero");
     if (at == x->batch_axis)
         return kas_refuse(KAS_REASON_MIXES_ROWS, "it gathers along axis %d, which holds the batch", at);
     KAS_TRY(resolve_indices(list, count, x->dims[at], indices));
-    KAS_TRY(kas_onnx_are_integers(reader, &x, 1, &integers));
+    KAS_TRY(kas_reader_are_integers(reader, &x, 1, &integers));
     if (integers && call->inputs[1]->rank <= 1) {
         KAS_TRY(gather_integers(reader, x, indices, count, call->inputs[1]->rank, &value));
         return kas_onnx_output(call, 0, value);
     }
-    KAS_TRY(kas_onnx_value_new(reader, x, &shape));
+    KAS_TRY(kas_reader_value_new(reader, x, &shape));
     KAS_TRY(replace_axis(x, at, call->inputs[1], shape));
-    KAS_TRY(kas_onnx_gather(reader, x, at, indices, count, &value));
-    KAS_TRY(kas_onnx_reshape(reader, value, shape, &value));
+    KAS_TRY(kas_reader_gather(reader, x, at, indices, count, &value));
+    KAS_TRY(kas_reader_reshape(reader, value, shape, &value));
     return kas_onnx_output(call, 0, value);
 }
 
@@ -262,15 +262,15 @@ static kas_status lower_gather(kas_onnx_call *call)
 
 static kas_status concat_integers(kas_onnx_call *call)
 {
-    kas_onnx_value *value;
+    kas_reader_value *value;
     size_t count = 0;
     for (size_t i = 0; i < call->input_count; ++i)
         count += call->inputs[i]->integer_count;
-    KAS_TRY(kas_onnx_value_of_integers(call->reader, 1, count, &value));
+    KAS_TRY(kas_reader_value_of_integers(call->reader, 1, count, &value));
     value->type = call->inputs[0]->type;
     count = 0;
     for (size_t i = 0; i < call->input_count; ++i) {
-        const kas_onnx_value *part = call->inputs[i];
+        const kas_reader_value *part = call->inputs[i];
         if (part->integer_count)
             memcpy(&value->integers[count], part->integers, part->integer_count * sizeof *part->integers);
         count += part->integer_count;
@@ -278,10 +278,10 @@ static kas_status concat_integers(kas_onnx_call *call)
     return kas_onnx_output(call, 0, value);
 }
 
-static kas_status check_part(const kas_onnx_call *call, const kas_onnx_value *part, int axis,
-                             const kas_onnx_value *result)
+static kas_status check_part(const kas_onnx_call *call, const kas_reader_value *part, int axis,
+                             const kas_reader_value *result)
 {
-    char a[KAS_ONNX_SHAPE_TEXT], b[KAS_ONNX_SHAPE_TEXT];
+    char a[KAS_READER_SHAPE_TEXT], b[KAS_READER_SHAPE_TEXT];
     const bool has_batch = part->batch_axis >= 0;
     if (part->rank != result->rank)
         return kas_refuse(KAS_REASON_SHAPE, "parts of rank %d and %d", result->rank, part->rank);
@@ -290,33 +290,33 @@ static kas_status check_part(const kas_onnx_call *call, const kas_onnx_value *pa
     if (!has_batch && result->batch_axis >= 0 &&
         (call->reader->fixed_batch != 1 || part->dims[result->batch_axis] != 1))
         return kas_refuse(KAS_REASON_MIXES_ROWS, "a part of shape %s has no batch, another has",
-                          kas_onnx_shape_text(part, a));
+                          kas_reader_shape_text(part, a));
     for (int i = 0; i < part->rank; ++i)
         if (i != axis && part->dims[i] != result->dims[i])
             return kas_refuse(KAS_REASON_SHAPE, "parts of shape %s and %s do not fit along axis %d",
-                              kas_onnx_shape_text(result, a), kas_onnx_shape_text(part, b), axis);
+                              kas_reader_shape_text(result, a), kas_reader_shape_text(part, b), axis);
     return NULL;
 }
 
-static kas_status concat_tensors(kas_onnx_call *call, int axis, kas_onnx_value *value)
+static kas_status concat_tensors(kas_onnx_call *call, int axis, kas_reader_value *value)
 {
     kas_node node = {.op = KAS_OP_CONCAT, .input_count = (int)call->input_count};
     kas_shape shape;
     value->dims[axis] = 0;
     for (size_t i = 0; i < call->input_count; ++i) {
         KAS_TRY(check_part(call, call->inputs[i], axis, value));
-        KAS_TRY(kas_onnx_align(call->reader, call->inputs[i], value, &node.inputs[i]));
+        KAS_TRY(kas_reader_align(call->reader, call->inputs[i], value, &node.inputs[i]));
         value->dims[axis] += call->inputs[i]->dims[axis];
     }
-    KAS_TRY(kas_onnx_row_axis(value, axis, &node.axis));
-    KAS_TRY(kas_onnx_row_shape(value, &shape));
-    return kas_onnx_emit(call->reader, &node, &shape, &value->tensor);
+    KAS_TRY(kas_reader_row_axis(value, axis, &node.axis));
+    KAS_TRY(kas_reader_row_shape(value, &shape));
+    return kas_reader_emit(call->reader, &node, &shape, &value->tensor);
 }
 
 static kas_status lower_concat(kas_onnx_call *call)
 {
-    const kas_onnx_value *first = call->inputs[0];
-    kas_onnx_value *value;
+    const kas_reader_value *first = call->inputs[0];
+    kas_reader_value *value;
     bool integers;
     int64_t axis;
     int at;
@@ -325,12 +325,12 @@ static kas_status lower_concat(kas_onnx_call *call)
     KAS_TRY(kas_onnx_attribute_int(call, "axis", 1, &axis));
     for (size_t i = 1; i < call->input_count; ++i)
         if (call->inputs[i]->batch_axis >= 0) first = call->inputs[i];
-    KAS_TRY(kas_onnx_axis(axis, first->rank, &at));
-    KAS_TRY(kas_onnx_are_integers(call->reader, call->inputs, call->input_count, &integers));
+    KAS_TRY(kas_reader_axis(axis, first->rank, &at));
+    KAS_TRY(kas_reader_are_integers(call->reader, call->inputs, call->input_count, &integers));
     if (integers) return concat_integers(call);
     if (at == first->batch_axis)
         return kas_refuse(KAS_REASON_MIXES_ROWS, "it joins along axis %d, which holds the batch", at);
-    KAS_TRY(kas_onnx_value_new(call->reader, first, &value));
+    KAS_TRY(kas_reader_value_new(call->reader, first, &value));
     KAS_TRY(concat_tensors(call, at, value));
     return kas_onnx_output(call, 0, value);
 }

@@ -4,25 +4,23 @@
 #include "engine/artifact/onnx_reader.h"
 #include "engine/artifact/refuse.h"
 
-enum { WINDOW_MAX = 1 << 20 }; /* of kernel, stride, dilation, padding */
-
-static const kas_shape *shape_of(const kas_onnx_reader *reader, int tensor)
+static const kas_shape *shape_of(const kas_reader *reader, int tensor)
 {
     return &reader->graph->tensors[tensor].shape;
 }
 
 /* [batch, channels, one or two dimensions] */
-static kas_status check_image(const kas_onnx_value *x, int *spatial)
+static kas_status check_image(const kas_reader_value *x, int *spatial)
 {
-    char text[KAS_ONNX_SHAPE_TEXT];
+    char text[KAS_READER_SHAPE_TEXT];
     if (x->batch_axis != 0 || x->dims[0] != 1)
         return kas_refuse(KAS_REASON_MIXES_ROWS, "the input %s does not begin with the batch",
-                          kas_onnx_shape_text(x, text));
+                          kas_reader_shape_text(x, text));
     *spatial = x->rank - 2;
     if (*spatial == 1 || *spatial == 2) return NULL;
     return kas_refuse(KAS_REASON_UNSUPPORTED,
                       "the input has shape %s; one or two spatial dimensions are supported",
-                      kas_onnx_shape_text(x, text));
+                      kas_reader_shape_text(x, text));
 }
 
 static kas_status window_list(const kas_onnx_call *call, const char *name, int count, int64_t least,
@@ -35,19 +33,14 @@ static kas_status window_list(const kas_onnx_call *call, const char *name, int c
         return kas_refuse(KAS_REASON_SHAPE, "%s has %zu values, not %d", name, given, count);
     for (int i = 0; i < count; ++i) {
         out[i] = ints ? ints[i] : absent;
-        if (out[i] < least || out[i] > WINDOW_MAX)
+        if (out[i] < least || out[i] > KAS_READER_WINDOW_MAX)
             return kas_refuse(KAS_REASON_LIMIT, "%s has the value %lld; %lld to %d are supported", name,
-                              (long long)out[i], (long long)least, (int)WINDOW_MAX);
+                              (long long)out[i], (long long)least, (int)KAS_READER_WINDOW_MAX);
     }
     return NULL;
 }
 
-static int64_t extent(const kas_window *window, int i)
-{
-    return window->dilation[i] * (window->kernel[i] - 1) + 1;
-}
-
-static kas_status read_padding(const kas_onnx_call *call, const kas_onnx_value *x, kas_window *window)
+static kas_status read_padding(const kas_onnx_call *call, const kas_reader_value *x, kas_window *window)
 {
     kas_span mode;
     int64_t pads[4];
@@ -63,7 +56,7 @@ static kas_status read_padding(const kas_onnx_call *call, const kas_onnx_value *
         window->after[i] = valid ? 0 : pads[spatial + i];
         if (!upper && !lower) continue;
         const int64_t dim = x->dims[2 + i], out = (dim + window->stride[i] - 1) / window->stride[i];
-        const int64_t total = (out - 1) * window->stride[i] + extent(window, i) - dim;
+        const int64_t total = (out - 1) * window->stride[i] + kas_reader_window_extent(window, i) - dim;
         const int64_t smaller = total > 0 ? total / 2 : 0, greater = total > 0 ? total - total / 2 : 0;
         window->before[i] = upper ? smaller : greater;
         window->after[i] = upper ? greater : smaller;
@@ -71,57 +64,31 @@ static kas_status read_padding(const kas_onnx_call *call, const kas_onnx_value *
     return NULL;
 }
 
-/* Sizes of the result, and with ceil_mode the padding that its last windows need. */
-static kas_status result_dims(const kas_onnx_value *x, bool ceil_mode, kas_window *window, bool *extended,
-                              kas_onnx_value *out)
-{
-    *extended = false;
-    for (int i = 0; i < window->spatial; ++i) {
-        const int64_t dim = x->dims[2 + i], stride = window->stride[i];
-        const int64_t room = dim + window->before[i] + window->after[i] - extent(window, i);
-        if (room < 0)
-            return kas_refuse(KAS_REASON_SHAPE,
-                              "a window of %lld does not fit into dimension %d of %lld with padding "
-                              "%lld and %lld",
-                              (long long)extent(window, i), 2 + i, (long long)dim,
-                              (long long)window->before[i], (long long)window->after[i]);
-        int64_t count = room / stride + 1;
-        const bool one_more = ceil_mode && room % stride != 0 && count * stride < dim + window->before[i];
-        if (one_more) {
-            window->after[i] += stride - room % stride;
-            *extended = true;
-            ++count;
-        }
-        out->dims[2 + i] = count;
-    }
-    return NULL;
-}
-
 /* ---- Conv ---- */
 
-static kas_status check_conv(const kas_onnx_value *x, const kas_onnx_value *w, const kas_window *window,
-                             const kas_onnx_value *bias)
+static kas_status check_conv(const kas_reader_value *x, const kas_reader_value *w, const kas_window *window,
+                             const kas_reader_value *bias)
 {
-    char a[KAS_ONNX_SHAPE_TEXT], b[KAS_ONNX_SHAPE_TEXT];
+    char a[KAS_READER_SHAPE_TEXT], b[KAS_READER_SHAPE_TEXT];
     const int64_t groups = window->groups;
     if (w->rank != x->rank || w->batch_axis >= 0)
         return kas_refuse(KAS_REASON_SHAPE, "the weight has the shape %s for an input of %s",
-                          kas_onnx_shape_text(w, a), kas_onnx_shape_text(x, b));
+                          kas_reader_shape_text(w, a), kas_reader_shape_text(x, b));
     if (groups < 1 || x->dims[1] % groups || w->dims[0] % groups || w->dims[1] != x->dims[1] / groups)
         return kas_refuse(KAS_REASON_SHAPE,
                           "%lld groups of the %lld channels do not fit the weight's shape %s",
-                          (long long)groups, (long long)x->dims[1], kas_onnx_shape_text(w, a));
+                          (long long)groups, (long long)x->dims[1], kas_reader_shape_text(w, a));
     for (int i = 0; i < window->spatial; ++i)
         if (window->kernel[i] != w->dims[2 + i])
             return kas_refuse(KAS_REASON_SHAPE, "kernel_shape and the weight's shape %s differ",
-                              kas_onnx_shape_text(w, a));
+                              kas_reader_shape_text(w, a));
     if (bias && (bias->rank != 1 || bias->dims[0] != w->dims[0] || bias->batch_axis >= 0))
         return kas_refuse(KAS_REASON_SHAPE, "the bias has the shape %s for %lld channels",
-                          kas_onnx_shape_text(bias, a), (long long)w->dims[0]);
+                          kas_reader_shape_text(bias, a), (long long)w->dims[0]);
     return NULL;
 }
 
-static kas_status read_conv_window(kas_onnx_call *call, const kas_onnx_value *x, const kas_onnx_value *w,
+static kas_status read_conv_window(kas_onnx_call *call, const kas_reader_value *x, const kas_reader_value *w,
                                    kas_window *window)
 {
     for (int i = 0; i < window->spatial; ++i)
@@ -135,32 +102,32 @@ static kas_status read_conv_window(kas_onnx_call *call, const kas_onnx_value *x,
     return read_padding(call, x, window);
 }
 
-static kas_status constant_index(kas_onnx_reader *reader, kas_onnx_value *value, const char *what, int *out)
+static kas_status constant_index(kas_reader *reader, kas_reader_value *value, const char *what, int *out)
 {
     *out = -1;
     if (!value) return NULL;
-    KAS_TRY(kas_onnx_tensor_index(reader, value, out));
+    KAS_TRY(kas_reader_tensor_index(reader, value, out));
     if (reader->graph->tensors[*out].constant) return NULL;
     return kas_refuse(KAS_REASON_UNSUPPORTED, "the %s depends on the input; it must be constant", what);
 }
 
 static kas_status lower_conv(kas_onnx_call *call)
 {
-    kas_onnx_reader *reader = call->reader;
-    kas_onnx_value *x = call->inputs[0], *w = call->inputs[1], *value;
+    kas_reader *reader = call->reader;
+    kas_reader_value *x = call->inputs[0], *w = call->inputs[1], *value;
     kas_node node = {.op = KAS_OP_CONV, .input_count = kas_onnx_input(call, 2) ? 3 : 2};
     kas_shape shape;
     bool extended;
     KAS_TRY(check_image(x, &node.window.spatial));
     KAS_TRY(read_conv_window(call, x, w, &node.window));
-    KAS_TRY(kas_onnx_value_new(reader, x, &value));
+    KAS_TRY(kas_reader_value_new(reader, x, &value));
     value->dims[1] = w->dims[0];
-    KAS_TRY(result_dims(x, false, &node.window, &extended, value));
-    KAS_TRY(kas_onnx_tensor_index(reader, x, &node.inputs[0]));
+    KAS_TRY(kas_reader_window_dims(x, false, &node.window, &extended, value));
+    KAS_TRY(kas_reader_tensor_index(reader, x, &node.inputs[0]));
     KAS_TRY(constant_index(reader, w, "weight", &node.inputs[1]));
     KAS_TRY(constant_index(reader, kas_onnx_input(call, 2), "bias", &node.inputs[2]));
-    KAS_TRY(kas_onnx_row_shape(value, &shape));
-    KAS_TRY(kas_onnx_emit(reader, &node, &shape, &value->tensor));
+    KAS_TRY(kas_reader_row_shape(value, &shape));
+    KAS_TRY(kas_reader_emit(reader, &node, &shape, &value->tensor));
     return kas_onnx_output(call, 0, value);
 }
 
@@ -168,7 +135,7 @@ static kas_status lower_conv(kas_onnx_call *call)
 
 enum { POOL_MAX = 0, POOL_AVERAGE = 1 };
 
-static kas_status read_pool_window(kas_onnx_call *call, const kas_onnx_value *x, kas_window *window)
+static kas_status read_pool_window(kas_onnx_call *call, const kas_reader_value *x, kas_window *window)
 {
     int64_t count_padding;
     if (!kas_onnx_attribute_find(call, "kernel_shape"))
@@ -185,8 +152,8 @@ static kas_status read_pool_window(kas_onnx_call *call, const kas_onnx_value *x,
 
 static kas_status lower_pool(kas_onnx_call *call)
 {
-    kas_onnx_reader *reader = call->reader;
-    kas_onnx_value *x = call->inputs[0], *value;
+    kas_reader *reader = call->reader;
+    kas_reader_value *x = call->inputs[0], *value;
     kas_node node = {.op = KAS_OP_POOL, .input_count = 1};
     kas_shape shape;
     int64_t ceil_mode;
@@ -196,37 +163,37 @@ static kas_status lower_pool(kas_onnx_call *call)
     KAS_TRY(kas_onnx_attribute_int(call, "ceil_mode", 0, &ceil_mode));
     if (kas_onnx_has_output(call, 1))
         return kas_refuse(KAS_REASON_UNSUPPORTED, "the output Indices is not supported");
-    KAS_TRY(kas_onnx_value_new(reader, x, &value));
-    KAS_TRY(result_dims(x, ceil_mode != 0, &node.window, &extended, value));
+    KAS_TRY(kas_reader_value_new(reader, x, &value));
+    KAS_TRY(kas_reader_window_dims(x, ceil_mode != 0, &node.window, &extended, value));
     if (extended && node.window.average && node.window.count_padding)
         return kas_refuse(KAS_REASON_UNSUPPORTED,
                           "ceil_mode with count_include_pad needs windows of unequal size");
-    KAS_TRY(kas_onnx_tensor_index(reader, x, &node.inputs[0]));
-    KAS_TRY(kas_onnx_row_shape(value, &shape));
-    KAS_TRY(kas_onnx_emit(reader, &node, &shape, &value->tensor));
+    KAS_TRY(kas_reader_tensor_index(reader, x, &node.inputs[0]));
+    KAS_TRY(kas_reader_row_shape(value, &shape));
+    KAS_TRY(kas_reader_emit(reader, &node, &shape, &value->tensor));
     return kas_onnx_output(call, 0, value);
 }
 
 /* Over all positions: [c, d…] to [c, 1…] */
 static kas_status lower_global_pool(kas_onnx_call *call)
 {
-    kas_onnx_reader *reader = call->reader;
-    kas_onnx_value *x = call->inputs[0], *value;
+    kas_reader *reader = call->reader;
+    kas_reader_value *x = call->inputs[0], *value;
     int tensor;
     if (x->batch_axis != 0 || x->dims[0] != 1 || x->rank < 3)
         return kas_refuse(KAS_REASON_MIXES_ROWS,
                           "the input must begin with the batch, then have channels and positions");
-    KAS_TRY(kas_onnx_tensor_index(reader, x, &tensor));
+    KAS_TRY(kas_reader_tensor_index(reader, x, &tensor));
     const kas_shape row = *shape_of(reader, tensor);
     const kas_shape flat = {
         .rank = 2, .dims = {row.dims[0], (int64_t)reader->graph->tensors[tensor].elements / row.dims[0]}};
-    KAS_TRY(kas_onnx_emit_view(reader, tensor, &flat, &tensor));
-    KAS_TRY(kas_onnx_emit_reduce(reader, call->op->variant == POOL_AVERAGE ? KAS_REDUCE_MEAN : KAS_REDUCE_MAX,
-                                 tensor, 1, &tensor));
-    KAS_TRY(kas_onnx_value_new(reader, x, &value));
+    KAS_TRY(kas_reader_emit_view(reader, tensor, &flat, &tensor));
+    KAS_TRY(kas_reader_emit_reduce(
+        reader, call->op->variant == POOL_AVERAGE ? KAS_REDUCE_MEAN : KAS_REDUCE_MAX, tensor, 1, &tensor));
+    KAS_TRY(kas_reader_value_new(reader, x, &value));
     for (int i = 2; i < value->rank; ++i)
         value->dims[i] = 1;
-    KAS_TRY(kas_onnx_settle(reader, tensor, value));
+    KAS_TRY(kas_reader_settle(reader, tensor, value));
     return kas_onnx_output(call, 0, value);
 }
 

@@ -54,45 +54,45 @@ static kas_status read_axes(kas_onnx_call *call, int rank, bool *marked, bool *n
     }
     for (size_t i = 0; i < count; ++i) {
         int axis;
-        KAS_TRY(kas_onnx_axis(axes[i], rank, &axis));
+        KAS_TRY(kas_reader_axis(axes[i], rank, &axis));
         marked[axis] = true;
     }
     return NULL;
 }
 
-static kas_status emit_act(kas_onnx_reader *reader, kas_act act, int x, int *out)
+static kas_status emit_act(kas_reader *reader, kas_act act, int x, int *out)
 {
     *out = x;
-    return act == KAS_ACT_NONE ? NULL : kas_onnx_emit_unary(reader, act, 0, 0, x, out);
+    return act == KAS_ACT_NONE ? NULL : kas_reader_emit_unary(reader, act, 0, 0, x, out);
 }
 
-static kas_status reduce_axes(kas_onnx_reader *reader, const kas_onnx_value *x, const bool *marked,
+static kas_status reduce_axes(kas_reader *reader, const kas_reader_value *x, const bool *marked,
                               kas_reduce kind, int tensor, int *out)
 {
     for (int i = 0; i < x->rank; ++i) {
         int axis;
         if (!marked[i]) continue;
-        KAS_TRY(kas_onnx_row_axis(x, i, &axis));
-        KAS_TRY(kas_onnx_emit_reduce(reader, kind, tensor, axis, &tensor));
+        KAS_TRY(kas_reader_row_axis(x, i, &axis));
+        KAS_TRY(kas_reader_emit_reduce(reader, kind, tensor, axis, &tensor));
     }
     *out = tensor;
     return NULL;
 }
 
 /* max + ln Σ exp(x − max), so that large elements do not overflow. */
-static kas_status log_sum_exp(kas_onnx_reader *reader, const kas_onnx_value *x, const bool *marked,
-                              int tensor, int *out)
+static kas_status log_sum_exp(kas_reader *reader, const kas_reader_value *x, const bool *marked, int tensor,
+                              int *out)
 {
     int greatest, rest;
     KAS_TRY(reduce_axes(reader, x, marked, KAS_REDUCE_MAX, tensor, &greatest));
-    KAS_TRY(kas_onnx_emit_binary(reader, KAS_SUB, tensor, greatest, &rest));
+    KAS_TRY(kas_reader_emit_binary(reader, KAS_SUB, tensor, greatest, &rest));
     KAS_TRY(emit_act(reader, KAS_ACT_EXP, rest, &rest));
     KAS_TRY(reduce_axes(reader, x, marked, KAS_REDUCE_SUM, rest, &rest));
     KAS_TRY(emit_act(reader, KAS_ACT_LOG, rest, &rest));
-    return kas_onnx_emit_binary(reader, KAS_ADD, greatest, rest, out);
+    return kas_reader_emit_binary(reader, KAS_ADD, greatest, rest, out);
 }
 
-static void reduced_shape(const kas_onnx_value *x, const bool *marked, bool keep, kas_onnx_value *out)
+static void reduced_shape(const kas_reader_value *x, const bool *marked, bool keep, kas_reader_value *out)
 {
     out->rank = 0;
     out->batch_axis = -1;
@@ -105,16 +105,16 @@ static void reduced_shape(const kas_onnx_value *x, const bool *marked, bool keep
 
 static kas_status lower_reduce(kas_onnx_call *call)
 {
-    kas_onnx_reader *reader = call->reader;
+    kas_reader *reader = call->reader;
     const recipe *how = &recipes[call->op->variant];
-    kas_onnx_value *x = call->inputs[0], *value;
-    bool marked[KAS_ONNX_MAX_RANK] = {false}, nothing;
+    kas_reader_value *x = call->inputs[0], *value;
+    bool marked[KAS_READER_MAX_RANK] = {false}, nothing;
     int64_t keep;
     int tensor;
     KAS_TRY(kas_onnx_attribute_int(call, "keepdims", 1, &keep));
     KAS_TRY(read_axes(call, x->rank, marked, &nothing));
     if (nothing) memset(marked, 0, sizeof marked);
-    KAS_TRY(kas_onnx_tensor_index(reader, x, &tensor));
+    KAS_TRY(kas_reader_tensor_index(reader, x, &tensor));
     if (call->op->variant == REDUCE_LOG_SUM_EXP) {
         KAS_TRY(log_sum_exp(reader, x, marked, tensor, &tensor));
     } else {
@@ -122,9 +122,9 @@ static kas_status lower_reduce(kas_onnx_call *call)
         KAS_TRY(reduce_axes(reader, x, marked, how->reduce, tensor, &tensor));
         KAS_TRY(emit_act(reader, how->after, tensor, &tensor));
     }
-    KAS_TRY(kas_onnx_value_new(reader, x, &value));
+    KAS_TRY(kas_reader_value_new(reader, x, &value));
     reduced_shape(x, marked, keep != 0, value);
-    KAS_TRY(kas_onnx_settle(reader, tensor, value));
+    KAS_TRY(kas_reader_settle(reader, tensor, value));
     return kas_onnx_output(call, 0, value);
 }
 

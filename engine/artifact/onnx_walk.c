@@ -7,7 +7,7 @@
 
 typedef struct scope_entry {
     kas_span name;
-    kas_onnx_value *value; /* NULL: free */
+    kas_reader_value *value; /* NULL: free */
 } scope_entry;
 
 struct kas_onnx_scope {
@@ -21,8 +21,8 @@ struct kas_onnx_scope {
     size_t capacity;      /* a power of two, at least twice the names */
 };
 
-kas_status kas_onnx_scope_enter(kas_onnx_reader *reader, size_t names, bool closed,
-                                const kas_onnx_call *caller, const kas_onnx_opset *opsets, size_t opset_count)
+kas_status kas_onnx_scope_enter(kas_reader *reader, size_t names, bool closed, const kas_onnx_call *caller,
+                                const kas_onnx_opset *opsets, size_t opset_count)
 {
     void *room;
     if (reader->nesting_left == 0)
@@ -45,7 +45,7 @@ kas_status kas_onnx_scope_enter(kas_onnx_reader *reader, size_t names, bool clos
     return NULL;
 }
 
-void kas_onnx_scope_leave(kas_onnx_reader *reader)
+void kas_onnx_scope_leave(kas_reader *reader)
 {
     reader->scope = reader->scope->outer;
     ++reader->nesting_left;
@@ -60,7 +60,7 @@ static scope_entry *find_entry(const kas_onnx_scope *scope, kas_span name)
     return &scope->entries[at];
 }
 
-kas_onnx_value *kas_onnx_lookup(const kas_onnx_reader *reader, kas_span name)
+kas_reader_value *kas_onnx_lookup(const kas_reader *reader, kas_span name)
 {
     for (const kas_onnx_scope *scope = reader->scope; scope; scope = scope->closed ? NULL : scope->outer) {
         const scope_entry *entry = find_entry(scope, name);
@@ -69,7 +69,7 @@ kas_onnx_value *kas_onnx_lookup(const kas_onnx_reader *reader, kas_span name)
     return NULL;
 }
 
-kas_status kas_onnx_bind(kas_onnx_reader *reader, kas_span name, kas_onnx_value *value)
+kas_status kas_onnx_bind(kas_reader *reader, kas_span name, kas_reader_value *value)
 {
     scope_entry *entry = find_entry(reader->scope, name);
     if (entry->value)
@@ -79,12 +79,12 @@ kas_status kas_onnx_bind(kas_onnx_reader *reader, kas_span name, kas_onnx_value 
     return NULL;
 }
 
-kas_status kas_onnx_bind_initializers(kas_onnx_reader *reader, const kas_onnx_graph *graph)
+kas_status kas_onnx_bind_initializers(kas_reader *reader, const kas_onnx_graph *graph)
 {
     for (size_t i = 0; i < graph->initializer_count; ++i) {
         const kas_onnx_tensor *tensor = &graph->initializers[i];
-        kas_onnx_value *value;
-        KAS_TRY(kas_onnx_value_new(reader, NULL, &value));
+        kas_reader_value *value;
+        KAS_TRY(kas_reader_value_new(reader, NULL, &value));
         value->name = tensor->name;
         value->type = tensor->type;
         value->rank = tensor->rank;
@@ -117,7 +117,7 @@ static const kas_onnx_op *find_op(kas_span name)
     return NULL;
 }
 
-static const kas_onnx_function *find_function(const kas_onnx_reader *reader, const kas_onnx_node *node)
+static const kas_onnx_function *find_function(const kas_reader *reader, const kas_onnx_node *node)
 {
     for (size_t i = 0; i < reader->model->function_count; ++i) {
         const kas_onnx_function *function = &reader->model->functions[i];
@@ -129,7 +129,7 @@ static const kas_onnx_function *find_function(const kas_onnx_reader *reader, con
 }
 
 /* The scope whose opsets and attributes hold: a subgraph has those of what it stands in. */
-static const kas_onnx_scope *governing(const kas_onnx_reader *reader)
+static const kas_onnx_scope *governing(const kas_reader *reader)
 {
     const kas_onnx_scope *scope = reader->scope;
     while (!scope->opsets)
@@ -137,7 +137,7 @@ static const kas_onnx_scope *governing(const kas_onnx_reader *reader)
     return scope;
 }
 
-static int64_t opset_of(const kas_onnx_reader *reader)
+static int64_t opset_of(const kas_reader *reader)
 {
     const kas_onnx_scope *scope = governing(reader);
     for (size_t i = 0; i < scope->opset_count; ++i)
@@ -199,20 +199,20 @@ static kas_status resolve_inputs(kas_onnx_call *call)
 /* ---- functions ---- */
 
 static kas_status run_function(kas_onnx_call *call, const kas_onnx_function *function,
-                               kas_onnx_value **outputs)
+                               kas_reader_value **outputs)
 {
-    kas_onnx_reader *reader = call->reader;
+    kas_reader *reader = call->reader;
     reader->scope->function = function;
     for (size_t i = 0; i < function->input_count; ++i)
         if (kas_onnx_input(call, i))
             KAS_TRY(kas_onnx_bind(reader, function->inputs[i], kas_onnx_input(call, i)));
     KAS_TRY(kas_onnx_walk(reader, function->nodes, function->node_count));
     for (size_t i = 0; i < function->output_count; ++i) {
-        kas_onnx_value *made = kas_onnx_lookup(reader, function->outputs[i]);
+        kas_reader_value *made = kas_onnx_lookup(reader, function->outputs[i]);
         if (!made)
             return kas_refuse(KAS_REASON_MALFORMED, "its output \"%.*s\" is made by no node",
                               KAS_SPAN_ARGS(function->outputs[i]));
-        KAS_TRY(kas_onnx_value_alias(reader, made, &outputs[i]));
+        KAS_TRY(kas_reader_value_alias(reader, made, &outputs[i]));
     }
     return NULL;
 }
@@ -228,7 +228,7 @@ static size_t count_names(const kas_onnx_node *nodes, size_t count)
 
 static kas_status call_function(kas_onnx_call *call, const kas_onnx_function *function)
 {
-    kas_onnx_value *outputs[KAS_ONNX_MAX_ARGUMENTS];
+    kas_reader_value *outputs[KAS_ONNX_MAX_ARGUMENTS];
     const size_t names = function->input_count + count_names(function->nodes, function->node_count);
     KAS_TRY(kas_onnx_scope_enter(call->reader, names, true, call, function->opsets, function->opset_count));
     kas_status status = run_function(call, function, outputs);
@@ -268,7 +268,7 @@ static kas_status check_call(const kas_onnx_call *call)
     return NULL;
 }
 
-static void note_operator(kas_onnx_reader *reader, const char *name)
+static void note_operator(kas_reader *reader, const char *name)
 {
     for (size_t i = 0; i < *reader->operator_count; ++i)
         if (reader->operators[i] == name) return;
@@ -297,7 +297,7 @@ static kas_status lower_operator(kas_onnx_call *call)
     return call->op->lower(call);
 }
 
-static kas_status lower_node(kas_onnx_reader *reader, const kas_onnx_node *node)
+static kas_status lower_node(kas_reader *reader, const kas_onnx_node *node)
 {
     kas_onnx_call call = {.reader = reader, .node = node};
     if (reader->nodes_left == 0)
@@ -312,7 +312,7 @@ static kas_status lower_node(kas_onnx_reader *reader, const kas_onnx_node *node)
     return call_function(&call, function);
 }
 
-kas_status kas_onnx_walk(kas_onnx_reader *reader, const kas_onnx_node *nodes, size_t count)
+kas_status kas_onnx_walk(kas_reader *reader, const kas_onnx_node *nodes, size_t count)
 {
     for (size_t i = 0; i < count; ++i)
         KAS_TRY(kas_annotate(lower_node(reader, &nodes[i]), "node %zu %.*s \"%.*s\"", i,

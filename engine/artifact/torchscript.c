@@ -65,9 +65,9 @@ static kas_status read_root(kas_script_reader *reader)
 static kas_status make_input(kas_script_reader *reader, const kas_shape *row, kas_span name,
                              kas_script_value *out)
 {
-    kas_onnx_value *value;
+    kas_reader_value *value;
     char text[KAS_SPAN_SHOWN + 1];
-    KAS_TRY(kas_onnx_value_new(&reader->lower, NULL, &value));
+    KAS_TRY(kas_reader_value_new(&reader->lower, NULL, &value));
     value->rank = row->rank + 1;
     value->batch_axis = 0;
     value->dims[0] = 1;
@@ -96,22 +96,22 @@ static kas_status find_input_parameter(const kas_script_function *forward, const
 
 static kas_status set_output(kas_script_reader *reader, const kas_script_value *output)
 {
-    char text[KAS_ONNX_SHAPE_TEXT];
+    char text[KAS_READER_SHAPE_TEXT];
     int tensor;
     if (output->kind != KAS_SCRIPT_VALUE_TENSOR)
         return kas_refuse(KAS_REASON_UNSUPPORTED, "forward returns %s; a kernel has one output, a tensor",
                           kas_script_kind_name(output->kind));
-    kas_onnx_value *value = output->tensor->value;
-    KAS_TRY(kas_onnx_tensor_index(&reader->lower, value, &tensor));
+    kas_reader_value *value = output->tensor->value;
+    KAS_TRY(kas_reader_tensor_index(&reader->lower, value, &tensor));
     if (reader->lower.graph->tensors[tensor].constant)
         return kas_refuse(KAS_REASON_UNSUPPORTED, "the output does not depend on the input");
     if (value->batch_axis != 0 || value->dims[0] != 1)
         return kas_refuse(KAS_REASON_MIXES_ROWS,
                           "the output's shape %s does not have one row for each of the batch",
-                          kas_onnx_shape_text(value, text));
+                          kas_reader_shape_text(value, text));
     if (value->rank == 1) {
         const kas_shape one = {.rank = 1, .dims = {1}};
-        KAS_TRY(kas_onnx_emit_view(&reader->lower, tensor, &one, &tensor));
+        KAS_TRY(kas_reader_emit_view(&reader->lower, tensor, &one, &tensor));
     }
     reader->lower.graph->output = tensor;
     return NULL;

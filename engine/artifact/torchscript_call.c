@@ -111,7 +111,7 @@ static kas_status bind_arguments(kas_script_call *call, const kas_script_argumen
 
 /* ---- calling ---- */
 
-static void note_operator(kas_onnx_reader *lower, const char *name)
+static void note_operator(kas_reader *lower, const char *name)
 {
     for (size_t i = 0; i < *lower->operator_count; ++i)
         if (lower->operators[i] == name) return;
@@ -146,7 +146,7 @@ static void mark_shared(const kas_script_value *value)
             value->list->items[i].tensor->shared = true;
 }
 
-static kas_status check_nodes(const kas_onnx_reader *lower)
+static kas_status check_nodes(const kas_reader *lower)
 {
     if (lower->graph->node_count <= lower->limits->nodes) return NULL;
     return kas_refuse(KAS_REASON_LIMIT, "the graph has more nodes than the limit of %u",
@@ -189,7 +189,7 @@ static kas_status refuse_kind(const kas_script_call *call, int index, const char
                       kas_script_kind_name(call->arguments[index]->kind), wanted);
 }
 
-kas_status kas_script_tensor_at(const kas_script_call *call, int index, kas_onnx_value **out)
+kas_status kas_script_tensor_at(const kas_script_call *call, int index, kas_reader_value **out)
 {
     *out = NULL;
     const kas_script_value *argument = call->arguments[index];
@@ -201,13 +201,13 @@ kas_status kas_script_tensor_at(const kas_script_call *call, int index, kas_onnx
                       KAS_SPAN_ARGS(parameter_name(call, index)));
 }
 
-kas_status kas_script_optional_tensor(const kas_script_call *call, int index, kas_onnx_value **out)
+kas_status kas_script_optional_tensor(const kas_script_call *call, int index, kas_reader_value **out)
 {
     *out = NULL;
     return kas_script_given(call, index) ? kas_script_tensor_at(call, index, out) : NULL;
 }
 
-kas_status kas_script_operand_at(const kas_script_call *call, int index, kas_onnx_value **out)
+kas_status kas_script_operand_at(const kas_script_call *call, int index, kas_reader_value **out)
 {
     double number;
     *out = NULL;
@@ -219,8 +219,8 @@ kas_status kas_script_operand_at(const kas_script_call *call, int index, kas_onn
         return kas_script_tensor_at(call, index, out);
     }
     if (isinf(number)) number = copysign((double)FLT_MAX, number); /* of masks: beside it nothing counts */
-    KAS_TRY(kas_onnx_value_new(call->lower, NULL, out));
-    return kas_onnx_emit_scalar(call->lower, (float)number, &(*out)->tensor);
+    KAS_TRY(kas_reader_value_new(call->lower, NULL, out));
+    return kas_reader_emit_scalar(call->lower, (float)number, &(*out)->tensor);
 }
 
 kas_status kas_script_int_at(const kas_script_call *call, int index, int64_t absent, int64_t *out)
@@ -300,8 +300,8 @@ kas_status kas_script_sizes_at(const kas_script_call *call, int index, size_t li
 kas_status kas_script_ints_at(const kas_script_call *call, int index, size_t limit, int64_t *out,
                               size_t *count)
 {
-    kas_integer sizes[KAS_ONNX_MAX_RANK];
-    KAS_TRY(kas_script_sizes_at(call, index, limit < KAS_ONNX_MAX_RANK ? limit : KAS_ONNX_MAX_RANK, sizes,
+    kas_integer sizes[KAS_READER_MAX_RANK];
+    KAS_TRY(kas_script_sizes_at(call, index, limit < KAS_READER_MAX_RANK ? limit : KAS_READER_MAX_RANK, sizes,
                                 count));
     for (size_t i = 0; i < *count; ++i) {
         out[i] = sizes[i].value;
@@ -316,7 +316,7 @@ kas_status kas_script_axis_at(const kas_script_call *call, int index, int64_t ab
 {
     int64_t axis;
     KAS_TRY(kas_script_int_at(call, index, absent, &axis));
-    return kas_onnx_axis(axis, rank, out);
+    return kas_reader_axis(axis, rank, out);
 }
 
 kas_status kas_script_check_dtype(const kas_script_call *call, int index)
@@ -331,7 +331,7 @@ kas_status kas_script_check_dtype(const kas_script_call *call, int index)
 
 /* ---- results ---- */
 
-kas_status kas_script_give(kas_script_call *call, kas_onnx_value *tensor)
+kas_status kas_script_give(kas_script_call *call, kas_reader_value *tensor)
 {
     return kas_script_of_tensor(call->reader, tensor, false, &call->result);
 }
@@ -359,7 +359,7 @@ kas_status kas_script_show_size(kas_script_reader *reader, int64_t unknown, int6
     return kas_out_of_memory(); /* any failure would do: this one needs no memory, and nobody reads it */
 }
 
-kas_status kas_script_show_width(kas_script_reader *reader, const kas_onnx_value *x, int axis, int64_t size)
+kas_status kas_script_show_width(kas_script_reader *reader, const kas_reader_value *x, int axis, int64_t size)
 {
     return axis < 0 ? NULL : kas_script_show_size(reader, x->dims[axis], size);
 }

@@ -5,20 +5,20 @@
 #include "engine/artifact/torchscript_reader.h"
 #include "engine/graph/reference.h"
 
-kas_status kas_script_unary(kas_script_call *call, kas_act act, double a, double b, kas_onnx_value *x,
-                            kas_onnx_value **out)
+kas_status kas_script_unary(kas_script_call *call, kas_act act, double a, double b, kas_reader_value *x,
+                            kas_reader_value **out)
 {
     int tensor;
-    KAS_TRY(kas_onnx_tensor_index(call->lower, x, &tensor));
-    KAS_TRY(kas_onnx_value_new(call->lower, x, out));
+    KAS_TRY(kas_reader_tensor_index(call->lower, x, &tensor));
+    KAS_TRY(kas_reader_value_new(call->lower, x, out));
     (*out)->type = KAS_ONNX_FLOAT;
-    return kas_onnx_emit_unary(call->lower, act, (float)a, (float)b, tensor, &(*out)->tensor);
+    return kas_reader_emit_unary(call->lower, act, (float)a, (float)b, tensor, &(*out)->tensor);
 }
 
 /* The act with its two constants, of the first argument. */
 static kas_status give_act(kas_script_call *call, kas_act act, double a, double b)
 {
-    kas_onnx_value *x, *value;
+    kas_reader_value *x, *value;
     if (!isfinite(a) || !isfinite(b)) return kas_refuse(KAS_REASON_NOT_FINITE, "a constant is not finite");
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     KAS_TRY(kas_script_unary(call, act, a, b, x, &value));
@@ -130,7 +130,7 @@ static kas_status lower_softplus(kas_script_call *call)
 {
     enum { LEAST_THRESHOLD = 15 };
     double beta, threshold;
-    kas_onnx_value *x;
+    kas_reader_value *x;
     KAS_TRY(kas_script_float_at(call, 1, 1, &beta));
     KAS_TRY(kas_script_float_at(call, 2, 20, &threshold));
     if (!(threshold >= LEAST_THRESHOLD))
@@ -148,7 +148,7 @@ static kas_status lower_softplus(kas_script_call *call)
 /* −softplus(−x) */
 static kas_status lower_log_sigmoid(kas_script_call *call)
 {
-    kas_onnx_value *x;
+    kas_reader_value *x;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     KAS_TRY(kas_script_unary(call, KAS_ACT_NEG, 0, 0, x, &x));
     KAS_TRY(kas_script_unary(call, KAS_ACT_SOFTPLUS, 0, 0, x, &x));

@@ -7,19 +7,19 @@
 #include "engine/graph/reference.h"
 
 /* Axes are aligned at the last; one of a single element fits any width. */
-static kas_status show_width(kas_script_call *call, const kas_onnx_value *x, const kas_onnx_value *y)
+static kas_status show_width(kas_script_call *call, const kas_reader_value *x, const kas_reader_value *y)
 {
     for (int i = x->rank - 1, k = y->rank - 1; i >= 0 && k >= 0; --i, --k)
         if (y->dims[k] != 1) KAS_TRY(kas_script_show_width(call->reader, x, i, y->dims[k]));
     return NULL;
 }
 
-kas_status kas_script_binary(kas_script_call *call, kas_binary op, kas_onnx_value *x, kas_onnx_value *y,
-                             kas_onnx_value **out)
+kas_status kas_script_binary(kas_script_call *call, kas_binary op, kas_reader_value *x, kas_reader_value *y,
+                             kas_reader_value **out)
 {
     KAS_TRY(show_width(call, x, y));
     KAS_TRY(show_width(call, y, x));
-    return kas_onnx_binary(call->lower, op, x, y, out);
+    return kas_reader_binary(call->lower, op, x, y, out);
 }
 
 /* ---- numbers ---- */
@@ -92,7 +92,7 @@ static kas_status of_integers(kas_script_call *call, kas_binary op)
         call->result = kas_script_of_bool(holds);
         return NULL;
     }
-    KAS_TRY(kas_onnx_integer_combine(op, a, b, &call->result.integer));
+    KAS_TRY(kas_reader_integer_combine(op, a, b, &call->result.integer));
     const kas_integer found = call->result.integer;
     if (op >= KAS_EQUAL && found.kind == KAS_INTEGER_KNOWN)
         call->result = kas_script_of_bool(found.value != 0);
@@ -137,7 +137,7 @@ static bool are_texts(const kas_script_call *call)
 
 static kas_status give_binary(kas_script_call *call, kas_binary op)
 {
-    kas_onnx_value *x, *y, *value;
+    kas_reader_value *x, *y, *value;
     if (!is_tensor(call->arguments[0]) && !is_tensor(call->arguments[1])) return of_numbers(call, op);
     KAS_TRY(kas_script_operand_at(call, 0, &x));
     KAS_TRY(kas_script_operand_at(call, 1, &y));
@@ -153,7 +153,7 @@ static kas_status lower_binary(kas_script_call *call)
 /* x ± alpha·y, and the other way round for rsub. */
 static kas_status add_scaled(kas_script_call *call, kas_binary op, int first, int second)
 {
-    kas_onnx_value *x, *y, *value;
+    kas_reader_value *x, *y, *value;
     double alpha;
     KAS_TRY(kas_script_float_at(call, 2, 1, &alpha));
     KAS_TRY(kas_script_operand_at(call, first, &x));
@@ -195,7 +195,7 @@ static kas_status lower_floordiv(kas_script_call *call)
 static kas_status round_quotient(kas_script_call *call)
 {
     kas_span mode;
-    kas_onnx_value *x;
+    kas_reader_value *x;
     KAS_TRY(kas_script_text_at(call, 2, "", &mode));
     const bool floors = kas_span_is(mode, "floor"), truncates = kas_span_is(mode, "trunc");
     const bool integers = is_integer(call->arguments[0]) && is_integer(call->arguments[1]);
@@ -229,7 +229,7 @@ static kas_status lower_remainder(kas_script_call *call)
 /* A constant power is one function of x. */
 static kas_status lower_pow(kas_script_call *call)
 {
-    kas_onnx_value *x, *value;
+    kas_reader_value *x, *value;
     double power;
     if (!is_tensor(call->arguments[0]) || !kas_script_number(call->arguments[1], &power))
         return give_binary(call, KAS_POW);
@@ -253,7 +253,7 @@ static kas_status lower_compare(kas_script_call *call)
 
 static kas_status lower_not_equal(kas_script_call *call)
 {
-    kas_onnx_value *x;
+    kas_reader_value *x;
     bool equal;
     KAS_TRY(lower_compare(call));
     if (is_tensor(&call->result)) {
@@ -268,23 +268,23 @@ static kas_status lower_not_equal(kas_script_call *call)
 }
 
 /* condition ? x : y, broadcast. */
-static kas_status give_select(kas_script_call *call, kas_onnx_value *condition, kas_onnx_value *x,
-                              kas_onnx_value *y)
+static kas_status give_select(kas_script_call *call, kas_reader_value *condition, kas_reader_value *x,
+                              kas_reader_value *y)
 {
-    kas_onnx_value *operands[3] = {condition, x, y}, *value;
+    kas_reader_value *operands[3] = {condition, x, y}, *value;
     int tensors[3], tensor;
-    KAS_TRY(kas_onnx_value_new(call->lower, NULL, &value));
-    KAS_TRY(kas_onnx_broadcast(call->lower, operands, 3, tensors, value));
+    KAS_TRY(kas_reader_value_new(call->lower, NULL, &value));
+    KAS_TRY(kas_reader_broadcast(call->lower, operands, 3, tensors, value));
     value->type = KAS_ONNX_FLOAT;
-    KAS_TRY(kas_onnx_emit_select(call->lower, tensors[0], tensors[1], tensors[2], &tensor));
-    KAS_TRY(kas_onnx_settle(call->lower, tensor, value));
+    KAS_TRY(kas_reader_emit_select(call->lower, tensors[0], tensors[1], tensors[2], &tensor));
+    KAS_TRY(kas_reader_settle(call->lower, tensor, value));
     return kas_script_give(call, value);
 }
 
 /* Which argument is the condition, and which are taken where it holds and where not. */
 static kas_status lower_select(kas_script_call *call, int condition, int x, int y)
 {
-    kas_onnx_value *operands[3];
+    kas_reader_value *operands[3];
     KAS_TRY(kas_script_operand_at(call, condition, &operands[0]));
     KAS_TRY(kas_script_operand_at(call, x, &operands[1]));
     KAS_TRY(kas_script_operand_at(call, y, &operands[2]));
@@ -304,7 +304,7 @@ static kas_status lower_masked_fill(kas_script_call *call)
 /* x > threshold ? x : value */
 static kas_status lower_threshold(kas_script_call *call)
 {
-    kas_onnx_value *x, *least, *value, *above;
+    kas_reader_value *x, *least, *value, *above;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     KAS_TRY(kas_script_operand_at(call, 1, &least));
     KAS_TRY(kas_script_operand_at(call, 2, &value));
@@ -315,15 +315,15 @@ static kas_status lower_threshold(kas_script_call *call)
 /* x beyond ±lambda, moved towards 0 by lambda if soft; 0 between them. */
 static kas_status lower_shrink(kas_script_call *call)
 {
-    kas_onnx_value *x, *between, *limit, *zero, *moved, *sign;
+    kas_reader_value *x, *between, *limit, *zero, *moved, *sign;
     double lambda;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     KAS_TRY(kas_script_float_at(call, 1, 0.5, &lambda));
     if (!isfinite(lambda)) return kas_refuse(KAS_REASON_NOT_FINITE, "lambda is not finite");
-    KAS_TRY(kas_onnx_value_new(call->lower, NULL, &limit));
-    KAS_TRY(kas_onnx_value_new(call->lower, NULL, &zero));
-    KAS_TRY(kas_onnx_emit_scalar(call->lower, (float)lambda, &limit->tensor));
-    KAS_TRY(kas_onnx_emit_scalar(call->lower, 0, &zero->tensor));
+    KAS_TRY(kas_reader_value_new(call->lower, NULL, &limit));
+    KAS_TRY(kas_reader_value_new(call->lower, NULL, &zero));
+    KAS_TRY(kas_reader_emit_scalar(call->lower, (float)lambda, &limit->tensor));
+    KAS_TRY(kas_reader_emit_scalar(call->lower, 0, &zero->tensor));
     KAS_TRY(kas_script_unary(call, KAS_ACT_ABS, 0, 0, x, &moved));
     KAS_TRY(kas_script_binary(call, KAS_LESS_EQUAL, moved, limit, &between));
     moved = x;
@@ -338,19 +338,19 @@ static kas_status lower_shrink(kas_script_call *call)
 /* x < 0 ? weight·x : x, the weight one number or one for each channel. */
 static kas_status lower_prelu(kas_script_call *call)
 {
-    kas_onnx_value *x, *weight, *scaled, *zero, *negative, *shape;
+    kas_reader_value *x, *weight, *scaled, *zero, *negative, *shape;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     KAS_TRY(kas_script_operand_at(call, 1, &weight));
     if (weight->rank == 1 && x->rank > 1) { /* channels are the second axis */
-        KAS_TRY(kas_onnx_value_new(call->lower, weight, &shape));
+        KAS_TRY(kas_reader_value_new(call->lower, weight, &shape));
         shape->rank = x->rank - 1;
         for (int i = 1; i < shape->rank; ++i)
             shape->dims[i] = 1;
-        KAS_TRY(kas_onnx_reshape(call->lower, weight, shape, &weight));
+        KAS_TRY(kas_reader_reshape(call->lower, weight, shape, &weight));
     }
     KAS_TRY(kas_script_binary(call, KAS_MUL, x, weight, &scaled));
-    KAS_TRY(kas_onnx_value_new(call->lower, NULL, &zero));
-    KAS_TRY(kas_onnx_emit_scalar(call->lower, 0, &zero->tensor));
+    KAS_TRY(kas_reader_value_new(call->lower, NULL, &zero));
+    KAS_TRY(kas_reader_emit_scalar(call->lower, 0, &zero->tensor));
     KAS_TRY(kas_script_binary(call, KAS_LESS, x, zero, &negative));
     return give_select(call, negative, scaled, x);
 }

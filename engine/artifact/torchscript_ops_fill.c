@@ -9,29 +9,29 @@
 /* ---- one value ---- */
 
 /* A constant of the shape of `value`, whose batch, if it has one, has the same row everywhere. */
-static kas_status give_filled(kas_script_call *call, kas_onnx_value *value, double with)
+static kas_status give_filled(kas_script_call *call, kas_reader_value *value, double with)
 {
     kas_shape row;
     size_t elements;
     float *values;
-    char text[KAS_ONNX_SHAPE_TEXT];
-    KAS_TRY(kas_onnx_row_shape(value, &row));
+    char text[KAS_READER_SHAPE_TEXT];
+    KAS_TRY(kas_reader_row_shape(value, &row));
     if (!kas_shape_elements(&row, &elements))
         return kas_refuse(KAS_REASON_LIMIT, "the shape %s is empty or too large",
-                          kas_onnx_shape_text(value, text));
-    KAS_TRY(kas_onnx_constant_room(call->lower, elements, &values));
+                          kas_reader_shape_text(value, text));
+    KAS_TRY(kas_reader_emit_constant_room(call->lower, elements, &values));
     for (size_t i = 0; i < elements; ++i)
         values[i] = (float)with;
-    KAS_TRY(kas_onnx_emit_constant(call->lower, NULL, &row, values, &value->tensor));
+    KAS_TRY(kas_reader_emit_constant(call->lower, NULL, &row, values, &value->tensor));
     return kas_script_give(call, value);
 }
 
 static kas_status lower_filled_like(kas_script_call *call)
 {
-    kas_onnx_value *x, *value;
+    kas_reader_value *x, *value;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     KAS_TRY(kas_script_check_dtype(call, 1));
-    KAS_TRY(kas_onnx_value_new(call->lower, x, &value));
+    KAS_TRY(kas_reader_value_new(call->lower, x, &value));
     value->type = KAS_ONNX_FLOAT;
     return give_filled(call, value, call->op->variant);
 }
@@ -39,12 +39,12 @@ static kas_status lower_filled_like(kas_script_call *call)
 /* The sizes, and after them the dtype. */
 static kas_status fill_sizes(kas_script_call *call, int sizes_index, double with)
 {
-    kas_integer sizes[KAS_ONNX_MAX_RANK];
-    kas_onnx_value *value;
+    kas_integer sizes[KAS_READER_MAX_RANK];
+    kas_reader_value *value;
     size_t count;
-    KAS_TRY(kas_script_sizes_at(call, sizes_index, KAS_ONNX_MAX_RANK, sizes, &count));
-    KAS_TRY(kas_onnx_value_new(call->lower, NULL, &value));
-    KAS_TRY(kas_onnx_dims_of_integers(sizes, count, value));
+    KAS_TRY(kas_script_sizes_at(call, sizes_index, KAS_READER_MAX_RANK, sizes, &count));
+    KAS_TRY(kas_reader_value_new(call->lower, NULL, &value));
+    KAS_TRY(kas_reader_dims_of_integers(sizes, count, value));
     return give_filled(call, value, with);
 }
 
@@ -65,11 +65,12 @@ static kas_status lower_full(kas_script_call *call)
 /* ---- padding ---- */
 
 /* Pairs of before and after, the last axis first; negative ones cut off. */
-static kas_status read_pads(const kas_script_call *call, kas_onnx_value **x, int64_t *before, int64_t *after)
+static kas_status read_pads(const kas_script_call *call, kas_reader_value **x, int64_t *before,
+                            int64_t *after)
 {
-    int64_t pads[KAS_ONNX_MAX_RANK];
+    int64_t pads[KAS_READER_MAX_RANK];
     size_t count;
-    KAS_TRY(kas_script_ints_at(call, 1, KAS_ONNX_MAX_RANK, pads, &count));
+    KAS_TRY(kas_script_ints_at(call, 1, KAS_READER_MAX_RANK, pads, &count));
     if (count % 2 || count / 2 > (size_t)(*x)->rank)
         return kas_refuse(KAS_REASON_SHAPE, "%zu amounts for rank %d", count, (*x)->rank);
     for (size_t i = 0; i < count / 2; ++i) {
@@ -84,33 +85,33 @@ static kas_status read_pads(const kas_script_call *call, kas_onnx_value **x, int
     return NULL;
 }
 
-static kas_status pad(kas_script_call *call, kas_onnx_value *x, const int64_t *before, const int64_t *after,
+static kas_status pad(kas_script_call *call, kas_reader_value *x, const int64_t *before, const int64_t *after,
                       double with)
 {
     kas_node node = {.op = KAS_OP_PAD, .value = (float)with, .input_count = 1};
-    kas_onnx_value *value;
+    kas_reader_value *value;
     bool any = false;
-    KAS_TRY(kas_onnx_tensor_index(call->lower, x, &node.inputs[0]));
-    KAS_TRY(kas_onnx_value_new(call->lower, x, &value));
+    KAS_TRY(kas_reader_tensor_index(call->lower, x, &node.inputs[0]));
+    KAS_TRY(kas_reader_value_new(call->lower, x, &value));
     kas_shape shape = call->lower->graph->tensors[node.inputs[0]].shape;
     for (int i = 0, axis; i < x->rank; ++i) {
         if (before[i] == 0 && after[i] == 0) continue;
-        KAS_TRY(kas_onnx_row_axis(x, i, &axis));
+        KAS_TRY(kas_reader_row_axis(x, i, &axis));
         any = true;
         node.before[axis] = before[i];
         shape.dims[axis] += before[i] + after[i];
         value->dims[i] = shape.dims[axis];
     }
     value->tensor = node.inputs[0];
-    if (any) KAS_TRY(kas_onnx_emit(call->lower, &node, &shape, &value->tensor));
+    if (any) KAS_TRY(kas_reader_emit(call->lower, &node, &shape, &value->tensor));
     return kas_script_give(call, value);
 }
 
 static kas_status lower_pad(kas_script_call *call)
 {
-    kas_onnx_value *x;
+    kas_reader_value *x;
     kas_span mode;
-    int64_t before[KAS_ONNX_MAX_RANK] = {0}, after[KAS_ONNX_MAX_RANK] = {0};
+    int64_t before[KAS_READER_MAX_RANK] = {0}, after[KAS_READER_MAX_RANK] = {0};
     double with;
     const bool has_mode = call->op->variant != 0;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));

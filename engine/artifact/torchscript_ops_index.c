@@ -4,14 +4,14 @@
 #include "engine/artifact/refuse.h"
 #include "engine/artifact/torchscript_reader.h"
 
-kas_status kas_script_part(kas_script_call *call, kas_onnx_value *x, int axis, int64_t begin, int64_t size,
-                           kas_onnx_value **out)
+kas_status kas_script_part(kas_script_call *call, kas_reader_value *x, int axis, int64_t begin, int64_t size,
+                           kas_reader_value **out)
 {
     *out = x;
     if (axis == x->batch_axis)
         return kas_refuse(KAS_REASON_MIXES_ROWS, "it cuts along axis %d, which holds the batch", axis);
     if (begin == 0 && size == x->dims[axis]) return NULL;
-    return kas_onnx_slice(call->lower, x, axis, begin, 1, size, out);
+    return kas_reader_slice(call->lower, x, axis, begin, 1, size, out);
 }
 
 /* ---- parts ---- */
@@ -19,9 +19,10 @@ kas_status kas_script_part(kas_script_call *call, kas_onnx_value *x, int axis, i
 enum { PARTS_MAX = 1024 };
 
 /* Appends x[…, begin : begin + size, …] to the result. */
-static kas_status append_part(kas_script_call *call, kas_onnx_value *x, int axis, int64_t begin, int64_t size)
+static kas_status append_part(kas_script_call *call, kas_reader_value *x, int axis, int64_t begin,
+                              int64_t size)
 {
-    kas_onnx_value *part;
+    kas_reader_value *part;
     kas_script_value item;
     if (call->result.list->count == PARTS_MAX)
         return kas_refuse(KAS_REASON_LIMIT, "more than the limit of %d parts", (int)PARTS_MAX);
@@ -31,7 +32,7 @@ static kas_status append_part(kas_script_call *call, kas_onnx_value *x, int axis
 }
 
 /* Parts of `size`, the last as many as are left. */
-static kas_status give_parts(kas_script_call *call, kas_onnx_value *x, int axis, int64_t size)
+static kas_status give_parts(kas_script_call *call, kas_reader_value *x, int axis, int64_t size)
 {
     if (axis == x->batch_axis)
         return kas_refuse(KAS_REASON_MIXES_ROWS, "it cuts along axis %d, which holds the batch", axis);
@@ -41,7 +42,7 @@ static kas_status give_parts(kas_script_call *call, kas_onnx_value *x, int axis,
     return NULL;
 }
 
-static kas_status begin_parts(kas_script_call *call, int dim_index, kas_onnx_value **x, int *axis)
+static kas_status begin_parts(kas_script_call *call, int dim_index, kas_reader_value **x, int *axis)
 {
     KAS_TRY(kas_script_tensor_at(call, 0, x));
     KAS_TRY(kas_script_axis_at(call, dim_index, 0, (*x)->rank, axis));
@@ -50,7 +51,7 @@ static kas_status begin_parts(kas_script_call *call, int dim_index, kas_onnx_val
 
 static kas_status lower_chunk(kas_script_call *call)
 {
-    kas_onnx_value *x;
+    kas_reader_value *x;
     int64_t chunks;
     int axis;
     KAS_TRY(begin_parts(call, 2, &x, &axis));
@@ -59,7 +60,7 @@ static kas_status lower_chunk(kas_script_call *call)
     return give_parts(call, x, axis, x->dims[axis] / chunks + (x->dims[axis] % chunks != 0));
 }
 
-static kas_status split_by_sizes(kas_script_call *call, kas_onnx_value *x, int axis,
+static kas_status split_by_sizes(kas_script_call *call, kas_reader_value *x, int axis,
                                  const kas_script_list *sizes)
 {
     int64_t begin = 0;
@@ -82,7 +83,7 @@ static kas_status split_by_sizes(kas_script_call *call, kas_onnx_value *x, int a
 
 static kas_status lower_split(kas_script_call *call)
 {
-    kas_onnx_value *x;
+    kas_reader_value *x;
     const kas_script_list *sizes;
     int64_t size;
     int axis;
@@ -96,23 +97,23 @@ static kas_status lower_split(kas_script_call *call)
 }
 
 /* x without the axis, of which `index` is taken. */
-static kas_status select(kas_script_call *call, kas_onnx_value *x, int axis, int64_t index,
-                         kas_onnx_value **out)
+static kas_status select(kas_script_call *call, kas_reader_value *x, int axis, int64_t index,
+                         kas_reader_value **out)
 {
-    kas_onnx_value *part, *shape;
+    kas_reader_value *part, *shape;
     KAS_TRY(kas_script_part(call, x, axis, index, 1, &part));
-    KAS_TRY(kas_onnx_value_new(call->lower, part, &shape));
+    KAS_TRY(kas_reader_value_new(call->lower, part, &shape));
     shape->rank = 0;
     for (int i = 0; i < part->rank; ++i) {
         if (i == part->batch_axis) shape->batch_axis = shape->rank;
         if (i != axis) shape->dims[shape->rank++] = part->dims[i];
     }
-    return kas_onnx_reshape(call->lower, part, shape, out);
+    return kas_reader_reshape(call->lower, part, shape, out);
 }
 
 static kas_status lower_select(kas_script_call *call)
 {
-    kas_onnx_value *x, *value;
+    kas_reader_value *x, *value;
     int64_t index;
     int axis;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
@@ -129,7 +130,7 @@ static kas_status lower_select(kas_script_call *call)
 
 static kas_status lower_unbind(kas_script_call *call)
 {
-    kas_onnx_value *x, *value;
+    kas_reader_value *x, *value;
     kas_script_value item;
     int axis;
     KAS_TRY(begin_parts(call, 1, &x, &axis));
@@ -155,7 +156,7 @@ static int64_t clamp(int64_t value, int64_t low, int64_t high)
 /* All of the batch may be sliced, and nothing less. */
 static kas_status slice_batch(kas_script_call *call, int64_t start, int64_t end, int64_t step)
 {
-    kas_onnx_value *x;
+    kas_reader_value *x;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     if (start != 0 || end < INT32_MAX || step != 1)
         return kas_refuse(KAS_REASON_MIXES_ROWS, "it cuts along the axis that holds the batch");
@@ -189,7 +190,7 @@ static kas_status slice_list(kas_script_call *call)
 
 static kas_status lower_slice(kas_script_call *call)
 {
-    kas_onnx_value *x, *value;
+    kas_reader_value *x, *value;
     int64_t start, end, step;
     int axis;
     const kas_script_value_kind kind = call->arguments[0]->kind;
@@ -208,13 +209,13 @@ static kas_status lower_slice(kas_script_call *call)
     step = clamp(step, 1, dim);
     const int64_t size = (end - start + step - 1) / step;
     if (start == 0 && step == 1 && size == dim) return kas_script_give(call, x);
-    KAS_TRY(kas_onnx_slice(call->lower, x, axis, start, step, size, &value));
+    KAS_TRY(kas_reader_slice(call->lower, x, axis, start, step, size, &value));
     return kas_script_give(call, value);
 }
 
 static kas_status lower_narrow(kas_script_call *call)
 {
-    kas_onnx_value *x, *value;
+    kas_reader_value *x, *value;
     int64_t start, length;
     int axis;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
@@ -233,7 +234,7 @@ static kas_status lower_narrow(kas_script_call *call)
 /* The first half times the sigmoid of the second. */
 static kas_status lower_glu(kas_script_call *call)
 {
-    kas_onnx_value *x, *first, *second, *value;
+    kas_reader_value *x, *first, *second, *value;
     int axis;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     KAS_TRY(kas_script_axis_at(call, 1, -1, x->rank, &axis));
@@ -249,38 +250,38 @@ static kas_status lower_glu(kas_script_call *call)
 
 /* ---- cat and stack ---- */
 
-static kas_status check_part(const kas_onnx_value *part, int axis, const kas_onnx_value *first)
+static kas_status check_part(const kas_reader_value *part, int axis, const kas_reader_value *first)
 {
-    char a[KAS_ONNX_SHAPE_TEXT], b[KAS_ONNX_SHAPE_TEXT];
+    char a[KAS_READER_SHAPE_TEXT], b[KAS_READER_SHAPE_TEXT];
     if (part->batch_axis != first->batch_axis)
         return kas_refuse(KAS_REASON_MIXES_ROWS, "parts of shape %s and %s do not have the batch in common",
-                          kas_onnx_shape_text(first, a), kas_onnx_shape_text(part, b));
+                          kas_reader_shape_text(first, a), kas_reader_shape_text(part, b));
     bool fits = part->rank == first->rank;
     for (int i = 0; fits && i < part->rank; ++i)
         fits = i == axis || part->dims[i] == first->dims[i];
     if (fits) return NULL;
     return kas_refuse(KAS_REASON_SHAPE, "parts of shape %s and %s do not fit along axis %d",
-                      kas_onnx_shape_text(first, a), kas_onnx_shape_text(part, b), axis);
+                      kas_reader_shape_text(first, a), kas_reader_shape_text(part, b), axis);
 }
 
-static kas_status join(kas_script_call *call, kas_onnx_value *const *parts, size_t count, int axis,
-                       kas_onnx_value **out)
+static kas_status join(kas_script_call *call, kas_reader_value *const *parts, size_t count, int axis,
+                       kas_reader_value **out)
 {
     kas_node node = {.op = KAS_OP_CONCAT, .input_count = (int)count};
     kas_shape shape;
-    KAS_TRY(kas_onnx_value_new(call->lower, parts[0], out));
-    KAS_TRY(kas_onnx_row_axis(parts[0], axis, &node.axis));
+    KAS_TRY(kas_reader_value_new(call->lower, parts[0], out));
+    KAS_TRY(kas_reader_row_axis(parts[0], axis, &node.axis));
     (*out)->dims[axis] = 0;
     for (size_t i = 0; i < count; ++i) {
         KAS_TRY(check_part(parts[i], axis, parts[0]));
-        KAS_TRY(kas_onnx_tensor_index(call->lower, parts[i], &node.inputs[i]));
+        KAS_TRY(kas_reader_tensor_index(call->lower, parts[i], &node.inputs[i]));
         (*out)->dims[axis] += parts[i]->dims[axis];
     }
-    KAS_TRY(kas_onnx_row_shape(*out, &shape));
-    return kas_onnx_emit(call->lower, &node, &shape, &(*out)->tensor);
+    KAS_TRY(kas_reader_row_shape(*out, &shape));
+    return kas_reader_emit(call->lower, &node, &shape, &(*out)->tensor);
 }
 
-static kas_status read_parts(kas_script_call *call, kas_onnx_value **parts, size_t *count)
+static kas_status read_parts(kas_script_call *call, kas_reader_value **parts, size_t *count)
 {
     const kas_script_list *list;
     KAS_TRY(kas_script_list_at(call, 0, &list));
@@ -299,7 +300,7 @@ static kas_status read_parts(kas_script_call *call, kas_onnx_value **parts, size
 
 static kas_status lower_cat(kas_script_call *call)
 {
-    kas_onnx_value *parts[KAS_MAX_NODE_INPUTS], *value;
+    kas_reader_value *parts[KAS_MAX_NODE_INPUTS], *value;
     size_t count;
     int axis;
     KAS_TRY(read_parts(call, parts, &count));
@@ -311,21 +312,21 @@ static kas_status lower_cat(kas_script_call *call)
 /* A new axis of one element for each, then as cat. */
 static kas_status lower_stack(kas_script_call *call)
 {
-    kas_onnx_value *parts[KAS_MAX_NODE_INPUTS], *shape, *value;
+    kas_reader_value *parts[KAS_MAX_NODE_INPUTS], *shape, *value;
     size_t count;
     int axis;
     KAS_TRY(read_parts(call, parts, &count));
     KAS_TRY(kas_script_axis_at(call, 1, 0, parts[0]->rank + 1, &axis));
     for (size_t i = 0; i < count; ++i) {
-        const kas_onnx_value *part = parts[i];
-        if (part->rank == KAS_ONNX_MAX_RANK || axis > part->rank)
+        const kas_reader_value *part = parts[i];
+        if (part->rank == KAS_READER_MAX_RANK || axis > part->rank)
             return kas_refuse(KAS_REASON_SHAPE, "a part of rank %d", part->rank);
-        KAS_TRY(kas_onnx_value_new(call->lower, part, &shape));
+        KAS_TRY(kas_reader_value_new(call->lower, part, &shape));
         shape->rank = part->rank + 1;
         shape->batch_axis = part->batch_axis < 0 ? -1 : part->batch_axis + (part->batch_axis >= axis);
         for (int d = 0; d < shape->rank; ++d)
             shape->dims[d] = d == axis ? 1 : part->dims[d - (d > axis)];
-        KAS_TRY(kas_onnx_reshape(call->lower, parts[i], shape, &parts[i]));
+        KAS_TRY(kas_reader_reshape(call->lower, parts[i], shape, &parts[i]));
     }
     KAS_TRY(join(call, parts, count, axis, &value));
     return kas_script_give(call, value);
@@ -334,11 +335,11 @@ static kas_status lower_stack(kas_script_call *call)
 /* Along each axis as often as said. */
 static kas_status lower_repeat(kas_script_call *call)
 {
-    kas_onnx_value *x, *parts[KAS_MAX_NODE_INPUTS];
-    int64_t times[KAS_ONNX_MAX_RANK];
+    kas_reader_value *x, *parts[KAS_MAX_NODE_INPUTS];
+    int64_t times[KAS_READER_MAX_RANK];
     size_t count;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
-    KAS_TRY(kas_script_ints_at(call, 1, KAS_ONNX_MAX_RANK, times, &count));
+    KAS_TRY(kas_script_ints_at(call, 1, KAS_READER_MAX_RANK, times, &count));
     if (count != (size_t)x->rank)
         return kas_refuse(KAS_REASON_UNSUPPORTED, "%zu axes for rank %d", count, x->rank);
     for (int axis = 0; axis < x->rank; ++axis) {

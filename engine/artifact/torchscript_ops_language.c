@@ -87,7 +87,7 @@ static kas_status call_is(kas_script_call *call)
 
 /* ---- sizes ---- */
 
-static kas_script_value size_of_axis(const kas_onnx_value *x, int axis)
+static kas_script_value size_of_axis(const kas_reader_value *x, int axis)
 {
     const kas_integer_kind kind = axis == x->batch_axis ? KAS_INTEGER_BATCH : KAS_INTEGER_KNOWN;
     return (kas_script_value){.kind = KAS_SCRIPT_VALUE_INT,
@@ -96,7 +96,7 @@ static kas_script_value size_of_axis(const kas_onnx_value *x, int axis)
 
 static kas_status call_size(kas_script_call *call)
 {
-    kas_onnx_value *x;
+    kas_reader_value *x;
     int axis;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     if (kas_script_given(call, 1)) {
@@ -113,7 +113,7 @@ static kas_status call_size(kas_script_call *call)
 static kas_status call_dim(kas_script_call *call)
 {
     double number;
-    kas_onnx_value *x;
+    kas_reader_value *x;
     call->result = kas_script_of_int(0);
     if (kas_script_number(call->arguments[0], &number)) return NULL;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
@@ -124,7 +124,7 @@ static kas_status call_dim(kas_script_call *call)
 static kas_status call_len(kas_script_call *call)
 {
     const kas_script_list *list;
-    kas_onnx_value *x;
+    kas_reader_value *x;
     if (call->arguments[0]->kind == KAS_SCRIPT_VALUE_TENSOR) {
         KAS_TRY(kas_script_tensor_at(call, 0, &x));
         if (x->rank == 0) return kas_refuse(KAS_REASON_MALFORMED, "of a tensor of rank 0");
@@ -142,7 +142,7 @@ static kas_status call_len(kas_script_call *call)
 
 static kas_status call_numel(kas_script_call *call)
 {
-    kas_onnx_value *x;
+    kas_reader_value *x;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     kas_integer elements = {.kind = x->batch_axis < 0 ? KAS_INTEGER_KNOWN : KAS_INTEGER_BATCH, .value = 1};
     for (int i = 0; i < x->rank; ++i)

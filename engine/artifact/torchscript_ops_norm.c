@@ -22,12 +22,12 @@ enum { BATCH_NORM_WEIGHT = 1, BATCH_NORM_BIAS, BATCH_NORM_MEAN, BATCH_NORM_VARIA
 static kas_status channel_parameter(const kas_script_call *call, int index, int64_t channels,
                                     const float **out)
 {
-    kas_onnx_value *value;
+    kas_reader_value *value;
     size_t count;
     *out = NULL;
     KAS_TRY(kas_script_optional_tensor(call, index, &value));
     if (!value) return NULL;
-    *out = kas_onnx_constant(call->lower, value, &count);
+    *out = kas_reader_constant(call->lower, value, &count);
     if (!*out)
         return kas_refuse(KAS_REASON_UNSUPPORTED, "a parameter depends on the input; it must be constant");
     if (count == (size_t)channels) return NULL;
@@ -47,14 +47,14 @@ static kas_status check_variances(const float *variances, size_t channels, float
 
 /* weight/√(variance + ε) and bias − mean·that, shaped to broadcast over the channels. */
 static kas_status emit_affine(kas_script_call *call, const float *const *parameters, const kas_shape *shape,
-                              float epsilon, kas_onnx_value *factor, kas_onnx_value *offset)
+                              float epsilon, kas_reader_value *factor, kas_reader_value *offset)
 {
     const float *weight = parameters[BATCH_NORM_WEIGHT], *bias = parameters[BATCH_NORM_BIAS];
     const size_t channels = (size_t)shape->dims[0];
     float *factors, *offsets;
     KAS_TRY(check_variances(parameters[BATCH_NORM_VARIANCE], channels, epsilon));
-    KAS_TRY(kas_onnx_constant_room(call->lower, channels, &factors));
-    kas_status status = kas_onnx_constant_room(call->lower, channels, &offsets);
+    KAS_TRY(kas_reader_emit_constant_room(call->lower, channels, &factors));
+    kas_status status = kas_reader_emit_constant_room(call->lower, channels, &offsets);
     if (status) {
         kas_free(factors);
         return status;
@@ -65,17 +65,17 @@ static kas_status emit_affine(kas_script_call *call, const float *const *paramet
         factors[c] = (float)by;
         offsets[c] = (float)((bias ? (double)bias[c] : 0) - (double)parameters[BATCH_NORM_MEAN][c] * by);
     }
-    status = kas_onnx_emit_constant(call->lower, NULL, shape, factors, &factor->tensor);
+    status = kas_reader_emit_constant(call->lower, NULL, shape, factors, &factor->tensor);
     if (status) {
         kas_free(offsets);
         return status;
     }
-    return kas_onnx_emit_constant(call->lower, NULL, shape, offsets, &offset->tensor);
+    return kas_reader_emit_constant(call->lower, NULL, shape, offsets, &offset->tensor);
 }
 
-static kas_status read_statistics(kas_script_call *call, const kas_onnx_value *x, const float **parameters)
+static kas_status read_statistics(kas_script_call *call, const kas_reader_value *x, const float **parameters)
 {
-    kas_onnx_value *mean;
+    kas_reader_value *mean;
     KAS_TRY(kas_script_optional_tensor(call, BATCH_NORM_MEAN, &mean));
     if (!mean || !kas_script_given(call, BATCH_NORM_VARIANCE))
         return kas_refuse(KAS_REASON_MIXES_ROWS, "without running statistics it takes those of the batch");
@@ -87,7 +87,7 @@ static kas_status read_statistics(kas_script_call *call, const kas_onnx_value *x
 
 static kas_status lower_batch_norm(kas_script_call *call)
 {
-    kas_onnx_value *x, *factor, *offset, *value;
+    kas_reader_value *x, *factor, *offset, *value;
     const float *parameters[BATCH_NORM_PARAMETERS];
     bool training;
     float epsilon;
@@ -102,17 +102,17 @@ static kas_status lower_batch_norm(kas_script_call *call)
         return kas_refuse(KAS_REASON_MIXES_ROWS,
                           "the input must begin with the batch and then have channels");
     KAS_TRY(read_statistics(call, x, parameters));
-    KAS_TRY(kas_onnx_value_new(call->lower, NULL, &factor));
+    KAS_TRY(kas_reader_value_new(call->lower, NULL, &factor));
     factor->rank = x->rank - 1;
     factor->dims[0] = x->dims[1];
     for (int i = 1; i < factor->rank; ++i)
         factor->dims[i] = 1;
-    KAS_TRY(kas_onnx_value_new(call->lower, factor, &offset));
+    KAS_TRY(kas_reader_value_new(call->lower, factor, &offset));
     kas_shape shape;
-    KAS_TRY(kas_onnx_row_shape(factor, &shape));
+    KAS_TRY(kas_reader_row_shape(factor, &shape));
     KAS_TRY(emit_affine(call, parameters, &shape, epsilon, factor, offset));
-    KAS_TRY(kas_onnx_binary(call->lower, KAS_MUL, x, factor, &value));
-    KAS_TRY(kas_onnx_binary(call->lower, KAS_ADD, value, offset, &value));
+    KAS_TRY(kas_reader_binary(call->lower, KAS_MUL, x, factor, &value));
+    KAS_TRY(kas_reader_binary(call->lower, KAS_ADD, value, offset, &value));
     return kas_script_give(call, value);
 }
 
@@ -122,28 +122,28 @@ static kas_status lower_batch_norm(kas_script_call *call)
 static kas_status norm_parameter(const kas_script_call *call, int index, const kas_shape *normalised,
                                  int *out)
 {
-    char a[KAS_ONNX_SHAPE_TEXT], b[KAS_ONNX_SHAPE_TEXT];
-    kas_onnx_value *value;
+    char a[KAS_READER_SHAPE_TEXT], b[KAS_READER_SHAPE_TEXT];
+    kas_reader_value *value;
     *out = -1;
     KAS_TRY(kas_script_optional_tensor(call, index, &value));
     if (!value) return NULL;
-    KAS_TRY(kas_onnx_tensor_index(call->lower, value, out));
+    KAS_TRY(kas_reader_tensor_index(call->lower, value, out));
     if (value->batch_axis < 0 && kas_shape_equal(&call->lower->graph->tensors[*out].shape, normalised))
         return NULL;
     return kas_refuse(KAS_REASON_SHAPE, "a parameter has the shape %s, the normalised dimensions are %s",
-                      kas_onnx_shape_text(value, a), kas_shape_text(normalised, b, sizeof b));
+                      kas_reader_shape_text(value, a), kas_shape_text(normalised, b, sizeof b));
 }
 
-static kas_status read_normalised(kas_script_call *call, const kas_onnx_value *x, kas_shape *out)
+static kas_status read_normalised(kas_script_call *call, const kas_reader_value *x, kas_shape *out)
 {
-    int64_t sizes[KAS_ONNX_MAX_RANK];
+    int64_t sizes[KAS_READER_MAX_RANK];
     size_t count;
-    char text[KAS_ONNX_SHAPE_TEXT];
+    char text[KAS_READER_SHAPE_TEXT];
     KAS_TRY(kas_script_ints_at(call, 1, KAS_MAX_RANK, sizes, &count));
     *out = (kas_shape){.rank = (int)count};
     if (count == 0 || out->rank > x->rank)
         return kas_refuse(KAS_REASON_SHAPE, "%zu dimensions of %s are normalised", count,
-                          kas_onnx_shape_text(x, text));
+                          kas_reader_shape_text(x, text));
     const int first = x->rank - out->rank;
     if (x->batch_axis >= first)
         return kas_refuse(KAS_REASON_MIXES_ROWS, "it normalises over axis %d, which holds the batch",
@@ -153,26 +153,26 @@ static kas_status read_normalised(kas_script_call *call, const kas_onnx_value *x
         out->dims[i] = x->dims[first + i];
         if (sizes[i] != out->dims[i])
             return kas_refuse(KAS_REASON_SHAPE, "normalized_shape has %lld where the shape %s has %lld",
-                              (long long)sizes[i], kas_onnx_shape_text(x, text), (long long)out->dims[i]);
+                              (long long)sizes[i], kas_reader_shape_text(x, text), (long long)out->dims[i]);
     }
     return NULL;
 }
 
-static kas_status give_norm(kas_script_call *call, kas_onnx_value *x, kas_node *node)
+static kas_status give_norm(kas_script_call *call, kas_reader_value *x, kas_node *node)
 {
-    kas_onnx_value *value;
+    kas_reader_value *value;
     node->op = KAS_OP_NORM;
     node->input_count = 3;
-    KAS_TRY(kas_onnx_tensor_index(call->lower, x, &node->inputs[0]));
-    KAS_TRY(kas_onnx_value_new(call->lower, x, &value));
+    KAS_TRY(kas_reader_tensor_index(call->lower, x, &node->inputs[0]));
+    KAS_TRY(kas_reader_value_new(call->lower, x, &value));
     const kas_shape shape = call->lower->graph->tensors[node->inputs[0]].shape;
-    KAS_TRY(kas_onnx_emit(call->lower, node, &shape, &value->tensor));
+    KAS_TRY(kas_reader_emit(call->lower, node, &shape, &value->tensor));
     return kas_script_give(call, value);
 }
 
 static kas_status lower_layer_norm(kas_script_call *call)
 {
-    kas_onnx_value *x;
+    kas_reader_value *x;
     kas_shape normalised;
     kas_node node = {.centred = true};
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
@@ -187,7 +187,7 @@ static kas_status lower_layer_norm(kas_script_call *call)
 static kas_status lower_rms_norm(kas_script_call *call)
 {
     const double least = 0x1p-23; /* of float32, between 1 and the next number */
-    kas_onnx_value *x;
+    kas_reader_value *x;
     kas_shape normalised;
     kas_node node = {.inputs = {0, 0, -1}};
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
@@ -201,23 +201,23 @@ static kas_status lower_rms_norm(kas_script_call *call)
 /* ---- group_norm ---- */
 
 /* [channels] as [channels, 1, …]: it broadcasts over what follows the channels. */
-static kas_status over_channels(kas_script_call *call, kas_onnx_value *parameter, const kas_onnx_value *x,
-                                kas_onnx_value **out)
+static kas_status over_channels(kas_script_call *call, kas_reader_value *parameter, const kas_reader_value *x,
+                                kas_reader_value **out)
 {
-    kas_onnx_value *shape;
+    kas_reader_value *shape;
     if (parameter->rank != 1 || parameter->dims[0] != x->dims[1] || parameter->batch_axis >= 0)
         return kas_refuse(KAS_REASON_SHAPE,
                           "a parameter does not have one value for each of the %lld channels",
                           (long long)x->dims[1]);
-    KAS_TRY(kas_onnx_value_new(call->lower, parameter, &shape));
+    KAS_TRY(kas_reader_value_new(call->lower, parameter, &shape));
     shape->rank = x->rank - 1;
     for (int i = 1; i < shape->rank; ++i)
         shape->dims[i] = 1;
-    return kas_onnx_reshape(call->lower, parameter, shape, out);
+    return kas_reader_reshape(call->lower, parameter, shape, out);
 }
 
-static kas_status normalise_groups(kas_script_call *call, kas_onnx_value *x, int64_t groups, float epsilon,
-                                   kas_onnx_value **out)
+static kas_status normalise_groups(kas_script_call *call, kas_reader_value *x, int64_t groups, float epsilon,
+                                   kas_reader_value **out)
 {
     kas_node node = {.op = KAS_OP_NORM,
                      .inputs = {0, -1, -1},
@@ -226,39 +226,39 @@ static kas_status normalise_groups(kas_script_call *call, kas_onnx_value *x, int
                      .centred = true,
                      .epsilon = epsilon};
     int tensor;
-    KAS_TRY(kas_onnx_tensor_index(call->lower, x, &tensor));
+    KAS_TRY(kas_reader_tensor_index(call->lower, x, &tensor));
     const int64_t elements = (int64_t)call->lower->graph->tensors[tensor].elements;
     const kas_shape grouped = {.rank = 2, .dims = {groups, elements / groups}};
-    KAS_TRY(kas_onnx_emit_view(call->lower, tensor, &grouped, &node.inputs[0]));
-    KAS_TRY(kas_onnx_emit(call->lower, &node, &grouped, &tensor));
-    KAS_TRY(kas_onnx_value_new(call->lower, x, out));
-    return kas_onnx_settle(call->lower, tensor, *out);
+    KAS_TRY(kas_reader_emit_view(call->lower, tensor, &grouped, &node.inputs[0]));
+    KAS_TRY(kas_reader_emit(call->lower, &node, &grouped, &tensor));
+    KAS_TRY(kas_reader_value_new(call->lower, x, out));
+    return kas_reader_settle(call->lower, tensor, *out);
 }
 
-static kas_status check_channels(const kas_onnx_value *x)
+static kas_status check_channels(const kas_reader_value *x)
 {
     if (x->rank >= 2 && x->batch_axis == 0 && x->dims[0] == 1) return NULL;
     return kas_refuse(KAS_REASON_MIXES_ROWS, "the input must begin with the batch and then have channels");
 }
 
 /* Times weight plus bias, the arguments from `first` on, each of one value for every channel of x. */
-static kas_status give_scaled(kas_script_call *call, const kas_onnx_value *x, kas_onnx_value *value,
+static kas_status give_scaled(kas_script_call *call, const kas_reader_value *x, kas_reader_value *value,
                               int first)
 {
     static const kas_binary steps[] = {KAS_MUL, KAS_ADD};
     for (int i = 0; i < 2; ++i) {
-        kas_onnx_value *parameter;
+        kas_reader_value *parameter;
         KAS_TRY(kas_script_optional_tensor(call, first + i, &parameter));
         if (!parameter) continue;
         KAS_TRY(over_channels(call, parameter, x, &parameter));
-        KAS_TRY(kas_onnx_binary(call->lower, steps[i], value, parameter, &value));
+        KAS_TRY(kas_reader_binary(call->lower, steps[i], value, parameter, &value));
     }
     return kas_script_give(call, value);
 }
 
 static kas_status lower_group_norm(kas_script_call *call)
 {
-    kas_onnx_value *x, *weight, *value;
+    kas_reader_value *x, *weight, *value;
     int64_t groups;
     float epsilon;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
@@ -277,7 +277,7 @@ static kas_status lower_group_norm(kas_script_call *call)
 /* Each channel is a group of its own, with the statistics of one row: rows stay apart. */
 static kas_status lower_instance_norm(kas_script_call *call)
 {
-    kas_onnx_value *x, *value;
+    kas_reader_value *x, *value;
     bool own_statistics;
     float epsilon;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
@@ -293,29 +293,29 @@ static kas_status lower_instance_norm(kas_script_call *call)
 /* ---- softmax ---- */
 
 /* x − max − ln Σ exp(x − max): exact where softmax itself would be 0. */
-static kas_status emit_log_softmax(kas_onnx_reader *lower, int x, int axis, int *out)
+static kas_status emit_log_softmax(kas_reader *lower, int x, int axis, int *out)
 {
     int greatest, shifted, sum;
-    KAS_TRY(kas_onnx_emit_reduce(lower, KAS_REDUCE_MAX, x, axis, &greatest));
-    KAS_TRY(kas_onnx_emit_binary(lower, KAS_SUB, x, greatest, &shifted));
-    KAS_TRY(kas_onnx_emit_unary(lower, KAS_ACT_EXP, 0, 0, shifted, &sum));
-    KAS_TRY(kas_onnx_emit_reduce(lower, KAS_REDUCE_SUM, sum, axis, &sum));
-    KAS_TRY(kas_onnx_emit_unary(lower, KAS_ACT_LOG, 0, 0, sum, &sum));
-    return kas_onnx_emit_binary(lower, KAS_SUB, shifted, sum, out);
+    KAS_TRY(kas_reader_emit_reduce(lower, KAS_REDUCE_MAX, x, axis, &greatest));
+    KAS_TRY(kas_reader_emit_binary(lower, KAS_SUB, x, greatest, &shifted));
+    KAS_TRY(kas_reader_emit_unary(lower, KAS_ACT_EXP, 0, 0, shifted, &sum));
+    KAS_TRY(kas_reader_emit_reduce(lower, KAS_REDUCE_SUM, sum, axis, &sum));
+    KAS_TRY(kas_reader_emit_unary(lower, KAS_ACT_LOG, 0, 0, sum, &sum));
+    return kas_reader_emit_binary(lower, KAS_SUB, shifted, sum, out);
 }
 
 static kas_status lower_softmax(kas_script_call *call)
 {
-    kas_onnx_value *x, *value;
+    kas_reader_value *x, *value;
     int axis, tensor;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     KAS_TRY(kas_script_axis_at(call, 1, -1, x->rank, &axis));
     KAS_TRY(kas_script_check_dtype(call, 2));
-    KAS_TRY(kas_onnx_row_axis(x, axis, &axis));
-    KAS_TRY(kas_onnx_tensor_index(call->lower, x, &tensor));
-    KAS_TRY(kas_onnx_value_new(call->lower, x, &value));
+    KAS_TRY(kas_reader_row_axis(x, axis, &axis));
+    KAS_TRY(kas_reader_tensor_index(call->lower, x, &tensor));
+    KAS_TRY(kas_reader_value_new(call->lower, x, &value));
     KAS_TRY(call->op->variant ? emit_log_softmax(call->lower, tensor, axis, &value->tensor)
-                              : kas_onnx_emit_softmax(call->lower, tensor, axis, &value->tensor));
+                              : kas_reader_emit_softmax(call->lower, tensor, axis, &value->tensor));
     return kas_script_give(call, value);
 }
 

@@ -8,51 +8,51 @@
 /* Axes of an argument; all where it is left out or empty. */
 static kas_status read_axes(const kas_script_call *call, int index, int rank, bool *marked)
 {
-    int64_t axes[KAS_ONNX_MAX_RANK];
+    int64_t axes[KAS_READER_MAX_RANK];
     size_t count;
-    KAS_TRY(kas_script_ints_at(call, index, KAS_ONNX_MAX_RANK, axes, &count));
+    KAS_TRY(kas_script_ints_at(call, index, KAS_READER_MAX_RANK, axes, &count));
     for (int i = 0; count == 0 && i < rank; ++i)
         marked[i] = true;
     for (size_t i = 0; i < count; ++i) {
         int axis;
-        KAS_TRY(kas_onnx_axis(axes[i], rank, &axis));
+        KAS_TRY(kas_reader_axis(axes[i], rank, &axis));
         marked[axis] = true;
     }
     return NULL;
 }
 
-static kas_status drop_axes(kas_script_call *call, kas_onnx_value *x, const bool *marked,
-                            kas_onnx_value **out)
+static kas_status drop_axes(kas_script_call *call, kas_reader_value *x, const bool *marked,
+                            kas_reader_value **out)
 {
-    kas_onnx_value *shape;
-    KAS_TRY(kas_onnx_value_new(call->lower, x, &shape));
+    kas_reader_value *shape;
+    KAS_TRY(kas_reader_value_new(call->lower, x, &shape));
     shape->rank = 0;
     for (int i = 0; i < x->rank; ++i) {
         if (marked[i]) continue;
         if (i == x->batch_axis) shape->batch_axis = shape->rank;
         shape->dims[shape->rank++] = x->dims[i];
     }
-    return kas_onnx_reshape(call->lower, x, shape, out);
+    return kas_reader_reshape(call->lower, x, shape, out);
 }
 
 /* Of the marked axes, each of which is left with one element. */
-static kas_status reduce(kas_script_call *call, kas_onnx_value *x, const bool *marked, kas_reduce kind,
-                         kas_onnx_value **out)
+static kas_status reduce(kas_script_call *call, kas_reader_value *x, const bool *marked, kas_reduce kind,
+                         kas_reader_value **out)
 {
     int tensor, axis;
-    KAS_TRY(kas_onnx_tensor_index(call->lower, x, &tensor));
-    KAS_TRY(kas_onnx_value_new(call->lower, x, out));
+    KAS_TRY(kas_reader_tensor_index(call->lower, x, &tensor));
+    KAS_TRY(kas_reader_value_new(call->lower, x, out));
     for (int i = 0; i < x->rank; ++i) {
         if (!marked[i]) continue;
-        KAS_TRY(kas_onnx_row_axis(x, i, &axis));
-        KAS_TRY(kas_onnx_emit_reduce(call->lower, kind, tensor, axis, &tensor));
+        KAS_TRY(kas_reader_row_axis(x, i, &axis));
+        KAS_TRY(kas_reader_emit_reduce(call->lower, kind, tensor, axis, &tensor));
         (*out)->dims[i] = 1;
     }
     (*out)->tensor = tensor;
     return NULL;
 }
 
-static kas_status give_reduced(kas_script_call *call, kas_onnx_value *value, const bool *marked, bool keep)
+static kas_status give_reduced(kas_script_call *call, kas_reader_value *value, const bool *marked, bool keep)
 {
     if (!keep) KAS_TRY(drop_axes(call, value, marked, &value));
     return kas_script_give(call, value);
@@ -60,8 +60,8 @@ static kas_status give_reduced(kas_script_call *call, kas_onnx_value *value, con
 
 static kas_status lower_reduce(kas_script_call *call)
 {
-    kas_onnx_value *x, *value;
-    bool marked[KAS_ONNX_MAX_RANK] = {false}, keep;
+    kas_reader_value *x, *value;
+    bool marked[KAS_READER_MAX_RANK] = {false}, keep;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     KAS_TRY(read_axes(call, 1, x->rank, marked));
     KAS_TRY(kas_script_bool_at(call, 2, false, &keep));
@@ -73,11 +73,11 @@ static kas_status lower_reduce(kas_script_call *call)
 /* ---- max and min ---- */
 
 /* With an axis: the values, and where they are, which is not known here. */
-static kas_status give_values_and_positions(kas_script_call *call, kas_onnx_value *x)
+static kas_status give_values_and_positions(kas_script_call *call, kas_reader_value *x)
 {
-    kas_onnx_value *value;
+    kas_reader_value *value;
     kas_script_value pair;
-    bool marked[KAS_ONNX_MAX_RANK] = {false}, keep;
+    bool marked[KAS_READER_MAX_RANK] = {false}, keep;
     KAS_TRY(read_axes(call, 1, x->rank, marked));
     KAS_TRY(kas_script_bool_at(call, 2, false, &keep));
     KAS_TRY(reduce(call, x, marked, (kas_reduce)call->op->variant, &value));
@@ -93,8 +93,8 @@ static kas_status give_values_and_positions(kas_script_call *call, kas_onnx_valu
 /* Of all elements, along an axis, or of two tensors. */
 static kas_status lower_extreme(kas_script_call *call)
 {
-    kas_onnx_value *x, *y, *value;
-    bool marked[KAS_ONNX_MAX_RANK];
+    kas_reader_value *x, *y, *value;
+    bool marked[KAS_READER_MAX_RANK];
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     if (!kas_script_given(call, 1)) {
         memset(marked, true, sizeof marked);
@@ -112,9 +112,9 @@ static kas_status lower_extreme(kas_script_call *call)
 /* The 1-, 2- or infinity norm; its order is the second argument, then come axes, keepdim and dtype. */
 static kas_status lower_norm(kas_script_call *call)
 {
-    kas_onnx_value *x, *value;
+    kas_reader_value *x, *value;
     double order;
-    bool marked[KAS_ONNX_MAX_RANK] = {false}, keep;
+    bool marked[KAS_READER_MAX_RANK] = {false}, keep;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     KAS_TRY(kas_script_float_at(call, 1, 2, &order));
     KAS_TRY(read_axes(call, 2, x->rank, marked));
@@ -139,9 +139,9 @@ static kas_status read_correction(const kas_script_call *call, double *out)
 
 static kas_status lower_variance(kas_script_call *call)
 {
-    kas_onnx_value *x, *mean, *value;
+    kas_reader_value *x, *mean, *value;
     double correction, elements = 1;
-    bool marked[KAS_ONNX_MAX_RANK] = {false}, keep;
+    bool marked[KAS_READER_MAX_RANK] = {false}, keep;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     KAS_TRY(read_axes(call, 1, x->rank, marked));
     KAS_TRY(read_correction(call, &correction));
@@ -162,8 +162,8 @@ static kas_status lower_variance(kas_script_call *call)
 /* max + ln Σ exp(x − max) */
 static kas_status lower_log_sum_exp(kas_script_call *call)
 {
-    kas_onnx_value *x, *greatest, *value;
-    bool marked[KAS_ONNX_MAX_RANK] = {false}, keep;
+    kas_reader_value *x, *greatest, *value;
+    bool marked[KAS_READER_MAX_RANK] = {false}, keep;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     KAS_TRY(read_axes(call, 1, x->rank, marked));
     KAS_TRY(kas_script_bool_at(call, 2, false, &keep));

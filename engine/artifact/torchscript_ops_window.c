@@ -4,106 +4,73 @@
 #include "engine/artifact/refuse.h"
 #include "engine/artifact/torchscript_reader.h"
 
-enum { WINDOW_MAX = 1 << 20 }; /* of kernel, stride, dilation, padding */
-
 /* [batch, channels, one or two dimensions] */
-static kas_status read_image(const kas_script_call *call, kas_onnx_value **x, int *spatial)
+static kas_status read_image(const kas_script_call *call, kas_reader_value **x, int *spatial)
 {
-    char text[KAS_ONNX_SHAPE_TEXT];
+    char text[KAS_READER_SHAPE_TEXT];
     KAS_TRY(kas_script_tensor_at(call, 0, x));
     *spatial = (*x)->rank - 2;
     if (*spatial != 1 && *spatial != 2)
         return kas_refuse(KAS_REASON_UNSUPPORTED,
                           "the input has the shape %s; a batch, channels and one or two spatial "
                           "dimensions are supported",
-                          kas_onnx_shape_text(*x, text));
+                          kas_reader_shape_text(*x, text));
     if ((*x)->batch_axis == 0 && (*x)->dims[0] == 1) return NULL;
     return kas_refuse(KAS_REASON_MIXES_ROWS, "the input %s does not begin with the batch",
-                      kas_onnx_shape_text(*x, text));
+                      kas_reader_shape_text(*x, text));
 }
 
 /* One value for each spatial dimension, or one for all. */
 static kas_status window_list(const kas_script_call *call, int index, int spatial, int64_t least,
                               int64_t absent, int64_t *out)
 {
-    int64_t given[KAS_ONNX_MAX_RANK];
+    int64_t given[KAS_READER_MAX_RANK];
     size_t count;
-    KAS_TRY(kas_script_ints_at(call, index, KAS_ONNX_MAX_RANK, given, &count));
+    KAS_TRY(kas_script_ints_at(call, index, KAS_READER_MAX_RANK, given, &count));
     if (count > 1 && count != (size_t)spatial)
         return kas_refuse(KAS_REASON_SHAPE, "%zu values for %d spatial dimensions", count, spatial);
     for (int i = 0; i < spatial; ++i) {
         out[i] = count == 0 ? absent : given[count == 1 ? 0 : i];
-        if (out[i] < least || out[i] > WINDOW_MAX)
+        if (out[i] < least || out[i] > KAS_READER_WINDOW_MAX)
             return kas_refuse(KAS_REASON_LIMIT, "a window's value of %lld; %lld to %d are supported",
-                              (long long)out[i], (long long)least, (int)WINDOW_MAX);
-    }
-    return NULL;
-}
-
-static int64_t extent(const kas_window *window, int i)
-{
-    return window->dilation[i] * (window->kernel[i] - 1) + 1;
-}
-
-/* Sizes of the result, and with ceil_mode the padding that its last windows need: a window that would begin
- * in the padding behind the input is left out. */
-static kas_status result_dims(const kas_onnx_value *x, bool ceil_mode, kas_window *window, bool *extended,
-                              kas_onnx_value *out)
-{
-    *extended = false;
-    for (int i = 0; i < window->spatial; ++i) {
-        const int64_t dim = x->dims[2 + i], stride = window->stride[i];
-        const int64_t room = dim + window->before[i] + window->after[i] - extent(window, i);
-        if (room < 0)
-            return kas_refuse(KAS_REASON_SHAPE,
-                              "a window of %lld does not fit into a dimension of %lld with padding "
-                              "%lld and %lld",
-                              (long long)extent(window, i), (long long)dim, (long long)window->before[i],
-                              (long long)window->after[i]);
-        int64_t count = room / stride + 1;
-        if (ceil_mode && room % stride != 0 && count * stride < dim + window->before[i]) {
-            window->after[i] += stride - room % stride;
-            *extended = true;
-            ++count;
-        }
-        out->dims[2 + i] = count;
+                              (long long)out[i], (long long)least, (int)KAS_READER_WINDOW_MAX);
     }
     return NULL;
 }
 
 /* Emits the node, whose inputs are set, as the value. */
-static kas_status give_window(kas_script_call *call, kas_node *node, kas_onnx_value *value)
+static kas_status give_window(kas_script_call *call, kas_node *node, kas_reader_value *value)
 {
     kas_shape shape;
-    KAS_TRY(kas_onnx_row_shape(value, &shape));
-    KAS_TRY(kas_onnx_emit(call->lower, node, &shape, &value->tensor));
+    KAS_TRY(kas_reader_row_shape(value, &shape));
+    KAS_TRY(kas_reader_emit(call->lower, node, &shape, &value->tensor));
     return kas_script_give(call, value);
 }
 
 /* ---- convolutions ---- */
 
-static kas_status check_conv(const kas_onnx_value *x, const kas_onnx_value *w, const kas_onnx_value *bias,
-                             int64_t groups)
+static kas_status check_conv(const kas_reader_value *x, const kas_reader_value *w,
+                             const kas_reader_value *bias, int64_t groups)
 {
-    char a[KAS_ONNX_SHAPE_TEXT], b[KAS_ONNX_SHAPE_TEXT];
+    char a[KAS_READER_SHAPE_TEXT], b[KAS_READER_SHAPE_TEXT];
     if (w->rank != x->rank || w->batch_axis >= 0)
         return kas_refuse(KAS_REASON_SHAPE, "the weight has the shape %s for an input of %s",
-                          kas_onnx_shape_text(w, a), kas_onnx_shape_text(x, b));
+                          kas_reader_shape_text(w, a), kas_reader_shape_text(x, b));
     if (groups < 1 || x->dims[1] % groups || w->dims[0] % groups || w->dims[1] != x->dims[1] / groups)
         return kas_refuse(KAS_REASON_SHAPE,
                           "%lld groups of the %lld channels do not fit the weight's shape %s",
-                          (long long)groups, (long long)x->dims[1], kas_onnx_shape_text(w, a));
+                          (long long)groups, (long long)x->dims[1], kas_reader_shape_text(w, a));
     if (bias && (bias->rank != 1 || bias->dims[0] != w->dims[0] || bias->batch_axis >= 0))
         return kas_refuse(KAS_REASON_SHAPE, "the bias has the shape %s for %lld channels",
-                          kas_onnx_shape_text(bias, a), (long long)w->dims[0]);
+                          kas_reader_shape_text(bias, a), (long long)w->dims[0]);
     return NULL;
 }
 
-static kas_status constant_index(const kas_script_call *call, kas_onnx_value *value, int *out)
+static kas_status constant_index(const kas_script_call *call, kas_reader_value *value, int *out)
 {
     *out = -1;
     if (!value) return NULL;
-    KAS_TRY(kas_onnx_tensor_index(call->lower, value, out));
+    KAS_TRY(kas_reader_tensor_index(call->lower, value, out));
     if (call->lower->graph->tensors[*out].constant) return NULL;
     return kas_refuse(KAS_REASON_UNSUPPORTED, "the weight or bias depends on the input; it must be constant");
 }
@@ -120,7 +87,7 @@ static kas_status read_padding(const kas_script_call *call, int index, kas_windo
     KAS_TRY(kas_script_text_at(call, index, "", &mode));
     if (kas_span_is(mode, "valid")) return NULL;
     for (int i = 0; i < window->spatial; ++i) {
-        const int64_t total = extent(window, i) - 1;
+        const int64_t total = kas_reader_window_extent(window, i) - 1;
         if (!kas_span_is(mode, "same") || window->stride[i] != 1)
             return kas_refuse(KAS_REASON_UNSUPPORTED, "padding \"%.*s\" with a stride of %lld",
                               KAS_SPAN_ARGS(mode), (long long)window->stride[i]);
@@ -134,7 +101,7 @@ static kas_status read_padding(const kas_script_call *call, int index, kas_windo
 static kas_status convolve(kas_script_call *call, int groups)
 {
     kas_node node = {.op = KAS_OP_CONV};
-    kas_onnx_value *x, *w, *bias, *value;
+    kas_reader_value *x, *w, *bias, *value;
     bool extended;
     KAS_TRY(read_image(call, &x, &node.window.spatial));
     KAS_TRY(kas_script_tensor_at(call, 1, &w));
@@ -146,10 +113,10 @@ static kas_status convolve(kas_script_call *call, int groups)
     for (int i = 0; i < node.window.spatial; ++i)
         node.window.kernel[i] = w->dims[2 + i];
     KAS_TRY(read_padding(call, 4, &node.window));
-    KAS_TRY(kas_onnx_value_new(call->lower, x, &value));
+    KAS_TRY(kas_reader_value_new(call->lower, x, &value));
     value->dims[1] = w->dims[0];
-    KAS_TRY(result_dims(x, false, &node.window, &extended, value));
-    KAS_TRY(kas_onnx_tensor_index(call->lower, x, &node.inputs[0]));
+    KAS_TRY(kas_reader_window_dims(x, false, &node.window, &extended, value));
+    KAS_TRY(kas_reader_tensor_index(call->lower, x, &node.inputs[0]));
     KAS_TRY(constant_index(call, w, &node.inputs[1]));
     KAS_TRY(constant_index(call, bias, &node.inputs[2]));
     node.input_count = bias ? 3 : 2;
@@ -158,7 +125,7 @@ static kas_status convolve(kas_script_call *call, int groups)
 
 static kas_status check_rank(const kas_script_call *call, int rank)
 {
-    kas_onnx_value *x;
+    kas_reader_value *x;
     KAS_TRY(kas_script_tensor_at(call, 0, &x));
     if (rank == 0 || x->rank == rank) return NULL; /* 0: any */
     return kas_refuse(KAS_REASON_SHAPE, "the input has the rank %d, not %d", x->rank, rank);
@@ -181,25 +148,25 @@ static kas_status lower_convolution(kas_script_call *call)
 
 /* ---- pooling ---- */
 
-static kas_status give_pool(kas_script_call *call, kas_node *node, kas_onnx_value *x, bool ceil_mode)
+static kas_status give_pool(kas_script_call *call, kas_node *node, kas_reader_value *x, bool ceil_mode)
 {
-    kas_onnx_value *value;
+    kas_reader_value *value;
     bool extended;
-    KAS_TRY(kas_onnx_value_new(call->lower, x, &value));
+    KAS_TRY(kas_reader_value_new(call->lower, x, &value));
     for (int i = 0; i < node->window.spatial; ++i)
         if (node->window.before[i] > node->window.kernel[i] / 2)
             return kas_refuse(KAS_REASON_SHAPE, "the padding %lld is more than half of the window",
                               (long long)node->window.before[i]);
-    KAS_TRY(result_dims(x, ceil_mode, &node->window, &extended, value));
+    KAS_TRY(kas_reader_window_dims(x, ceil_mode, &node->window, &extended, value));
     if (extended && node->window.average && node->window.count_padding)
         return kas_refuse(KAS_REASON_UNSUPPORTED,
                           "ceil_mode with count_include_pad needs windows of unequal size");
-    KAS_TRY(kas_onnx_tensor_index(call->lower, x, &node->inputs[0]));
+    KAS_TRY(kas_reader_tensor_index(call->lower, x, &node->inputs[0]));
     return give_window(call, node, value);
 }
 
 /* An empty or absent stride is the window's size. */
-static kas_status read_pool(const kas_script_call *call, kas_node *node, kas_onnx_value **x)
+static kas_status read_pool(const kas_script_call *call, kas_node *node, kas_reader_value **x)
 {
     kas_window *window = &node->window;
     node->op = KAS_OP_POOL;
@@ -221,7 +188,7 @@ static kas_status read_pool(const kas_script_call *call, kas_node *node, kas_onn
 static kas_status lower_max_pool(kas_script_call *call)
 {
     kas_node node = {0};
-    kas_onnx_value *x;
+    kas_reader_value *x;
     bool ceil_mode;
     KAS_TRY(read_pool(call, &node, &x));
     KAS_TRY(window_list(call, 4, node.window.spatial, 1, 1, node.window.dilation));
@@ -232,7 +199,7 @@ static kas_status lower_max_pool(kas_script_call *call)
 static kas_status lower_avg_pool(kas_script_call *call)
 {
     kas_node node = {.window = {.average = true}};
-    kas_onnx_value *x;
+    kas_reader_value *x;
     bool ceil_mode;
     KAS_TRY(read_pool(call, &node, &x));
     KAS_TRY(kas_script_bool_at(call, 4, false, &ceil_mode));
@@ -244,7 +211,7 @@ static kas_status lower_avg_pool(kas_script_call *call)
 
 /* As many windows as asked for; where they would not all be of one size it is refused. None keeps a
  * dimension. */
-static kas_status read_adaptive_sizes(const kas_script_call *call, const kas_onnx_value *x,
+static kas_status read_adaptive_sizes(const kas_script_call *call, const kas_reader_value *x,
                                       kas_window *window)
 {
     const kas_script_list *list;
@@ -274,7 +241,7 @@ static kas_status read_adaptive_sizes(const kas_script_call *call, const kas_onn
 static kas_status lower_adaptive_pool(kas_script_call *call)
 {
     kas_node node = {.op = KAS_OP_POOL, .input_count = 1, .window = {.groups = 1, .average = true}};
-    kas_onnx_value *x;
+    kas_reader_value *x;
     KAS_TRY(check_rank(call, call->op->variant));
     KAS_TRY(read_image(call, &x, &node.window.spatial));
     KAS_TRY(read_adaptive_sizes(call, x, &node.window));

@@ -3,7 +3,7 @@
  * The code is evaluated symbolically, beginning with the root module's method `forward`: calls are followed
  * through the module tree, numbers, texts, lists and shapes are computed, branches whose condition is then
  * known are taken, and the calls of an allow-list (torchscript_ops_*.c) are lowered to the graph. A tensor
- * has a full shape with its batch as in onnx_reader.h, whose functions on values and nodes do the lowering.
+ * has a full shape with its batch as in reader.h, whose functions on values and nodes do the lowering.
  * Nothing is executed: what is not on the list is refused by its name, with file and line of the code.
  *
  * An archive does not say how wide its input is. Unless tracing has left an example, the first evaluation has
@@ -14,7 +14,7 @@
 #ifndef KAS_ARTIFACT_TORCHSCRIPT_READER_H
 #define KAS_ARTIFACT_TORCHSCRIPT_READER_H
 
-#include "engine/artifact/onnx_reader.h"
+#include "engine/artifact/reader.h"
 #include "engine/artifact/torch_archive.h"
 #include "engine/artifact/torchscript_code.h"
 
@@ -47,7 +47,7 @@ typedef enum kas_script_value_kind {
 /* What a name of tensor type stands for. Names and containers share it, so that in-place operators reach them
  * all. */
 typedef struct kas_script_tensor {
-    kas_onnx_value *value;
+    kas_reader_value *value;
     bool shared; /* other tensors are, or may be, views of the same memory: not to be changed in place */
 } kas_script_tensor;
 
@@ -78,7 +78,7 @@ typedef struct kas_script_weight kas_script_weight; /* a tensor of the archive; 
 enum { KAS_SCRIPT_BUCKETS = 256 };
 
 typedef struct kas_script_reader {
-    kas_onnx_reader lower; /* arena, limits, graph, operators, parameter count */
+    kas_reader lower; /* arena, limits, graph, operators, parameter count */
     kas_arena *arena;
     kas_torch_archive archive;
     const kas_pickle_object *root;
@@ -134,7 +134,7 @@ kas_status kas_script_list_new(kas_script_reader *reader, kas_script_value_kind 
                                kas_script_value *out) KAS_MUST_USE;
 kas_status kas_script_list_append(kas_script_reader *reader, kas_script_list *list,
                                   kas_script_value item) KAS_MUST_USE;
-kas_status kas_script_of_tensor(kas_script_reader *reader, kas_onnx_value *tensor, bool shared,
+kas_status kas_script_of_tensor(kas_script_reader *reader, kas_reader_value *tensor, bool shared,
                                 kas_script_value *out) KAS_MUST_USE;
 /* Converts plain values of a pickle; modules stay OBJECTs. */
 kas_status kas_script_of_pickle(kas_script_reader *reader, const char *folder, const kas_pickle_value *value,
@@ -172,7 +172,7 @@ typedef struct kas_script_op kas_script_op;
 
 typedef struct kas_script_call {
     kas_script_reader *reader;
-    kas_onnx_reader *lower; /* the reader's */
+    kas_reader *lower; /* the reader's */
     const kas_script_op *op;
     const kas_script_value *arguments[KAS_SCRIPT_MAX_OPERANDS]; /* by the op's parameters; NULL: left out */
     kas_script_value result;
@@ -200,11 +200,11 @@ kas_status kas_script_call_op(kas_script_reader *reader, const kas_script_op *op
 
 /* Arguments, with what holds where one is left out or None. Refusals name the parameter. */
 bool kas_script_given(const kas_script_call *call, int index);
-kas_status kas_script_tensor_at(const kas_script_call *call, int index, kas_onnx_value **out) KAS_MUST_USE;
+kas_status kas_script_tensor_at(const kas_script_call *call, int index, kas_reader_value **out) KAS_MUST_USE;
 kas_status kas_script_optional_tensor(const kas_script_call *call, int index,
-                                      kas_onnx_value **out) KAS_MUST_USE;
+                                      kas_reader_value **out) KAS_MUST_USE;
 /* A tensor, or a number as a constant of rank 0. */
-kas_status kas_script_operand_at(const kas_script_call *call, int index, kas_onnx_value **out) KAS_MUST_USE;
+kas_status kas_script_operand_at(const kas_script_call *call, int index, kas_reader_value **out) KAS_MUST_USE;
 kas_status kas_script_int_at(const kas_script_call *call, int index, int64_t absent,
                              int64_t *out) KAS_MUST_USE;
 kas_status kas_script_float_at(const kas_script_call *call, int index, double absent,
@@ -225,7 +225,7 @@ kas_status kas_script_axis_at(const kas_script_call *call, int index, int64_t ab
                               int *out) KAS_MUST_USE;
 
 /* Sets the result. */
-kas_status kas_script_give(kas_script_call *call, kas_onnx_value *tensor) KAS_MUST_USE;
+kas_status kas_script_give(kas_script_call *call, kas_reader_value *tensor) KAS_MUST_USE;
 /* The first argument itself. */
 kas_status kas_script_give_first(kas_script_call *call) KAS_MUST_USE;
 
@@ -236,21 +236,21 @@ kas_status kas_script_check_dtype(const kas_script_call *call, int index) KAS_MU
  * or a part of it. */
 kas_status kas_script_show_size(kas_script_reader *reader, int64_t unknown, int64_t size) KAS_MUST_USE;
 /* The same of an axis of x; −1: of none. */
-kas_status kas_script_show_width(kas_script_reader *reader, const kas_onnx_value *x, int axis,
+kas_status kas_script_show_width(kas_script_reader *reader, const kas_reader_value *x, int axis,
                                  int64_t size) KAS_MUST_USE;
 
 /* ---- shared between the operators' files ---- */
 
 /* x by wᵀ, w [n, k], plus the bias unless it is NULL. torchscript_ops_product.c */
-kas_status kas_script_linear(kas_script_call *call, kas_onnx_value *x, kas_onnx_value *weight,
-                             kas_onnx_value *bias, kas_onnx_value **out) KAS_MUST_USE;
+kas_status kas_script_linear(kas_script_call *call, kas_reader_value *x, kas_reader_value *weight,
+                             kas_reader_value *bias, kas_reader_value **out) KAS_MUST_USE;
 /* x ∘ y, broadcast. torchscript_ops_elementwise.c */
-kas_status kas_script_binary(kas_script_call *call, kas_binary op, kas_onnx_value *x, kas_onnx_value *y,
-                             kas_onnx_value **out) KAS_MUST_USE;
-kas_status kas_script_unary(kas_script_call *call, kas_act act, double a, double b, kas_onnx_value *x,
-                            kas_onnx_value **out) KAS_MUST_USE;
+kas_status kas_script_binary(kas_script_call *call, kas_binary op, kas_reader_value *x, kas_reader_value *y,
+                             kas_reader_value **out) KAS_MUST_USE;
+kas_status kas_script_unary(kas_script_call *call, kas_act act, double a, double b, kas_reader_value *x,
+                            kas_reader_value **out) KAS_MUST_USE;
 /* x[…, begin : begin + size, …] along one axis; x itself where that is all. torchscript_ops_index.c */
-kas_status kas_script_part(kas_script_call *call, kas_onnx_value *x, int axis, int64_t begin, int64_t size,
-                           kas_onnx_value **out) KAS_MUST_USE;
+kas_status kas_script_part(kas_script_call *call, kas_reader_value *x, int axis, int64_t begin, int64_t size,
+                           kas_reader_value **out) KAS_MUST_USE;
 
 #endif

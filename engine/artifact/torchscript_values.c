@@ -67,7 +67,7 @@ kas_status kas_script_list_append(kas_script_reader *reader, kas_script_list *li
     return NULL;
 }
 
-kas_status kas_script_of_tensor(kas_script_reader *reader, kas_onnx_value *tensor, bool shared,
+kas_status kas_script_of_tensor(kas_script_reader *reader, kas_reader_value *tensor, bool shared,
                                 kas_script_value *out)
 {
     void *room;

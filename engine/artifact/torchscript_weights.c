@@ -69,13 +69,13 @@ static kas_status number_of_tensor(kas_script_reader *reader, const kas_script_w
     return NULL;
 }
 
-static kas_status shape_of_tensor(const kas_pickle_tensor *tensor, kas_onnx_value *value, kas_shape *row)
+static kas_status shape_of_tensor(const kas_pickle_tensor *tensor, kas_reader_value *value, kas_shape *row)
 {
     if (tensor->elements == 0) return kas_refuse(KAS_REASON_SHAPE, "the tensor is empty: its size is zero");
     value->rank = tensor->rank;
     for (int i = 0; i < tensor->rank; ++i)
         value->dims[i] = (int64_t)tensor->sizes[i];
-    return kas_onnx_row_shape(value, row);
+    return kas_reader_row_shape(value, row);
 }
 
 static kas_status check_parameters(kas_script_reader *reader, uint64_t elements)
@@ -92,19 +92,19 @@ static kas_status constant_of_tensor(kas_script_reader *reader, const kas_script
 {
     const kas_pickle_tensor *tensor = weight->tensor;
     char name[KAS_SPAN_SHOWN + 16];
-    kas_onnx_value *value;
+    kas_reader_value *value;
     kas_shape shape;
     float *values;
     if (!kas_torch_dtype_is_number(tensor->dtype))
         return kas_refuse(KAS_REASON_UNSUPPORTED, "a tensor of %s is not supported",
                           kas_torch_dtype_name(tensor->dtype));
-    KAS_TRY(kas_onnx_value_new(&reader->lower, NULL, &value));
+    KAS_TRY(kas_reader_value_new(&reader->lower, NULL, &value));
     value->type = kas_torch_dtype_is_float(tensor->dtype) ? KAS_ONNX_FLOAT : KAS_ONNX_INT64;
     KAS_TRY(shape_of_tensor(tensor, value, &shape));
     KAS_TRY(check_parameters(reader, tensor->elements));
     KAS_TRY(kas_torch_tensor_floats(&reader->archive, weight->folder, tensor, &values));
     snprintf(name, sizeof name, "%s%.*s", weight->folder, KAS_SPAN_ARGS(tensor->storage->key));
-    KAS_TRY(kas_onnx_emit_constant(&reader->lower, name, &shape, values, &value->tensor));
+    KAS_TRY(kas_reader_emit_constant(&reader->lower, name, &shape, values, &value->tensor));
     return kas_script_of_tensor(reader, value, true, out);
 }
 

@@ -16,7 +16,8 @@ struct kas_call {
     void *user;
     const void *bytes; /* borrowed until the answer */
     size_t size_bytes;
-    char device[KAS_DEVICE_ID_SIZE];
+    char device[KAS_DEVICE_CHOICE_SIZE]; /* as asked for */
+    char replicas[KAS_REPLICAS_MAX][KAS_DEVICE_CHOICE_SIZE];
     uint64_t init_seed;
     kas_validation *validation;
     /* What its task made. */

@@ -48,12 +48,12 @@ static kas_status take_device(void *user, kas_device *device, uint64_t free_byte
     return status;
 }
 
-/* Opens the devices that the list names, which then has their own names. */
+/* Opens the devices that the call names for the list. */
 static kas_status open_replicas(kas_call *call, kas_replica_list *list)
 {
     for (uint32_t i = 0; i < list->count; ++i) {
         kas_device *device;
-        kas_status status = kas_devices_open(&call->engine->devices, list->devices[i], &device);
+        kas_status status = kas_devices_open(&call->engine->devices, call->replicas[i], &device);
         if (kas_status_code(status) == KAS_NOT_FOUND) return kas_with_reason(status, "device");
         KAS_TRY(status);
         memcpy(list->devices[i], kas_device_id(device), strlen(kas_device_id(device)) + 1);

@@ -96,9 +96,13 @@ static kas_status open_new(kas_devices *devices, const char *id, kas_device **ou
 {
     kas_device *device;
     KAS_TRY(devices->source->open(devices->source->self, id, &device));
-    if (devices->count == KAS_DEVICES_MAX) {
+    kas_device *known = find(devices, kas_device_id(device)); /* opened under another of its names */
+    if (known || devices->count == KAS_DEVICES_MAX) {
         kas_device_release(device);
-        return kas_fail(KAS_NO_ROOM, CALLER, "%d devices are open, which is the limit", KAS_DEVICES_MAX);
+        if (!known)
+            return kas_fail(KAS_NO_ROOM, CALLER, "%d devices are open, which is the limit", KAS_DEVICES_MAX);
+        *out = known;
+        return NULL;
     }
     devices->opened[devices->count++] = device;
     *out = device;

@@ -16,7 +16,7 @@ typedef struct kas_devices {
     kas_queue *stranded[KAS_DEVICES_MAX]; /* queues of work that a device has not come back from */
     size_t stranded_count;
     const kas_device_source *source;
-    char automatic[KAS_DEVICE_ID_SIZE]; /* what "auto" means; "": the first that has room */
+    char automatic[KAS_DEVICE_CHOICE_SIZE]; /* what "auto" means; "": the first that has room */
 } kas_devices;
 
 /* automatic: NULL: the first device that has room. source: NULL: this machine's drivers. */

@@ -1,6 +1,7 @@
 /* The ring of events. */
 #include "engine/control/events.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -26,10 +27,13 @@ static void grow(kas_events *events)
 {
     if (events->count < events->capacity || events->capacity == EVENTS_MAX) return;
     size_t capacity = events->capacity ? 2 * events->capacity : EVENTS_MIN;
+    assert(events->count <= events->capacity); /* none without room */
     kas_event *ring = kas_alloc_array(capacity, sizeof *ring);
     if (!ring) return;
-    for (uint64_t s = events->last - events->count + 1; s <= events->last; ++s)
-        ring[(s - 1) % capacity] = events->ring[(s - 1) % events->capacity];
+    for (size_t i = 0; i < events->count; ++i) {
+        const uint64_t at = events->last - events->count + i;
+        ring[at % capacity] = events->ring[at % events->capacity];
+    }
     kas_free(events->ring);
     events->ring = ring;
     events->capacity = capacity;

@@ -134,6 +134,8 @@ static void report_device(kas_engine *engine, const kas_device_info *listed, kas
     snprintf(out->kind, sizeof out->kind, "%s", info.kind);
     snprintf(out->api, sizeof out->api, "%s", info.api);
     snprintf(out->name, sizeof out->name, "%s", info.name);
+    snprintf(out->uuid, sizeof out->uuid, "%s", info.uuid);
+    snprintf(out->fast_product, sizeof out->fast_product, "%s", info.fast_product);
     snprintf(out->state, sizeof out->state, "%s", states[info.state]);
     if (!device) return;
     const kas_device_limits *limits = kas_device_get_limits(device);

@@ -75,7 +75,7 @@ static kas_status check_bytes(const void *bytes, size_t size_bytes)
 
 static kas_status check_device(const char *device)
 {
-    if (!device || strlen(device) < KAS_DEVICE_ID_SIZE) return NULL;
+    if (!device || strlen(device) < KAS_DEVICE_CHOICE_SIZE) return NULL;
     return kas_with_reason(kas_fail(KAS_NOT_FOUND, CALLER, "there is no device %.64s", device), "device");
 }
 
@@ -85,7 +85,7 @@ static kas_status check_replicas(const kas_device_names *devices)
         return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "%u replicas; at most %d are possible", devices->count,
                         KAS_REPLICAS_MAX);
     for (uint32_t i = 0; i < devices->count; ++i) {
-        if (!devices->names[i] || !strcmp(devices->names[i], "auto"))
+        if (!devices->names[i] || !*devices->names[i] || !strcmp(devices->names[i], "auto"))
             return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "the devices of replicas are named, not \"auto\"");
         KAS_TRY(check_device(devices->names[i]));
     }
@@ -169,11 +169,12 @@ kas_status kas_request_check(const kas_request *request)
 
 /* ---- copying ---- */
 
-static void fill_replicas(const kas_device_names *devices, kas_replica_list *out)
+/* What they are called is known when they have been opened. */
+static void fill_replicas(const kas_device_names *devices, kas_call *call, kas_replica_list *out)
 {
     out->count = devices->count;
     for (uint32_t i = 0; i < devices->count; ++i)
-        snprintf(out->devices[i], sizeof out->devices[i], "%s", devices->names[i]);
+        snprintf(call->replicas[i], sizeof call->replicas[i], "%s", devices->names[i]);
 }
 
 static void fill_create_layer(const kas_request *request, kas_call *call)
@@ -187,7 +188,7 @@ static void fill_create_layer(const kas_request *request, kas_call *call)
     call->command.create.bias = request->create_layer.bias;
     call->command.create.math = request->create_layer.math;
     call->init_seed = request->create_layer.init_seed;
-    fill_replicas(&request->create_layer.replicas, &call->command.create.replicas);
+    fill_replicas(&request->create_layer.replicas, call, &call->command.create.replicas);
     snprintf(call->device, sizeof call->device, "%s",
              request->create_layer.device ? request->create_layer.device : "auto");
 }
@@ -225,7 +226,7 @@ static void fill_kind(const kas_request *request, kas_call *call)
                  request->move_layer.device ? request->move_layer.device : "auto");
         break;
     case KAS_REQUEST_SET_REPLICAS:
-        fill_replicas(&request->set_replicas.replicas, &command->replicas);
+        fill_replicas(&request->set_replicas.replicas, call, &command->replicas);
         break;
     case KAS_REQUEST_PUT_KERNEL:
         call->bytes = request->put_kernel.bytes;

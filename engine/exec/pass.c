@@ -2,6 +2,7 @@
  * pass leaves behind: its result, its counts. */
 #include "engine/exec/pass.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -133,6 +134,7 @@ static bool start_again(kas_batch *batch, uint64_t broken, uint64_t broken_fossi
 
 static kas_status run_submissions(kas_batch *batch)
 {
+    assert(batch->passes); /* whose batch it is */
     for (uint64_t total = batch->passes->rows; batch->done < total;) {
         uint64_t broken = batch->broken, broken_fossils = batch->broken_fossils;
         KAS_TRY(check_deadline(batch));

@@ -111,6 +111,18 @@ typedef struct resolver {
     void *user;
 } resolver;
 
+static kas_list *list_of(const kas_plan *plan, const kas_segment *segment)
+{
+    return plan->fast ? kas_segment_fast_list(segment) : kas_segment_list(segment);
+}
+
+/* Blending in the base's product would take the device's fast one from it. */
+static bool blends_in_product(const kas_plan *plan)
+{
+    return plan->fossil_count == 0 && kas_segment_get_info(plan->base)->single_linear &&
+           plan->base_list == kas_segment_list(plan->base);
+}
+
 /* The segment of a resource, retained, and counted among the plan's resources. `what` is for messages. */
 static kas_status take_segment(kas_plan *plan, const resolver *from, kas_resource resource, const char *what,
                                uint32_t seed, kas_segment **out)
@@ -140,7 +152,7 @@ static kas_status take_seeds(kas_plan *plan, const kas_published_layer *layer, c
         ++plan->seed_count;
         mine->seed = seed->seed;
         mine->binding = seed->binding;
-        mine->list = kas_segment_list(mine->segment);
+        mine->list = list_of(plan, mine->segment);
         mine->alpha = seed->alpha;
         if (!seed->ramp || seed->ramp_done >= seed->ramp_length) continue;
         mine->ramp = true;
@@ -165,7 +177,7 @@ static kas_status take_fossils(kas_plan *plan, const kas_published_layer *layer,
         mine->seed = fossil->seed;
         mine->alpha = fossil->alpha;
         mine->binding = fossil->binding;
-        mine->list = kas_segment_list(mine->segment);
+        mine->list = list_of(plan, mine->segment);
     }
     return NULL;
 }
@@ -184,7 +196,7 @@ static kas_status record_lists(kas_plan *plan)
     if (plan->seed_count > 0) {
         KAS_TRY(kas_judge_list(device, &shape, &plan->judge));
         KAS_TRY(kas_blend_list(device, &shape, &plan->blend));
-        if (plan->fossil_count == 0 && kas_segment_get_info(plan->base)->single_linear)
+        if (blends_in_product(plan))
             KAS_TRY(kas_linear_blend_list(device, plan->base, &shape, &plan->linear_blend));
     }
     if (plan->fossil_count == 0) return NULL;
@@ -239,6 +251,7 @@ static kas_status allocate(kas_exec *exec, const kas_published_layer *layer, kas
     plan->inputs = layer->input_size;
     plan->outputs = layer->output_size;
     plan->serving = layer->serving;
+    plan->fast = layer->math == KAS_MATH_FAST;
     memcpy(plan->name, layer->name, sizeof plan->name);
     plan->name_length = (uint32_t)strlen(plan->name);
     plan->name_hash = kas_name_hash(plan->name, plan->name_length);
@@ -289,7 +302,7 @@ static kas_status compose(kas_plan *plan, const kas_published_layer *layer, kas_
                          &plan->base));
     KAS_TRY(take_fossils(plan, layer, from));
     KAS_TRY(take_seeds(plan, layer, from));
-    plan->base_list = kas_segment_list(plan->base);
+    plan->base_list = list_of(plan, plan->base);
     plan->needs_work = kas_segment_get_info(plan->base)->work_bytes > 0;
     plan->dormant = is_dormant(plan);
     if (plan->ramp_steps_max > 0) {

@@ -67,6 +67,7 @@ struct kas_plan {
     uint32_t inputs, outputs;
     uint32_t base_rows; /* of one submission of the base alone */
     bool serving;
+    bool fast;       /* segments run as their fast lists */
     bool dormant;    /* no fossil steps, and without overrides nothing contributes */
     bool needs_work; /* the base's list uses workspace */
     bool replicated; /* the layer is on several devices: `holder` has the list */

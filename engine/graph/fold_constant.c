@@ -30,24 +30,9 @@ static bool reads_constants_only(const kas_rewrite *rewrite, const kas_node *nod
 /* Multiply-adds for each element of the result, about. */
 static uint64_t work_of_element(const kas_rewrite *rewrite, const kas_node *node, size_t read, size_t made)
 {
-    const kas_shape *shape = node->input_count > 1 && node->inputs[1] >= 0
-                                 ? &kas_rewrite_tensor(rewrite, node->inputs[1])->shape
-                                 : NULL;
-    switch (node->op) {
-    case KAS_OP_LINEAR:
-        return (uint64_t)shape->dims[1];
-    case KAS_OP_MATMUL:
-        return (uint64_t)shape->dims[shape->rank - 2];
-    case KAS_OP_CONV:
-        return kas_rewrite_tensor(rewrite, node->inputs[1])->elements / (uint64_t)shape->dims[0];
-    case KAS_OP_POOL:
-        return (uint64_t)node->window.kernel[0] *
-               (uint64_t)(node->window.spatial > 1 ? node->window.kernel[1] : 1);
-    case KAS_OP_REDUCE:
-        return read / made;
-    default:
-        return 4;
-    }
+    const uint64_t multiply_adds = kas_node_multiply_adds(rewrite->graph, node);
+    if (multiply_adds > 0) return multiply_adds;
+    return node->op == KAS_OP_REDUCE ? read / made : 4;
 }
 
 /* Moving elements needs no float64, and weights may be large: a transposed one is the common case. */

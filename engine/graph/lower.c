@@ -65,6 +65,12 @@ static kas_status add_value(kas_lowering *lowering, size_t elements, size_t *ind
     return NULL;
 }
 
+kas_status kas_lower_between(kas_lowering *lowering, size_t elements, kas_operand *out)
+{
+    *out = (kas_operand){.storage = KAS_IN_WORK, .elements = elements, .row = elements};
+    return add_value(lowering, elements, &out->value);
+}
+
 const kas_tensor *kas_lower_constant(const kas_lowering *lowering, const kas_node *node, int i)
 {
     if (i >= node->input_count || node->inputs[i] < 0) return NULL;
@@ -75,7 +81,7 @@ const kas_tensor *kas_lower_constant(const kas_lowering *lowering, const kas_nod
 kas_status kas_lower_piece(kas_lowering *lowering, kas_piece piece, kas_operand *out)
 {
     *out = (kas_operand){.storage = KAS_IN_WEIGHTS, .elements = piece.tensor ? piece.tensor->elements : 0};
-    return kas_weights_add(&lowering->weights, piece, &out->value);
+    return kas_weights_add(lowering->weights, piece, &out->value);
 }
 
 /* What the root of a tensor, made already, is. */
@@ -107,8 +113,7 @@ kas_status kas_lower_activation(kas_lowering *lowering, const kas_node *node, in
     KAS_TRY(kas_lower_input(lowering, node, i, &from));
     *out = from;
     if (from.storage != KAS_IN_WEIGHTS) return NULL;
-    *out = (kas_operand){.storage = KAS_IN_WORK, .elements = from.elements, .row = from.elements};
-    KAS_TRY(add_value(lowering, from.elements, &out->value));
+    KAS_TRY(kas_lower_between(lowering, from.elements, out));
     return kas_lower_copy(lowering, &from, out);
 }
 
@@ -209,6 +214,11 @@ kas_status kas_lower_emit(kas_lowering *lowering, kas_kernel kernel, const kas_o
     return NULL;
 }
 
+kas_launch *kas_lower_last(kas_lowering *lowering)
+{
+    return &lowering->steps[lowering->step_count - 1].launch;
+}
+
 kas_status kas_lower_emit_x(kas_lowering *lowering, kas_kernel kernel, const kas_operand *operands,
                             size_t count, const void *args, size_t args_bytes, kas_grid_rule x)
 {
@@ -232,11 +242,11 @@ static kas_status lower_unwritten_output(kas_lowering *lowering)
     return kas_lower_copy(lowering, &from, &to);
 }
 
-kas_status kas_lower_graph(kas_device *device, const kas_graph *graph, kas_lowering *lowering)
+kas_status kas_lower_graph(kas_device *device, const kas_graph *graph, bool fast, kas_weights *weights,
+                           kas_lowering *lowering)
 {
-    size_t alignment = kas_device_get_limits(device)->buffer_alignment;
-    *lowering = (kas_lowering){.device = device, .graph = graph, .rows_max = UINT32_MAX};
-    lowering->weights = (kas_weights){.device = device, .alignment = alignment < 256 ? 256 : alignment};
+    *lowering = (kas_lowering){
+        .device = device, .graph = graph, .weights = weights, .fast = fast, .rows_max = UINT32_MAX};
     lowering->value_of = kas_calloc(graph->tensor_count, sizeof *lowering->value_of);
     lowering->root = kas_alloc_array(graph->tensor_count, sizeof *lowering->root);
     lowering->reader = kas_alloc_array(graph->tensor_count, sizeof *lowering->reader);
@@ -261,7 +271,6 @@ kas_status kas_lower_graph(kas_device *device, const kas_graph *graph, kas_lower
 
 void kas_lowering_finish(kas_lowering *lowering)
 {
-    kas_weights_finish(&lowering->weights);
     kas_free(lowering->steps);
     kas_free(lowering->values);
     kas_free(lowering->value_of);

@@ -36,7 +36,8 @@ typedef struct kas_step {
 typedef struct kas_lowering {
     kas_device *device;
     const kas_graph *graph;
-    kas_weights weights;
+    kas_weights *weights; /* borrowed */
+    bool fast;            /* products may give up precision for speed */
     kas_step *steps;
     size_t step_count, step_capacity;
     kas_value *values;
@@ -51,8 +52,10 @@ typedef struct kas_lowering {
     kas_op op;         /* of the node at hand */
 } kas_lowering;
 
-/* Emits all of the graph. kas_lowering_finish must follow, whatever came of it. */
-kas_status kas_lower_graph(kas_device *device, const kas_graph *graph, kas_lowering *lowering) KAS_MUST_USE;
+/* Emits all of the graph; its constants are added to `weights`, which several lowerings of a graph may share.
+ * kas_lowering_finish must follow, whatever came of it. */
+kas_status kas_lower_graph(kas_device *device, const kas_graph *graph, bool fast, kas_weights *weights,
+                           kas_lowering *lowering) KAS_MUST_USE;
 void kas_lowering_finish(kas_lowering *lowering);
 
 /* ---- for the operators' functions ---- */
@@ -70,6 +73,8 @@ kas_status kas_lower_activation(kas_lowering *lowering, const kas_node *node, in
 const kas_tensor *kas_lower_constant(const kas_lowering *lowering, const kas_node *node, int i);
 /* Where a tensor that a node makes goes. */
 kas_status kas_lower_output(kas_lowering *lowering, int tensor, kas_operand *out) KAS_MUST_USE;
+/* A place in the workspace for what is between two steps of one node. */
+kas_status kas_lower_between(kas_lowering *lowering, size_t elements, kas_operand *out) KAS_MUST_USE;
 /* An operand in the weights. */
 kas_status kas_lower_piece(kas_lowering *lowering, kas_piece piece, kas_operand *out) KAS_MUST_USE;
 
@@ -77,6 +82,8 @@ kas_status kas_lower_piece(kas_lowering *lowering, kas_piece piece, kas_operand 
 kas_status kas_lower_emit(kas_lowering *lowering, kas_kernel kernel, const kas_operand *operands,
                           size_t count, const void *args, size_t args_bytes, kas_grid_rule x,
                           kas_grid_rule y) KAS_MUST_USE;
+/* The last launch, while its node is being lowered. */
+kas_launch *kas_lower_last(kas_lowering *lowering);
 /* As above with a grid of x alone. */
 kas_status kas_lower_emit_x(kas_lowering *lowering, kas_kernel kernel, const kas_operand *operands,
                             size_t count, const void *args, size_t args_bytes, kas_grid_rule x) KAS_MUST_USE;
@@ -102,6 +109,9 @@ kas_lower_function kas_lower_linear, kas_lower_matmul, kas_lower_conv, kas_lower
 kas_lower_function kas_lower_unary, kas_lower_binary, kas_lower_select, kas_lower_strided, kas_lower_concat;
 kas_lower_function kas_lower_softmax, kas_lower_norm, kas_lower_reduce, kas_lower_gather, kas_lower_pad;
 
+/* to = act(from), of as many elements. */
+kas_status kas_lower_activate(kas_lowering *lowering, const kas_operand *from, const kas_operand *to,
+                              const kas_ending *ending) KAS_MUST_USE;
 /* Copies `from` to `to`, element by element; a constant to every row. */
 kas_status kas_lower_copy(kas_lowering *lowering, const kas_operand *from,
                           const kas_operand *to) KAS_MUST_USE;

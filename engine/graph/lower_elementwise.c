@@ -11,17 +11,25 @@ _Static_assert((int)KAS_ADD == PAIR_ADD && (int)KAS_POW == PAIR_POW && (int)KAS_
                "kernels and graphs number the functions of two alike");
 _Static_assert(LINES_OUTER == KAS_MAX_RANK - 1, "all dimensions but the lines' own must fit");
 
-kas_status kas_lower_unary(kas_lowering *lowering, const kas_node *node)
+kas_status kas_lower_activate(kas_lowering *lowering, const kas_operand *from, const kas_operand *to,
+                              const kas_ending *ending)
 {
-    kas_operand operands[2];
-    KAS_TRY(kas_lower_activation(lowering, node, 0, &operands[0]));
-    KAS_TRY(kas_lower_output(lowering, node->output, &operands[1]));
-    size_t elements = operands[1].elements;
+    const kas_operand operands[2] = {*from, *to};
+    size_t elements = to->elements;
     struct unary_args args = {
-        .elements = (int)elements, .act = (int)node->act, .act_a = node->act_a, .act_b = node->act_b};
+        .elements = (int)elements, .act = ending->act, .act_a = ending->a, .act_b = ending->b};
     kas_lower_count(lowering, elements, 2 * elements);
     return kas_lower_emit_x(lowering, KAS_KERNEL_unary, operands, 2, &args, sizeof args,
                             (kas_grid_rule){.per_row = (uint32_t)elements, .divisor = LINES_TILE});
+}
+
+kas_status kas_lower_unary(kas_lowering *lowering, const kas_node *node)
+{
+    const kas_ending ending = {(int)node->act, node->act_a, node->act_b, node->output};
+    kas_operand from, to;
+    KAS_TRY(kas_lower_activation(lowering, node, 0, &from));
+    KAS_TRY(kas_lower_output(lowering, node->output, &to));
+    return kas_lower_activate(lowering, &from, &to, &ending);
 }
 
 /* The inputs of an operator that broadcasts, as lines see them. */

@@ -7,7 +7,7 @@
 _Static_assert(MATMUL_OUTER == KAS_MAX_RANK - 2, "a product's leading dimensions must fit matmul_args");
 
 /* One launch of kernels/linear.k. operands: X, W, b, Y. */
-static kas_status emit_linear(kas_lowering *lowering, const kas_operand operands[4], struct linear_args args)
+static kas_status emit_one(kas_lowering *lowering, const kas_operand operands[4], struct linear_args args)
 {
     args.ldx = args.k;
     args.ldy = args.n;
@@ -16,6 +16,41 @@ static kas_status emit_linear(kas_lowering *lowering, const kas_operand operands
     return kas_lower_emit(lowering, KAS_KERNEL_linear, operands, 4, &args, sizeof args,
                           (kas_grid_rule){.fixed = (uint32_t)args.n, .divisor = LINEAR_TILE_COLUMNS},
                           (kas_grid_rule){.per_row = (uint32_t)args.m, .divisor = LINEAR_TILE_ROWS});
+}
+
+/* Weights that came in bfloat16 are multiplied as such: no digit of them is lost. */
+static kas_precision precision_of(const kas_tensor *weights)
+{
+    uint32_t rest = 0;
+    for (size_t i = 0; i < weights->elements; ++i) {
+        uint32_t bits;
+        memcpy(&bits, &weights->constant[i], sizeof bits);
+        rest |= bits & 0xffffu;
+    }
+    return rest ? KAS_PRECISION_TF32 : KAS_PRECISION_BF16;
+}
+
+/* A fast product ends in few activations; others are a launch of their own. */
+static kas_status emit_fast(kas_lowering *lowering, const kas_operand operands[4], struct linear_args args,
+                            const kas_tensor *weights)
+{
+    kas_operand product[4];
+    const kas_ending ending = {.act = args.act, .a = args.act_a, .b = args.act_b};
+    const bool apart = !(kas_device_get_limits(lowering->device)->fast_acts >> ending.act & 1);
+    memcpy(product, operands, sizeof product);
+    if (apart) {
+        KAS_TRY(kas_lower_between(lowering, operands[3].elements, &product[3]));
+        args.act = KAS_ACT_NONE;
+    }
+    KAS_TRY(emit_one(lowering, product, args));
+    kas_lower_last(lowering)->precision = (uint8_t)precision_of(weights);
+    return apart ? kas_lower_activate(lowering, &product[3], &operands[3], &ending) : NULL;
+}
+
+static kas_status emit_linear(kas_lowering *lowering, const kas_operand operands[4], struct linear_args args,
+                              const kas_tensor *weights)
+{
+    return lowering->fast ? emit_fast(lowering, operands, args, weights) : emit_one(lowering, operands, args);
 }
 
 kas_status kas_lower_linear(kas_lowering *lowering, const kas_node *node)
@@ -38,7 +73,8 @@ kas_status kas_lower_linear(kas_lowering *lowering, const kas_node *node)
                                             .act = ending.act,
                                             .act_a = ending.a,
                                             .act_b = ending.b,
-                                            .has_bias = has_bias});
+                                            .has_bias = has_bias},
+                       w);
 }
 
 static kas_status lower_by_constant(kas_lowering *lowering, const kas_node *node, size_t k, size_t n)
@@ -57,7 +93,8 @@ static kas_status lower_by_constant(kas_lowering *lowering, const kas_node *node
                                             .m = (int)(operands[0].elements / k),
                                             .act = ending.act,
                                             .act_a = ending.a,
-                                            .act_b = ending.b});
+                                            .act_b = ending.b},
+                       b);
 }
 
 static int last(const kas_tensor *tensor, int back)

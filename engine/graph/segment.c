@@ -13,19 +13,24 @@
 #define SUBMISSION_NS        50e6 /* as estimated */
 #define SUBMISSION_WORKSPACE ((size_t)64 << 20)
 
+typedef struct recipe {   /* of a list */
+    kas_launch *launches; /* the buffer of fixed bindings is still NULL */
+    uint32_t count;
+} recipe;
+
 struct kas_segment_plan {
     kas_device *device; /* retained */
     kas_segment_info info;
-    kas_launch *launches;     /* info.launches of them; the buffer of fixed bindings is still NULL */
+    recipe exact, fast;       /* fast: none where it would be the same */
     kas_weights_image *image; /* NULL: no weights */
 };
 
 struct kas_segment {
     atomic_uint references;
     kas_segment_info info;
-    kas_device *device; /* retained */
-    kas_list *list;
-    kas_launch product; /* of a single linear: its launch; the list retains its buffer */
+    kas_device *device;         /* retained */
+    kas_list *list, *fast_list; /* fast_list: NULL where it would be the same */
+    kas_launch product;         /* of a single linear: its launch; the list retains its buffer */
 };
 
 /* ---- planning ---- */
@@ -61,68 +66,105 @@ static uint32_t rows_by_time(const kas_lowering *lowering)
     return rows > (double)UINT32_MAX ? UINT32_MAX : (uint32_t)rows;
 }
 
-/* Chooses rows_max and lays the workspace out for it: fewer rows until it fits. */
+/* Chooses rows_max and lays the workspace out for it: fewer rows until it fits. Where there is a list
+ * already, its workspace stays large enough: *info grows in bytes and shrinks in rows. */
 static kas_status choose_rows(kas_lowering *lowering, uint32_t rows_limit, kas_segment_info *info)
 {
     size_t largest = kas_device_get_limits(lowering->device)->max_buffer_bytes;
     size_t wanted = largest < SUBMISSION_WORKSPACE ? largest : SUBMISSION_WORKSPACE;
+    size_t bytes;
     uint32_t rows = rows_by_time(lowering);
     if (rows > lowering->rows_max) rows = (uint32_t)lowering->rows_max;
     if (rows > rows_limit) rows = rows_limit;
     for (;;) {
         KAS_TRY(kas_lifetimes_place(lowering->values, lowering->value_count, rows,
-                                    lowering->weights.alignment, &info->work_bytes));
-        if (info->work_bytes <= wanted || rows == 1) break;
-        uint32_t fitting = (uint32_t)((double)rows * (double)wanted / (double)info->work_bytes);
+                                    lowering->weights->alignment, &bytes));
+        if (bytes <= wanted || rows == 1) break;
+        uint32_t fitting = (uint32_t)((double)rows * (double)wanted / (double)bytes);
         rows = fitting < 1 ? 1 : fitting < rows ? fitting : rows - 1;
     }
     info->rows_max = rows;
-    if (info->work_bytes <= largest) return NULL;
+    if (bytes > info->work_bytes) info->work_bytes = bytes;
+    if (bytes <= largest) return NULL;
     return kas_fail(KAS_INCOMPATIBLE_KERNEL, KERNEL,
-                    "a row needs a workspace of %zu bytes; the largest buffer of %s is %zu bytes",
-                    info->work_bytes, kas_device_id(lowering->device), largest);
+                    "a row needs a workspace of %zu bytes; the largest buffer of %s is %zu bytes", bytes,
+                    kas_device_id(lowering->device), largest);
 }
 
 static kas_status check_weights(const kas_lowering *lowering)
 {
     size_t largest = kas_device_get_limits(lowering->device)->max_buffer_bytes;
-    if (lowering->weights.bytes <= largest) return NULL;
+    if (lowering->weights->bytes <= largest) return NULL;
     return kas_fail(KAS_INCOMPATIBLE_KERNEL, KERNEL,
                     "the kernel has %zu bytes of weights; the largest buffer of %s is %zu bytes",
-                    lowering->weights.bytes, kas_device_id(lowering->device), largest);
+                    lowering->weights->bytes, kas_device_id(lowering->device), largest);
 }
 
 /* Copies the launches, with their places in the workspace. */
-static kas_status take_launches(const kas_lowering *lowering, kas_segment_plan *plan)
+static kas_status take_launches(const kas_lowering *lowering, recipe *out)
 {
-    plan->launches = kas_alloc_array(lowering->step_count, sizeof *plan->launches);
-    if (!plan->launches) return kas_out_of_memory();
+    out->launches = kas_alloc_array(lowering->step_count, sizeof *out->launches);
+    if (!out->launches) return kas_out_of_memory();
+    out->count = (uint32_t)lowering->step_count;
     for (size_t i = 0; i < lowering->step_count; ++i) {
         const kas_step *step = &lowering->steps[i];
-        plan->launches[i] = step->launch;
+        out->launches[i] = step->launch;
         for (size_t b = 0; b < KAS_KERNEL_MAX_BUFFERS; ++b)
             if (step->launch.bindings[b].slot == KAS_SLOT_WORK)
-                plan->launches[i].bindings[b].offset_bytes = lowering->values[step->values[b]].offset;
+                out->launches[i].bindings[b].offset_bytes = lowering->values[step->values[b]].offset;
     }
     return NULL;
 }
 
-static kas_status make_plan(kas_lowering *lowering, const kas_graph *graph, uint32_t rows_limit,
-                            kas_segment_plan *plan)
+static kas_status finish_list(kas_lowering *lowering, uint32_t rows_limit, kas_segment_info *info,
+                              recipe *out)
 {
-    KAS_TRY(kas_lower_graph(plan->device, graph, lowering));
     KAS_TRY(check_programs(lowering));
     KAS_TRY(check_weights(lowering));
-    KAS_TRY(choose_rows(lowering, rows_limit, &plan->info));
-    KAS_TRY(take_launches(lowering, plan));
-    KAS_TRY(kas_weights_make_image(&lowering->weights, &plan->image));
+    KAS_TRY(choose_rows(lowering, rows_limit, info));
+    return take_launches(lowering, out);
+}
+
+static kas_status plan_exact(kas_segment_plan *plan, const kas_graph *graph, uint32_t rows_limit,
+                             kas_weights *weights)
+{
+    kas_lowering lowering;
+    kas_status status = kas_lower_graph(plan->device, graph, false, weights, &lowering);
+    if (!status) status = finish_list(&lowering, rows_limit, &plan->info, &plan->exact);
+    plan->info.flops_per_row = lowering.flops;
+    plan->info.ns_per_row = lowering.ns;
+    kas_lowering_finish(&lowering);
+    return status;
+}
+
+static bool has_products(const recipe *list)
+{
+    for (uint32_t i = 0; i < list->count; ++i)
+        if (list->launches[i].kernel == KAS_KERNEL_linear) return true;
+    return false;
+}
+
+static kas_status plan_fast(kas_segment_plan *plan, const kas_graph *graph, kas_weights *weights)
+{
+    kas_lowering lowering;
+    if (!kas_device_get_limits(plan->device)->fast_acts || !has_products(&plan->exact)) return NULL;
+    kas_status status = kas_lower_graph(plan->device, graph, true, weights, &lowering);
+    if (!status) status = finish_list(&lowering, plan->info.rows_max, &plan->info, &plan->fast);
+    kas_lowering_finish(&lowering);
+    return status;
+}
+
+static kas_status make_plan(kas_segment_plan *plan, const kas_graph *graph, uint32_t rows_limit,
+                            kas_weights *weights)
+{
+    KAS_TRY(plan_exact(plan, graph, rows_limit, weights));
+    KAS_TRY(plan_fast(plan, graph, weights));
+    KAS_TRY(kas_weights_make_image(weights, &plan->image));
     plan->info.inputs = graph->tensors[graph->input].elements;
     plan->info.outputs = graph->tensors[graph->output].elements;
-    plan->info.weight_bytes = lowering->weights.bytes;
-    plan->info.flops_per_row = lowering->flops;
-    plan->info.ns_per_row = lowering->ns;
-    plan->info.launches = (uint32_t)lowering->step_count;
-    plan->info.single_linear = lowering->step_count == 1 && plan->launches[0].kernel == KAS_KERNEL_linear;
+    plan->info.weight_bytes = weights->bytes;
+    plan->info.launches = plan->exact.count;
+    plan->info.single_linear = plan->exact.count == 1 && has_products(&plan->exact);
     return NULL;
 }
 
@@ -134,9 +176,10 @@ kas_status kas_segment_plan_create(kas_device *device, const kas_graph *graph, u
     kas_segment_plan *plan = kas_calloc(1, sizeof *plan);
     if (!plan) return kas_out_of_memory();
     plan->device = kas_device_retain(device);
-    kas_lowering lowering;
-    kas_status status = make_plan(&lowering, graph, rows_limit, plan);
-    kas_lowering_finish(&lowering);
+    kas_weights weights;
+    kas_weights_begin(&weights, device);
+    kas_status status = make_plan(plan, graph, rows_limit, &weights);
+    kas_weights_finish(&weights);
     if (status) {
         kas_segment_plan_destroy(plan);
         return status;
@@ -152,7 +195,7 @@ const kas_segment_info *kas_segment_plan_info(const kas_segment_plan *plan)
 
 kas_kernel kas_segment_plan_kernel(const kas_segment_plan *plan, uint32_t launch)
 {
-    return plan->launches[launch].kernel;
+    return plan->exact.launches[launch].kernel;
 }
 
 void kas_segment_plan_destroy(kas_segment_plan *plan)
@@ -160,7 +203,8 @@ void kas_segment_plan_destroy(kas_segment_plan *plan)
     if (!plan) return;
     kas_device_release(plan->device);
     kas_weights_image_release(plan->image);
-    kas_free(plan->launches);
+    kas_free(plan->exact.launches);
+    kas_free(plan->fast.launches);
     kas_free(plan);
 }
 
@@ -202,18 +246,28 @@ static void bind_weights(kas_launch *launch, kas_buffer *weights)
         if (launch->bindings[b].slot == KAS_SLOT_FIXED) launch->bindings[b].buffer = weights;
 }
 
-static kas_status record(const kas_segment_plan *plan, kas_buffer *weights, kas_segment *segment)
+static kas_status record_list(kas_device *device, const recipe *from, kas_buffer *weights, const char *label,
+                              kas_list **out)
 {
-    size_t count = plan->info.launches;
-    kas_launch *launches = kas_alloc_array(count, sizeof *launches);
+    kas_launch *launches = kas_alloc_array(from->count, sizeof *launches);
     if (!launches) return kas_out_of_memory();
-    memcpy(launches, plan->launches, count * sizeof *launches);
-    for (size_t i = 0; i < count; ++i)
+    memcpy(launches, from->launches, from->count * sizeof *launches);
+    for (size_t i = 0; i < from->count; ++i)
         bind_weights(&launches[i], weights);
-    kas_status status = kas_list_create(plan->device, launches, count, "kernel", &segment->list);
-    if (plan->info.single_linear) segment->product = launches[0];
+    kas_status status = kas_list_create(device, launches, from->count, label, out);
     kas_free(launches);
     return status;
+}
+
+static kas_status record(const kas_segment_plan *plan, kas_buffer *weights, kas_segment *segment)
+{
+    if (plan->info.single_linear) {
+        segment->product = plan->exact.launches[0];
+        bind_weights(&segment->product, weights);
+    }
+    KAS_TRY(record_list(plan->device, &plan->exact, weights, "kernel", &segment->list));
+    if (plan->fast.count == 0) return NULL;
+    return record_list(plan->device, &plan->fast, weights, "fast kernel", &segment->fast_list);
 }
 
 kas_status kas_segment_create(const kas_segment_plan *plan, kas_queue *queue, int64_t deadline_ns,
@@ -224,8 +278,9 @@ kas_status kas_segment_create(const kas_segment_plan *plan, kas_queue *queue, in
     KAS_TRY(make_weights(plan, queue, deadline_ns, &weights));
     kas_segment *segment = kas_calloc(1, sizeof *segment);
     kas_status status = segment ? record(plan, weights, segment) : kas_out_of_memory();
-    kas_buffer_release(weights); /* the list has it */
+    kas_buffer_release(weights); /* the lists have it */
     if (status) {
+        if (segment) kas_list_release(segment->list);
         kas_free(segment);
         return status;
     }
@@ -246,6 +301,7 @@ void kas_segment_release(kas_segment *segment)
 {
     if (!segment || atomic_fetch_sub_explicit(&segment->references, 1, memory_order_acq_rel) != 1) return;
     kas_list_release(segment->list);
+    kas_list_release(segment->fast_list);
     kas_device_release(segment->device);
     kas_free(segment);
 }
@@ -258,6 +314,11 @@ const kas_segment_info *kas_segment_get_info(const kas_segment *segment)
 kas_list *kas_segment_list(const kas_segment *segment)
 {
     return segment->list;
+}
+
+kas_list *kas_segment_fast_list(const kas_segment *segment)
+{
+    return segment->fast_list ? segment->fast_list : segment->list;
 }
 
 const kas_launch *kas_segment_product(const kas_segment *segment)

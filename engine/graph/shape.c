@@ -92,3 +92,17 @@ bool kas_node_is_reshape(const kas_graph *graph, const kas_node *node)
         same = shape->dims[d] == 1 || node->stride[d] == dense[d];
     return same;
 }
+
+uint64_t kas_node_multiply_adds(const kas_graph *graph, const kas_node *node)
+{
+    const kas_tensor *second =
+        node->input_count > 1 && node->inputs[1] >= 0 ? &graph->tensors[node->inputs[1]] : NULL;
+    if (node->op == KAS_OP_POOL)
+        return (uint64_t)node->window.kernel[0] *
+               (uint64_t)(node->window.spatial > 1 ? node->window.kernel[1] : 1);
+    if (!second) return 0;
+    if (node->op == KAS_OP_LINEAR) return (uint64_t)second->shape.dims[1];
+    if (node->op == KAS_OP_MATMUL) return (uint64_t)second->shape.dims[second->shape.rank - 2];
+    if (node->op == KAS_OP_CONV) return second->elements / (uint64_t)second->shape.dims[0];
+    return 0;
+}

@@ -16,6 +16,9 @@ void kas_shape_strides(const kas_shape *shape, int64_t strides[KAS_MAX_RANK]);
  */
 void kas_shape_broadcast_strides(const kas_shape *shape, const kas_shape *out, int64_t strides[KAS_MAX_RANK]);
 
+/* Multiply-adds for each element of the node's result, about, where it is a product, a convolution or a pool;
+ * 0 for any other operator. The node's operands are in the graph. */
+uint64_t kas_node_multiply_adds(const kas_graph *graph, const kas_node *node);
 /* A STRIDED node that gives the elements another shape, or the same, and leaves them in order. */
 bool kas_node_is_reshape(const kas_graph *graph, const kas_node *node);
 

@@ -43,6 +43,12 @@ static bool same_piece(const kas_piece *a, const kas_piece *b)
     return a->kind == b->kind && a->tensor == b->tensor && a->node == b->node && a->n == b->n && a->k == b->k;
 }
 
+void kas_weights_begin(kas_weights *weights, kas_device *device)
+{
+    size_t alignment = kas_device_get_limits(device)->buffer_alignment;
+    *weights = (kas_weights){.device = device, .alignment = alignment < 256 ? 256 : alignment};
+}
+
 kas_status kas_weights_add(kas_weights *weights, kas_piece piece, size_t *offset)
 {
     for (size_t i = 0; i < weights->count; ++i) {

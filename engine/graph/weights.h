@@ -36,6 +36,8 @@ typedef struct kas_weights {
     size_t bytes; /* of all, with gaps */
 } kas_weights;
 
+/* None yet. kas_weights_finish must follow. */
+void kas_weights_begin(kas_weights *weights, kas_device *device);
 /* Adds a piece (kind, tensor, node, n, k given), or finds the same one; gives its offset. */
 kas_status kas_weights_add(kas_weights *weights, kas_piece piece, size_t *offset) KAS_MUST_USE;
 void kas_weights_finish(kas_weights *weights);

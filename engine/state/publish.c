@@ -187,6 +187,7 @@ static void fill_layer(const kas_state *state, const kas_layer *layer, const kas
     out->input_size = layer->input_size;
     out->output_size = layer->output_size;
     memcpy(out->device, move ? move->device : layer->device, sizeof out->device);
+    out->math = layer->math;
     out->serving = layer->serving;
     out->generation = layer->published_generation;
     out->epoch = state->now.epoch;

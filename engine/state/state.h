@@ -143,6 +143,7 @@ typedef struct kas_published_layer {
     char name[KAS_NAME_SIZE];
     uint32_t input_size, output_size;
     char device[32];
+    kas_math math;
     bool serving;
     uint64_t generation; /* of a pass before any ramp step; pass k of running ramps has generation + k */
     uint32_t epoch;

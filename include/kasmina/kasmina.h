@@ -14,6 +14,7 @@
 #define KASMINA_H
 
 #include <kasmina/forward.h>
+#include <kasmina/log.h>
 #include <kasmina/types.h>
 
 typedef struct kas_engine kas_engine;
@@ -38,7 +39,13 @@ typedef struct kas_engine_options {
 } kas_engine_options;
 
 KAS_API kas_status kas_engine_create(const kas_engine_options *options, kas_engine **out) KAS_MUST_USE;
-/* Ends what runs (passes get their answers, loads are cancelled) and frees everything. Accepts NULL. */
+/* Ends what runs and frees everything. What was handed over before (submitted passes and requests, watches of
+ * operations) gets its one answer, in its callback, before this returns: passes that had begun their result,
+ * the others KAS_UNAVAILABLE; loads are cancelled. A callback may submit more even then: it is refused with
+ * KAS_UNAVAILABLE by the call itself, or accepted and answered like the rest.
+ *
+ * Threads must have come back from their own calls first, and begin no more: a kas_forward that is inside, or
+ * begins, while the engine is being destroyed may use memory that is gone. Accepts NULL. */
 KAS_API void kas_engine_destroy(kas_engine *engine);
 
 /* ---- changes ---- */
@@ -93,8 +100,8 @@ typedef struct kas_request {
             uint32_t input_size, output_size, num_seeds;
             bool bias;
             kas_math math;
-            const char *device;        /* "auto", "host:0" …; NULL: "auto" */
-            uint64_t init_seed;        /* of PyTorch's Linear initialisation */
+            const char *device; /* "auto", "host:0", "vulkan:UUID", "vulkan:part of its name"; NULL: "auto" */
+            uint64_t init_seed; /* of PyTorch's Linear initialisation */
             kas_device_names replicas; /* begun with the layer; operations tell when they are there */
         } create_layer;
         struct {
@@ -358,6 +365,9 @@ typedef struct kas_device_report {
     uint64_t max_buffer_bytes, max_shared_bytes;
     uint32_t max_group_items, compute_units;
     bool fp16, bf16, subgroups, host_pointers;
+    char uuid[37];         /* "" where its API has none */
+    char fast_product[48]; /* what multiplies for layers of KAS_MATH_FAST, "cuBLASLt 13.1.0"; "": the product
+                              that all layers have */
 } kas_device_report;
 
 /* Every device that the machine offers; opens none. */

@@ -89,10 +89,11 @@ class Local(unittest.TestCase):
         self.assertEqual(figures["active_seeds"], 2)
 
     def test_selftest(self):
-        result = run("devices", "--selftest", "--json")
+        result = run("devices", "--selftest", "host:0", "--json")
         report = json.loads(result.stdout)
         self.assertEqual((result.returncode, report["passed"]), (0, True), result.stderr)
-        host = next(device for device in report["devices"] if device["id"] == "host:0")
+        (host,) = report["devices"]
+        self.assertEqual(host["id"], "host:0")
         for operator in host["operators"]:
             self.assertGreater(operator["cases"], 0, operator)
             self.assertLessEqual(operator["worst_share"], 1, operator)
@@ -101,6 +102,9 @@ class Local(unittest.TestCase):
     def test_local_devices(self):
         devices = json.loads(run("devices", "--local", "--json").stdout)
         self.assertIn("host:0", [device["id"] for device in devices])
+        one = json.loads(run("devices", "--local", "host:0", "--json").stdout)
+        self.assertEqual([device["id"] for device in one], ["host:0"])
+        self.fails(1, "host:0", "devices", "--local", "host:7")
 
     def test_completion(self):
         script = run("completion").stdout.decode() + """
@@ -158,6 +162,7 @@ class Remote(unittest.TestCase):
         with open(os.path.join(EXAMPLES, "base.safetensors"), "rb") as file:
             self.assertGreater(len(weights), len(file.read()) - 200)
         self.assertIn("host:0", self.ok("devices").decode())
+        self.assertIn("host:0", self.ok("devices", "host:0").decode())
         self.assertRegex(self.ok("layer", "move", "digits", "host:0").decode(), r"digits .* host:0")
         refused = run("layer", "move", "digits", "nowhere:0", url=self.server.url)
         self.assertEqual(refused.returncode, 1)

@@ -70,3 +70,18 @@ void conformance_on_every_device(conformance_on_device *run)
             run(ids[i], ids[i]);
     }
 }
+
+void conformance_at_the_least(conformance_on_device *run)
+{
+    char ids[CONFORMANCE_DEVICES_MAX][KAS_DEVICE_ID_SIZE];
+    size_t count = conformance_devices(ids);
+    setenv("KASMINA_VULKAN_DISCRETE", "1", 1);
+    setenv("KASMINA_VULKAN_SUBGROUPS", "0", 1);
+    for (size_t i = 0; i < count; ++i) {
+        char label[64];
+        snprintf(label, sizeof label, "%s at the least", ids[i]);
+        if (!strncmp(ids[i], "vulkan:", 7)) run(ids[i], label);
+    }
+    unsetenv("KASMINA_VULKAN_DISCRETE");
+    unsetenv("KASMINA_VULKAN_SUBGROUPS");
+}

@@ -15,5 +15,7 @@ size_t conformance_devices(char ids[CONFORMANCE_DEVICES_MAX][KAS_DEVICE_ID_SIZE]
  * set of this processor. */
 typedef void conformance_on_device(const char *device_id, const char *label);
 void conformance_on_every_device(conformance_on_device *run);
+/* The Vulkan ones again as if they were less: memory that the host cannot see, no subgroups. */
+void conformance_at_the_least(conformance_on_device *run);
 
 #endif

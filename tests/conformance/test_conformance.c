@@ -18,4 +18,5 @@ static void run_on(const char *device_id, const char *label)
 Test(conformance, every_device)
 {
     conformance_on_every_device(run_on);
+    conformance_at_the_least(run_on);
 }

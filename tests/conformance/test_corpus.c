@@ -154,5 +154,6 @@ Test(corpus, every_device)
 {
     open_corpus();
     conformance_on_every_device(run_on);
+    conformance_at_the_least(run_on);
     close_corpus();
 }

@@ -27,12 +27,23 @@ void double_hang(unsigned nth);
 void double_release(void);
 /* Devices without memory pools, for those opened from now on. */
 void double_without_pools(bool without);
+/* Machine code and PTX that come with the build are of no use to the driver: the next `count` modules are
+ * refused. */
+void double_refuse_modules(unsigned count);
 void double_limit_memory(size_t bytes); /* of the device; 0: 1 GiB */
 void double_reset(void);                /* no faults, no sticky error */
 
+/* Enqueues run(data), which returns an error that becomes sticky; data is the stream's, freed by free. For
+ * the double of cuBLASLt. NULL host: not within one allocation. */
+cuda_code double_call(cuda_stream stream, cuda_code (*run)(void *data), void *data);
+void *double_address(cuda_address address, size_t bytes);   /* within such a call only */
+bool double_may_go_on(const char *symbol, cuda_code *code); /* false: the fault that was asked for */
+
 typedef struct double_counts {
-    size_t allocations, bytes, pinned, streams, events, modules, graphs, execs, contexts; /* that live */
-    size_t launches, graph_launches, instantiations, node_updates, calls;                 /* so far */
+    size_t allocations, bytes, pinned, streams, events, modules, graphs, execs, contexts,
+        pools;   /* that live */
+    size_t kept; /* bytes that a pool has from the device and nobody uses */
+    size_t launches, graph_launches, instantiations, node_updates, calls; /* so far */
 } double_counts;
 void double_count(double_counts *out);
 

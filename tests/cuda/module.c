@@ -54,6 +54,10 @@ EXPORT cuda_code cuModuleLoadData(cuda_module *module, const void *image)
     ENTER(true);
     const char *text = image;
     struct cuda_function_object function = {0};
+    if (double_world.refused_modules > 0) {
+        --double_world.refused_modules;
+        LEAVE(CUDA_ERROR_UNSUPPORTED_PTX_VERSION);
+    }
     if (text[0] != '/' && text[0] != '.')
         LEAVE(CUDA_ERROR_NO_BINARY_FOR_GPU); /* machine code of no use here */
     if (!strstr(text, ".version ") || !read_entry(text, &function)) LEAVE(CUDA_ERROR_INVALID_PTX);

@@ -56,6 +56,12 @@ EXPORT void double_fail(const char *symbol, unsigned nth, cuda_code code, bool s
            double_world.fault_sticky = sticky; double_world.fired = false);
 }
 
+EXPORT bool double_may_go_on(const char *symbol, cuda_code *code)
+{
+    LOCKED(*code = check(symbol, true));
+    return *code == CUDA_SUCCESS;
+}
+
 EXPORT bool double_fired(void)
 {
     LOCKED(bool fired = double_world.fired);
@@ -77,6 +83,11 @@ EXPORT void double_without_pools(bool without)
     LOCKED(double_world.no_pools = without);
 }
 
+EXPORT void double_refuse_modules(unsigned count)
+{
+    LOCKED(double_world.refused_modules = count);
+}
+
 EXPORT void double_limit_memory(size_t bytes)
 {
     LOCKED(double_world.memory_limit = bytes ? bytes : (size_t)1 << 30);
@@ -84,8 +95,8 @@ EXPORT void double_limit_memory(size_t bytes)
 
 EXPORT void double_reset(void)
 {
-    LOCKED(double_world.fault_in = double_world.hang_in = 0; double_world.sticky = CUDA_SUCCESS;
-           double_world.fired = false);
+    LOCKED(double_world.fault_in = double_world.hang_in = double_world.refused_modules = 0;
+           double_world.sticky = CUDA_SUCCESS; double_world.fired = false);
 }
 
 EXPORT void double_count(double_counts *out)
@@ -98,9 +109,6 @@ EXPORT void double_count(double_counts *out)
 static struct cuda_context_object {
     int unused;
 } primary;
-static struct cuda_pool_object {
-    int unused;
-} pool;
 
 EXPORT cuda_code cuInit(unsigned flags)
 {
@@ -153,6 +161,15 @@ EXPORT cuda_code cuDeviceGetName(char *name, int size, cuda_device_id device)
     if (device != 0 || size < 1) LEAVE(CUDA_ERROR_INVALID_VALUE);
     strncpy(name, "Test double", (size_t)size - 1);
     name[size - 1] = '\0';
+    LEAVE(CUDA_SUCCESS);
+}
+
+EXPORT cuda_code cuDeviceGetUuid(uint8_t *uuid, cuda_device_id device)
+{
+    ENTER(false);
+    if (device != 0) LEAVE(CUDA_ERROR_INVALID_VALUE);
+    for (uint8_t i = 0; i < 16; ++i)
+        uuid[i] = (uint8_t)(i + 1);
     LEAVE(CUDA_SUCCESS);
 }
 
@@ -232,19 +249,4 @@ EXPORT cuda_code cuCtxPopCurrent_v2(cuda_context *context)
     --depth;
     *context = &primary;
     LEAVE(CUDA_SUCCESS);
-}
-
-EXPORT cuda_code cuDeviceGetDefaultMemPool(cuda_pool *out, cuda_device_id device)
-{
-    ENTER(false);
-    (void)device;
-    *out = &pool;
-    LEAVE(CUDA_SUCCESS);
-}
-
-EXPORT cuda_code cuMemPoolSetAttribute(cuda_pool which, int attribute, void *value)
-{
-    ENTER(false);
-    LEAVE(which == &pool && attribute == CUDA_POOL_RELEASE_THRESHOLD && value ? CUDA_SUCCESS
-                                                                              : CUDA_ERROR_INVALID_VALUE);
 }

@@ -33,7 +33,7 @@ typedef struct kernel_call {
 } kernel_call;
 
 typedef struct operation {
-    enum { COPY_IN, COPY_OUT, FILL, KERNEL, RECORD, FREE } kind;
+    enum { COPY_IN, COPY_OUT, FILL, KERNEL, RECORD, ALLOCATE, FREE, CALL } kind;
     bool hangs;
     cuda_address address;
     const void *from;
@@ -42,6 +42,7 @@ typedef struct operation {
     unsigned word;
     cuda_event event;
     kernel_call call;
+    cuda_code (*function)(void *data); /* CALL: of `to` */
     struct operation *next;
 } operation;
 
@@ -60,7 +61,7 @@ typedef struct double_state {
     bool initialised, no_pools;
     cuda_code sticky;
     const char *fault_symbol;
-    unsigned fault_in, hang_in;
+    unsigned fault_in, hang_in, refused_modules;
     cuda_code fault_code;
     bool fault_sticky, fired, released;
 } double_state;
@@ -85,6 +86,7 @@ cuda_code double_stick(cuda_code code);
 
 /* Memory: the host address of [address, address + bytes), NULL where that is not within one allocation. */
 void *double_host(cuda_address address, size_t bytes);
+cuda_code double_use_memory(cuda_address address);
 cuda_code double_release_memory(cuda_address address);
 
 /* Kernels: reads and checks what a launch is given. */

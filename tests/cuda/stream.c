@@ -37,6 +37,14 @@ static cuda_code run_copy(const operation *what)
     return CUDA_SUCCESS;
 }
 
+static cuda_code run_function(const operation *what)
+{
+    if (what->hangs && !double_world.released) return CUDA_ERROR_NOT_READY;
+    cuda_code code = what->function(what->to);
+    free(what->to);
+    return code == CUDA_SUCCESS ? code : double_stick(code);
+}
+
 static cuda_code run(const operation *what)
 {
     switch (what->kind) {
@@ -50,10 +58,26 @@ static cuda_code run(const operation *what)
     case RECORD:
         what->event->done = true;
         return CUDA_SUCCESS;
+    case ALLOCATE:
+        return double_use_memory(what->address);
     case FREE:
         return double_release_memory(what->address);
+    case CALL:
+        return run_function(what);
     }
     return CUDA_ERROR_UNKNOWN;
+}
+
+EXPORT cuda_code double_call(cuda_stream stream, cuda_code (*function)(void *data), void *data)
+{
+    pthread_mutex_lock(&double_world.lock);
+    return double_leave(double_enqueue(
+        stream, &(operation){.kind = CALL, .hangs = double_hangs_now(), .function = function, .to = data}));
+}
+
+EXPORT void *double_address(cuda_address address, size_t bytes)
+{
+    return double_host(address, bytes);
 }
 
 /* Runs the stream's next operation; NOT_READY while there are more. */

@@ -25,6 +25,7 @@ static struct {
 static void use_double(void)
 {
     setenv("KASMINA_CUDA_DRIVER", CUDA_DOUBLE, 1);
+    setenv("KASMINA_CUBLASLT", CUBLASLT_DOUBLE, 1);
     void *library = dlopen(CUDA_DOUBLE, RTLD_NOW | RTLD_LOCAL);
     cr_assert_not_null(library, "%s", dlerror());
 #define FIND(name)                                                                                           \
@@ -64,6 +65,7 @@ static void expect_left(const double_counts *before, const char *after_what)
     SAME(graphs);
     SAME(execs);
     SAME(contexts);
+    SAME(pools);
 #undef SAME
 }
 
@@ -101,6 +103,7 @@ Test(cuda, listing_tells_of_the_device_and_opens_none)
         cr_expect_str_eq(info.id, "cuda:0");
         cr_expect_str_eq(info.kind, "cuda");
         cr_expect_str_eq(info.name, "Test double");
+        cr_expect_str_eq(info.uuid, "01020304-0506-0708-090a-0b0c0d0e0f10");
         cr_expect_eq(info.memory_total_bytes, (size_t)1 << 30);
     }
     cr_expect_eq(counts().calls, 0, "another process has asked");
@@ -129,6 +132,43 @@ Test(cuda, memory_is_counted_and_bounded)
     kas_buffer_release(first);
     kas_device_release(device);
     expect_nothing_left();
+}
+
+/* Freed memory stays in the pool, where it still is free; what the pool cannot use is given back first. */
+Test(cuda, memory_that_the_pool_keeps_is_free)
+{
+    kas_device *device;
+    kas_buffer *buffer;
+    kas_device_info info;
+    fake.limit_memory(1 << 20);
+    ok(kas_device_open("cuda:0", &device));
+    for (int i = 0; i < 2; ++i) { /* the second is larger than what is kept, and than what else is left */
+        ok(kas_buffer_create(device, (size_t)(600 + 100 * i) << 10, "first", &buffer));
+        kas_buffer_release(buffer);
+        ok(kas_buffer_create(device, 4, "makes the free happen", &buffer));
+        kas_device_get_info(device, &info);
+        cr_expect_gt(counts().kept, 500 << 10);
+        cr_expect_eq(info.memory_used_bytes, 4);
+        cr_expect_eq(info.memory_free_bytes, (1 << 20) - 4);
+        kas_buffer_release(buffer);
+    }
+    kas_device_release(device);
+    cr_expect_eq(counts().kept, 0, "closing gives all back");
+    expect_nothing_left();
+}
+
+Test(cuda, what_is_out_of_memory_twice_is_told)
+{
+    static const char *const symbols[] = {"cuMemAllocFromPoolAsync", "cuModuleLoadData"};
+    for (size_t i = 0; i < 2; ++i) {
+        rig r;
+        fake.fail(symbols[i], 1, CUDA_ERROR_OUT_OF_MEMORY, true);
+        kas_status status = rig_open(&r, "cuda:0", 1);
+        fake.reset();
+        expect(status, KAS_OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY");
+        rig_close(&r);
+        expect_nothing_left();
+    }
 }
 
 /* ---- passes ---- */
@@ -250,12 +290,16 @@ static kas_status live_once(void)
 /* Calls whose failure costs something, but fails nobody: how long a pass took, and giving back. */
 static bool may_be_swallowed(const char *symbol)
 {
-    static const char *const symbols[] = {
-        "cuEventElapsedTime",  "cuEventQuery",       "cuEventDestroy_v2", "cuStreamDestroy_v2",
-        "cuGraphDestroy",      "cuGraphExecDestroy", "cuMemFreeHost",     "cuMemFreeAsync",
-        "cuModuleUnload",      "cuCtxPopCurrent_v2", "cuMemGetInfo_v2",   "cuDevicePrimaryCtxRelease_v2",
-        "cuCtxPushCurrent_v2", /* in giving back */
-        "cuDeviceGetAttribute"};
+    static const char *const symbols[] = {"cuEventElapsedTime",      "cuEventQuery",
+                                          "cuEventDestroy_v2",       "cuStreamDestroy_v2",
+                                          "cuGraphDestroy",          "cuGraphExecDestroy",
+                                          "cuMemFreeHost",           "cuMemFreeAsync",
+                                          "cuModuleUnload",          "cuCtxPopCurrent_v2",
+                                          "cuMemGetInfo_v2",         "cuDevicePrimaryCtxRelease_v2",
+                                          "cuCtxPushCurrent_v2", /* in giving back */
+                                          "cuDeviceGetAttribute",    "cuMemPoolDestroy",
+                                          "cuMemPoolGetAttribute",   "cuMemPoolTrimTo",
+                                          "cuMemAllocFromPoolAsync", "cuModuleLoadData" /* tried again */};
     for (size_t i = 0; i < sizeof symbols / sizeof *symbols; ++i)
         if (strcmp(symbols[i], symbol) == 0) return true;
     return false;

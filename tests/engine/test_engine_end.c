@@ -47,15 +47,20 @@ typedef struct submitted_pass {
     kas_forward_result result;
 } submitted_pass;
 
+static void prepare_pass(submitted_pass *pass)
+{
+    pass->request = (kas_forward_request){.size = sizeof pass->request,
+                                          .layer = "a",
+                                          .input = {.data = pass->x, .rank = 2, .shape = {1, FEATURES}},
+                                          .output = {.data = pass->y, .rank = 2, .shape = {1, FEATURES}}};
+    pass->result.size = sizeof pass->result;
+}
+
 static unsigned submit_passes(kas_engine *engine, submitted_pass *passes)
 {
     for (unsigned i = 0; i < SUBMITTED; ++i) {
         submitted_pass *pass = &passes[i];
-        pass->request = (kas_forward_request){.size = sizeof pass->request,
-                                              .layer = "a",
-                                              .input = {.data = pass->x, .rank = 2, .shape = {1, FEATURES}},
-                                              .output = {.data = pass->y, .rank = 2, .shape = {1, FEATURES}}};
-        pass->result.size = sizeof pass->result;
+        prepare_pass(pass);
         ok(kas_forward_submit(engine, &pass->request, &pass->result, note_end, NULL));
     }
     return SUBMITTED;
@@ -103,6 +108,64 @@ Test(engine_end, whoever_waits_gets_one_answer, .timeout = 100)
 {
     for (unsigned round = 0; round < ROUNDS; ++round)
         end_in_the_middle(round);
+}
+
+/* ---- callbacks that submit more ---- */
+
+enum { CHAINS = 8 };
+
+typedef struct chain {
+    kas_engine *engine;
+    submitted_pass pass;
+    atomic_uint accepted, answered;
+    atomic_bool over;
+} chain;
+
+static void link_up(void *user, kas_status status);
+
+static void submit_link(chain *self)
+{
+    atomic_fetch_add(&self->accepted, 1);
+    kas_status status =
+        kas_forward_submit(self->engine, &self->pass.request, &self->pass.result, link_up, self);
+    if (!status) return;
+    cr_assert_eq(kas_status_code(status), KAS_UNAVAILABLE, "%s", kas_status_message(status));
+    kas_status_free(status);
+    atomic_fetch_sub(&self->accepted, 1);
+    atomic_store(&self->over, true);
+}
+
+/* Goes on for as long as the engine takes passes, also with those that it has turned away. */
+static void link_up(void *user, kas_status status)
+{
+    chain *self = user;
+    kas_code code = kas_status_code(status);
+    cr_assert(code == KAS_OK || code == KAS_UNAVAILABLE, "%s", kas_status_message(status));
+    kas_status_free(status);
+    atomic_fetch_add(&self->answered, 1);
+    submit_link(self);
+}
+
+Test(engine_end, passes_that_callbacks_submit_are_answered_or_refused, .timeout = 100)
+{
+    static chain chains[CHAINS];
+    for (unsigned round = 0; round < ROUNDS; ++round) {
+        kas_engine *engine = open_engine(NULL);
+        create_layer(engine, "a", 1, 1, 0);
+        for (unsigned i = 0; i < CHAINS; ++i) {
+            chain *self = &chains[i];
+            *self = (chain){.engine = engine};
+            prepare_pass(&self->pass);
+            submit_link(self);
+        }
+        for (unsigned i = 0; i < round; ++i)
+            sched_yield();
+        kas_engine_destroy(engine);
+        for (unsigned i = 0; i < CHAINS; ++i) {
+            cr_expect(chains[i].over);
+            cr_expect_eq(chains[i].accepted, chains[i].answered);
+        }
+    }
 }
 
 /* ---- callers that are inside ---- */

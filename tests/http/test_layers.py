@@ -104,6 +104,14 @@ class Reading(ServerTest):
 
 
 class Changing(ServerTest):
+    def test_a_device_by_part_of_its_name(self):
+        host = next(device for device in self.expect(self.client.get("/v1/devices"), 200)["devices"] if device["id"] == "host:0")
+        self.assertEqual(host["uuid"], "")
+        path = self.layer(device="host:" + host["name"].upper())
+        self.assertEqual(self.expect(self.client.get(path), 200)["device"], "host:0")
+        body = {"name": "nowhere", "input_size": 3, "output_size": 2, "device": "host:no such processor"}
+        self.expect_problem(self.client.post("/v1/layers", body), 422, "invalid-value", "host:0 (")
+
     def test_patch_to_the_same_device(self):
         path = self.layer(None, 3, 2)
         with self.unchanged(path):

@@ -58,6 +58,7 @@ class OnOpenCL(ServerTest):
             self.assert_near(self.forward(there).body, self.forward(here).body)
         device = self.client.get(f"/v1/devices/{DEVICE}").json
         self.assertEqual((device["opened"], device["layers"]), (True, 1))
+        self.assertIsNone(device["fast_product"])
         self.assertGreater(device["memory_used_bytes"], 0)
         self.assertGreater(device["limits"]["max_buffer_bytes"], 0)
 

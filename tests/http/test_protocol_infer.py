@@ -49,6 +49,7 @@ class Infer(ServerTest):
             answer = self.infer(raw, inputs=[self.tensor(data=None, parameters={"binary_data_size": 24})], outputs=[wanted], id="x" * pad)
             self.assertEqual(answer.status, 200, answer)
             length = int(answer.header("Inference-Header-Content-Length"))
+            self.assertEqual(length % 64, 0)  # the values lie where vectors are read best
             head = json.loads(answer.body[:length])
             self.assertEqual(head["outputs"], [{"name": "output", "datatype": "FP32", "shape": [2, 2], "parameters": {"binary_data_size": 16}}])
             self.assertEqual((unpack_floats(answer.body[length:]), head.get("id")), ([6, -1, 15, -1], "x" * pad))
@@ -118,11 +119,12 @@ class Infer(ServerTest):
                 self.error(self.infer(inputs=[self.tensor()], outputs=outputs), outputs)
 
     def test_others(self):
-        for body in ({"id": 5}, {"parameters": 5}, {"parameters": {"binary_data_output": 1}}, {"no_such": 1}):
+        for body in ({"id": 5}, {"parameters": 5}, {"parameters": {"binary_data_output": 1}}, {"parameters": {"binary_data_output": None}}, {"parameters": []}, {"no_such": 1}):
             with self.subTest(body=body):
                 self.error(self.infer(inputs=[self.tensor()], **body), body)
         for body in (b"", b"{", b"[]", b"null", b"\xff", b'{"inputs":[{"name":"input","shape":[1,3],"datatype":"FP32","data":[1,2,NaN]}]}', b"{}x",
-                     b'{"inputs":[{"name":"input","shape":[1,3],"datatype":"FP32","data":[1,2,3],"data":[1,2,3]}]}'):
+                     b'{"inputs":[{"name":"input","shape":[1,3],"datatype":"FP32","data":[1,2,3],"data":[1,2,3]}]}',
+                     b'{"parameters":{"alpha.1":0,"alpha.1":1},"inputs":[{"name":"input","shape":[1,3],"datatype":"FP32","data":[1,2,3]}]}'):
             with self.subTest(body=body):
                 self.error(self.client.post(self.path, body), body)
 

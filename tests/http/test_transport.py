@@ -76,6 +76,34 @@ class Transport(ServerTest):
         self.assertEqual(raw.answer().body, expected)
         self.assertEqual(raw.answer().status, 200)
 
+    def test_bodies_in_pieces(self):
+        """Announced or in chunks, small or larger than what a request has memory for at first: the answer is the same."""
+        path = self.layer(None, 64, 10)
+        for rows in (1, 70, 5000):
+            body = floats([(number % 97) / 97 for number in range(64 * rows)])
+            expected = self.client.post(f"{path}/forward", body).body
+            self.assertEqual(len(expected), 40 * rows)
+            for size in (101, 4096, 100000):
+                parts = [body[at:at + size] for at in range(0, len(body), size)]
+                announced = self.raw(f"POST {path}/forward HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode())
+                chunked = self.raw(f"POST {path}/forward HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+                for part in parts:
+                    announced.send(part)
+                    chunked.send(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+                chunked.send(b"0\r\n\r\n")
+                with self.subTest(rows=rows, size=size):
+                    self.assertEqual((announced.answer().body, chunked.answer().body), (expected, expected))
+
+    def test_a_body_longer_than_announced(self):
+        """What follows the announced bytes is no part of the body: it is the next request, and none."""
+        path = self.layer(None, 3, 2, bias=False)
+        expected = self.client.post(f"{path}/forward", floats([1, 2, 3])).body
+        raw = self.raw(f"POST {path}/forward HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n".encode() + floats([1, 2, 3]) + b"more\r\n\r\n")
+        self.assertEqual(raw.answer().body, expected)
+        answer = raw.answer()
+        self.assertTrue(answer is None or answer.status == 400, answer)
+        self.still_serves()
+
     def test_100_mb_are_refused_without_being_read(self):
         path = self.layer(None, 3, 2)
         for method, where, kind in (("POST", "/v1/layers", "application/json"), ("POST", f"{path}/forward", "application/octet-stream"), ("POST", f"{path}/forward", "application/json"),
@@ -149,6 +177,13 @@ class Transport(ServerTest):
         raw = self.raw("GET /v1/health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         raw.socket.shutdown(socket.SHUT_WR)
         self.assertEqual(raw.answer().status, 200)
+
+    def test_half_closed_after_a_small_pass(self):
+        path = self.layer(None, 3, 2, bias=False)
+        expected = self.client.post(f"{path}/forward", floats([1, 2, 3])).body
+        raw = self.raw(f"POST {path}/forward HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n".encode() + floats([1, 2, 3]))
+        raw.socket.shutdown(socket.SHUT_WR)
+        self.assertEqual(raw.answer().body, expected)
 
     def test_half_closed_while_it_waits(self):
         """libmicrohttpd takes the end of what a waiting client sends for its departure; what it asked for is done."""

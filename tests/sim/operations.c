@@ -142,7 +142,8 @@ static void end(sim *s, uint64_t id, const kas_command *command)
         return;
     }
     if (operation->replica) {
-        sim_replica_ended(s, operation, &info, move_may_fail(s, operation, &info, command));
+        sim_replica_ended(s, operation, &info,
+                          info.state == KAS_OPERATION_FAILED && move_may_fail(s, operation, &info, command));
         return;
     }
     sim_layer *layer = operation->preload ? NULL : &s->model.layers[operation->layer];

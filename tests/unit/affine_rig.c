@@ -28,17 +28,42 @@ const kas_driver *driver_named(const char *name)
     return NULL;
 }
 
-void open_rig(rig *r, const char *device_id)
+static kas_launch affine(kas_slot_index from, kas_slot_index to)
 {
     const struct unary_args args = {.elements = WIDTH, .act = 31 /* affine */, .act_a = 3, .act_b = -1};
-    kas_launch launch = {.kernel = KAS_KERNEL_unary,
-                         .label = "affine",
-                         .bindings = {{.slot = KAS_SLOT_PARAMS}, {.slot = KAS_SLOT_X}, {.slot = KAS_SLOT_Y}},
-                         .grid_x = {.per_row = WIDTH, .divisor = LINES_TILE},
-                         .grid_y = {.fixed = 1, .divisor = 1}};
-    const uint32_t params[PARAMS_HEAD] = {ROWS};
+    kas_launch launch = {
+        .kernel = KAS_KERNEL_unary,
+        .label = "affine",
+        .bindings = {{.slot = KAS_SLOT_PARAMS}, {.slot = (uint8_t)from}, {.slot = (uint8_t)to}},
+        .grid_x = {.per_row = WIDTH, .divisor = LINES_TILE},
+        .grid_y = {.fixed = 1, .divisor = 1}};
     memcpy(launch.args, &args, sizeof args);
-    ok(kas_device_open(device_id, &r->device));
+    return launch;
+}
+
+kas_list *chain(const rig *r, size_t launches)
+{
+    enum { LAUNCHES_MAX = 8 };
+    kas_launch all[LAUNCHES_MAX];
+    kas_list *list;
+    cr_assert_leq(launches, (size_t)LAUNCHES_MAX);
+    for (size_t i = 0; i < launches; ++i)
+        all[i] = i % 2 ? affine(KAS_SLOT_Y, KAS_SLOT_X) : affine(KAS_SLOT_X, KAS_SLOT_Y);
+    ok(kas_list_create(r->device, all, launches, "chain", &list));
+    return list;
+}
+
+void open_rig(rig *r, const char *device_id)
+{
+    kas_device *device;
+    ok(kas_device_open(device_id, &device));
+    open_rig_on(r, device);
+}
+
+void open_rig_on(rig *r, kas_device *device)
+{
+    const uint32_t params[PARAMS_HEAD] = {ROWS};
+    r->device = device;
     ok(kas_queue_create(r->device, "rig", &r->queue));
     r->place_bytes =
         kas_align_up(ROWS * WIDTH * sizeof(float), kas_device_get_limits(r->device)->buffer_alignment);
@@ -46,7 +71,7 @@ void open_rig(rig *r, const char *device_id)
     ok(kas_buffer_create(r->device, 2 * PLACES * r->place_bytes, "arena", &r->arena));
     ok(kas_queue_upload(r->queue, r->params, 0, params, sizeof params));
     ok(kas_queue_wait(r->queue, KAS_NEVER, NULL));
-    ok(kas_list_create(r->device, &launch, 1, "affine", &r->list));
+    r->list = chain(r, 1);
 }
 
 void close_rig(rig *r)

@@ -24,7 +24,10 @@ typedef struct rig {
 } rig;
 
 void open_rig(rig *r, const char *device_id);
+void open_rig_on(rig *r, kas_device *device); /* takes the reference */
 void close_rig(rig *r);
+/* A list of launches that compute Y = 3 X − 1 and X = 3 Y − 1 in turn. */
+kas_list *chain(const rig *r, size_t launches);
 kas_submission at_place(const rig *r, size_t place);
 /* One pass at a place, on a queue of the rig's device; true when all of it is right. Any thread. */
 bool pass_is_right(const rig *r, kas_queue *queue, size_t place, float start);

@@ -248,6 +248,24 @@ Test(core, traffic_and_submissions_run_in_order)
     drop_rig(&r);
 }
 
+Test(core, a_list_that_runs_at_once_comes_after_what_was_submitted)
+{
+    rig r;
+    float out[ROWS * WIDTH] = {0};
+    ok(make_rig(&r));
+    kas_submission submission = submission_of(&r);
+    void *slots[KAS_SLOT_COUNT] = {0};
+    for (size_t s = 0; s < KAS_SLOT_COUNT; ++s)
+        if (submission.slots[s].buffer) slots[s] = kas_buffer_host(submission.slots[s].buffer);
+    slots[KAS_SLOT_Y] = out;
+    ok(kas_queue_submit(r.queue, &submission, 1, ROWS));
+    ok(kas_queue_run(r.queue, r.list, slots, ROWS, KAS_NEVER));
+    cr_expect_eq(out[21], 42.0f);
+    expect_doubled(&r);
+    cr_expect(kas_queue_idle(r.queue));
+    drop_rig(&r);
+}
+
 /* ---- lists ---- */
 
 static void refused(rig *r, const kas_launch *launch, const char *why)

@@ -122,7 +122,7 @@ static void check_batches(void)
     same_bits_in_any_batch(1, 1, 0, 14);
     same_bits_in_any_batch(37, 131, 2, 27);
     same_bits_in_any_batch(64, 256, 0, 15);
-    same_bits_in_any_batch(1100, 40, 5, 13); /* more than one block of the depth */
+    same_bits_in_any_batch(2100, 40, 5, 13); /* more than one block of the depth */
     same_bits_in_any_batch(513, 5, 0, 14);
 }
 
@@ -203,23 +203,22 @@ static void run_network(const layer *l, float *x, float *work, float *y, uint32_
     cr_expect_gt(progress.elapsed_ns[1], 0);
 }
 
-static void check_ranges(void)
+static void same_bits_by_ranges(uint32_t most, size_t k, size_t hidden, size_t n)
 {
-    enum { ROWS = 101, K = 256, HIDDEN = 70, N = 256 };
-    float *x = kas_alloc_array(ROWS * K, sizeof *x), *work = kas_alloc_array(ROWS * HIDDEN, sizeof *work);
-    float *alone = kas_alloc_array(ROWS * N, sizeof *alone), *y = kas_alloc_array(ROWS * N, sizeof *y);
+    float *x = kas_alloc_array(most * k, sizeof *x), *work = kas_alloc_array(most * hidden, sizeof *work);
+    float *alone = kas_alloc_array(most * n, sizeof *alone), *y = kas_alloc_array(most * n, sizeof *y);
     cr_assert(x && work && alone && y);
-    fill(x, ROWS * K, 13);
+    fill(x, most * k, 13);
     kas_device_use_threads(3);
-    layer l = make_layer(K, N, 0); /* its weights are large enough for both products */
+    layer l = make_layer(k > hidden ? k : hidden, n, 0); /* its weights are enough for either product */
     kas_list_release(l.list);
-    l.list = record_network(l.device, l.w, K, HIDDEN, N);
-    for (uint32_t r = 0; r < ROWS; ++r)
-        run_network(&l, x + r * K, work, alone + r * N, 1);
-    for (uint32_t rows = ROWS - 3; rows <= ROWS; ++rows) {
-        memset(y, 0xff, ROWS * N * sizeof *y);
+    l.list = record_network(l.device, l.w, k, hidden, n);
+    for (uint32_t r = 0; r < most; ++r)
+        run_network(&l, x + r * k, work, alone + r * n, 1);
+    for (uint32_t rows = most - 3; rows <= most; ++rows) {
+        memset(y, 0xff, most * n * sizeof *y);
         run_network(&l, x, work, y, rows);
-        cr_expect_eq(memcmp(y, alone, rows * N * sizeof *y), 0, "%u rows", rows);
+        cr_expect_eq(memcmp(y, alone, rows * n * sizeof *y), 0, "%u rows", rows);
     }
     drop_layer(&l);
     kas_device_use_threads(0);
@@ -227,6 +226,13 @@ static void check_ranges(void)
     kas_free(work);
     kas_free(alone);
     kas_free(y);
+}
+
+static void check_ranges(void)
+{
+    same_bits_by_ranges(101, 256, 70, 256);
+    same_bits_by_ranges(101, 32, 640,
+                        640); /* so large that a stretch ends before the second's second product */
 }
 
 Test(host_product, same_bits_by_ranges_of_rows)

@@ -24,14 +24,17 @@ static kas_device *host(void)
 static size_t kernels_of(kas_graph *graph, kas_kernel *kernels, size_t capacity)
 {
     kas_lowering lowering;
+    kas_weights weights;
     kas_device *device = host();
-    kas_status status = kas_lower_graph(device, graph, &lowering);
+    kas_weights_begin(&weights, device);
+    kas_status status = kas_lower_graph(device, graph, false, &weights, &lowering);
     cr_assert_null(status, "%s", kas_status_message(status));
     cr_assert_leq(lowering.step_count, capacity);
     for (size_t i = 0; i < lowering.step_count; ++i)
         kernels[i] = lowering.steps[i].launch.kernel;
     size_t count = lowering.step_count;
     kas_lowering_finish(&lowering);
+    kas_weights_finish(&weights);
     kas_device_release(device);
     kas_graph_destroy(graph);
     return count;

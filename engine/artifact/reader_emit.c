@@ -6,17 +6,17 @@
 #include "base/alloc.h"
 #include "base/finite.h"
 #include "engine/artifact/elements.h"
-#include "engine/artifact/onnx_reader.h"
+#include "engine/artifact/reader.h"
 #include "engine/artifact/refuse.h"
 
 #define FOLDING_WORK ((uint64_t)1 << 26) /* multiply-adds: some tens of milliseconds */
 
-static const kas_shape *shape_of(const kas_onnx_reader *reader, int tensor)
+static const kas_shape *shape_of(const kas_reader *reader, int tensor)
 {
     return &reader->graph->tensors[tensor].shape;
 }
 
-kas_status kas_onnx_constant_room(kas_onnx_reader *reader, size_t elements, float **out)
+kas_status kas_reader_emit_constant_room(kas_reader *reader, size_t elements, float **out)
 {
     size_t bytes;
     *out = NULL;
@@ -37,12 +37,12 @@ static kas_status check_finite(const float *values, size_t count)
                       isnan(values[i]) ? "NaN" : "an infinite value", i, count);
 }
 
-kas_status kas_onnx_emit_constant(kas_onnx_reader *reader, const char *name, const kas_shape *shape,
-                                  float *values, int *out)
+kas_status kas_reader_emit_constant(kas_reader *reader, const char *name, const kas_shape *shape,
+                                    float *values, int *out)
 {
     size_t elements;
     kas_status status = NULL;
-    char text[KAS_ONNX_SHAPE_TEXT];
+    char text[KAS_READER_SHAPE_TEXT];
     if (!kas_shape_elements(shape, &elements))
         status = kas_refuse(KAS_REASON_LIMIT, "a constant of shape %s is empty or too large",
                             kas_shape_text(shape, text, sizeof text));
@@ -54,13 +54,13 @@ kas_status kas_onnx_emit_constant(kas_onnx_reader *reader, const char *name, con
     return kas_graph_add_constant(reader->graph, name, shape, values, out);
 }
 
-kas_status kas_onnx_emit_scalar(kas_onnx_reader *reader, float value, int *out)
+kas_status kas_reader_emit_scalar(kas_reader *reader, float value, int *out)
 {
     float *values;
     const kas_shape shape = {.rank = 0};
-    KAS_TRY(kas_onnx_constant_room(reader, 1, &values));
+    KAS_TRY(kas_reader_emit_constant_room(reader, 1, &values));
     *values = value;
-    return kas_onnx_emit_constant(reader, NULL, &shape, values, out);
+    return kas_reader_emit_constant(reader, NULL, &shape, values, out);
 }
 
 /* ---- folding ---- */
@@ -114,26 +114,25 @@ static kas_status evaluate(const kas_graph *lender, float *values)
     return status;
 }
 
-static kas_status fold_with(kas_onnx_reader *reader, kas_graph *lender, kas_node *node,
-                            const kas_shape *shape, int *out)
+static kas_status fold_with(kas_reader *reader, kas_graph *lender, kas_node *node, const kas_shape *shape,
+                            int *out)
 {
     float *values;
     KAS_TRY(build_single(reader->graph, lender, node, shape));
-    KAS_TRY(kas_onnx_constant_room(reader, lender->tensors[lender->output].elements, &values));
+    KAS_TRY(kas_reader_emit_constant_room(reader, lender->tensors[lender->output].elements, &values));
     kas_status status = evaluate(lender, values);
     if (status) {
         kas_free(values);
         return status;
     }
-    return kas_onnx_emit_constant(reader, NULL, shape, values, out);
+    return kas_reader_emit_constant(reader, NULL, shape, values, out);
 }
 
 /* The evaluator's float64 copies of what the node reads and makes, while it runs: not charged for good. */
-static kas_status check_folding_room(const kas_onnx_reader *reader, const kas_node *node,
-                                     const kas_shape *shape)
+static kas_status check_folding_room(const kas_reader *reader, const kas_node *node, const kas_shape *shape)
 {
     size_t elements;
-    char text[KAS_ONNX_SHAPE_TEXT];
+    char text[KAS_READER_SHAPE_TEXT];
     if (!kas_shape_elements(shape, &elements))
         return kas_refuse(KAS_REASON_LIMIT, "the shape %s is empty or too large",
                           kas_shape_text(shape, text, sizeof text));
@@ -149,25 +148,17 @@ static kas_status check_folding_room(const kas_onnx_reader *reader, const kas_no
 }
 
 /* Multiply-adds of a node, about; at least one for each element that is read or made. */
-static uint64_t work_of(const kas_onnx_reader *reader, const kas_node *node, const kas_shape *shape)
+static uint64_t work_of(const kas_reader *reader, const kas_node *node, const kas_shape *shape)
 {
     size_t made = 1, read = 0;
     (void)kas_shape_elements(shape, &made); /* checked before */
     for (int i = 0; i < node->input_count; ++i)
         if (node->inputs[i] >= 0) read += reader->graph->tensors[node->inputs[i]].elements;
-    uint64_t each = 1;
-    const kas_shape *second =
-        node->input_count > 1 && node->inputs[1] >= 0 ? shape_of(reader, node->inputs[1]) : NULL;
-    if (node->op == KAS_OP_LINEAR) each = (uint64_t)second->dims[1];
-    if (node->op == KAS_OP_MATMUL) each = (uint64_t)second->dims[second->rank - 2];
-    if (node->op == KAS_OP_CONV)
-        each = reader->graph->tensors[node->inputs[1]].elements / (uint64_t)second->dims[0];
-    if (node->op == KAS_OP_POOL)
-        each = (uint64_t)(node->window.kernel[0] * (node->window.spatial > 1 ? node->window.kernel[1] : 1));
-    return each * made + read;
+    const uint64_t each = kas_node_multiply_adds(reader->graph, node);
+    return (each > 0 ? each : 1) * made + read;
 }
 
-static kas_status spend_work(kas_onnx_reader *reader, const kas_node *node, const kas_shape *shape)
+static kas_status spend_work(kas_reader *reader, const kas_node *node, const kas_shape *shape)
 {
     const uint64_t work = work_of(reader, node, shape);
     const uint64_t left = FOLDING_WORK - reader->work_spent;
@@ -178,7 +169,7 @@ static kas_status spend_work(kas_onnx_reader *reader, const kas_node *node, cons
     return NULL;
 }
 
-static kas_status fold(kas_onnx_reader *reader, kas_node *node, const kas_shape *shape, int *out)
+static kas_status fold(kas_reader *reader, kas_node *node, const kas_shape *shape, int *out)
 {
     kas_graph *lender = NULL;
     kas_status status = check_folding_room(reader, node, shape);
@@ -196,8 +187,7 @@ static kas_status fold(kas_onnx_reader *reader, kas_node *node, const kas_shape 
 }
 
 /* Moving elements is by far the most frequent: without the evaluator's detour over float64. */
-static kas_status fold_strided(kas_onnx_reader *reader, const kas_node *node, const kas_shape *shape,
-                               int *out)
+static kas_status fold_strided(kas_reader *reader, const kas_node *node, const kas_shape *shape, int *out)
 {
     const kas_tensor *x = &reader->graph->tensors[node->inputs[0]];
     const float *from = x->constant;
@@ -205,7 +195,7 @@ static kas_status fold_strided(kas_onnx_reader *reader, const kas_node *node, co
     size_t elements;
     if (!kas_shape_elements(shape, &elements))
         return kas_refuse(KAS_REASON_LIMIT, "a shape of constants is empty or too large");
-    KAS_TRY(kas_onnx_constant_room(reader, elements, &values));
+    KAS_TRY(kas_reader_emit_constant_room(reader, elements, &values));
     kas_cursor cursor = {.offset = node->offset};
     memcpy(cursor.stride, node->stride, sizeof cursor.stride);
     for (size_t i = 0; i < elements; ++i) {
@@ -217,10 +207,10 @@ static kas_status fold_strided(kas_onnx_reader *reader, const kas_node *node, co
         values[i] = from[cursor.offset];
         kas_cursor_next(&cursor, shape);
     }
-    return kas_onnx_emit_constant(reader, NULL, shape, values, out);
+    return kas_reader_emit_constant(reader, NULL, shape, values, out);
 }
 
-kas_status kas_onnx_emit(kas_onnx_reader *reader, kas_node *node, const kas_shape *shape, int *out)
+kas_status kas_reader_emit(kas_reader *reader, kas_node *node, const kas_shape *shape, int *out)
 {
     if (all_constant(reader->graph, node))
         return node->op == KAS_OP_STRIDED ? fold_strided(reader, node, shape, out)
@@ -236,16 +226,16 @@ kas_status kas_onnx_emit(kas_onnx_reader *reader, kas_node *node, const kas_shap
 
 /* ---- the usual nodes ---- */
 
-kas_status kas_onnx_emit_unary(kas_onnx_reader *reader, kas_act act, float a, float b, int x, int *out)
+kas_status kas_reader_emit_unary(kas_reader *reader, kas_act act, float a, float b, int x, int *out)
 {
     kas_node node = {.op = KAS_OP_UNARY, .act = act, .act_a = a, .act_b = b, .inputs = {x}, .input_count = 1};
     const kas_shape shape = *shape_of(reader, x);
-    return kas_onnx_emit(reader, &node, &shape, out);
+    return kas_reader_emit(reader, &node, &shape, out);
 }
 
-static kas_status broadcast(const kas_onnx_reader *reader, int x, int y, kas_shape *out)
+static kas_status broadcast(const kas_reader *reader, int x, int y, kas_shape *out)
 {
-    char a[KAS_ONNX_SHAPE_TEXT], b[KAS_ONNX_SHAPE_TEXT];
+    char a[KAS_READER_SHAPE_TEXT], b[KAS_READER_SHAPE_TEXT];
     if (kas_shape_broadcast(shape_of(reader, x), shape_of(reader, y), out)) return NULL;
     return kas_refuse(KAS_REASON_SHAPE, "rows of shape %s and %s do not broadcast",
                       kas_shape_text(shape_of(reader, x), a, sizeof a),
@@ -253,72 +243,72 @@ static kas_status broadcast(const kas_onnx_reader *reader, int x, int y, kas_sha
 }
 
 /* sign(x)·⌊|x|⌋ */
-kas_status kas_onnx_emit_truncate(kas_onnx_reader *reader, int x, int *out)
+kas_status kas_reader_emit_truncate(kas_reader *reader, int x, int *out)
 {
     int sign, size;
-    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_SIGN, 0, 0, x, &sign));
-    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_ABS, 0, 0, x, &size));
-    KAS_TRY(kas_onnx_emit_unary(reader, KAS_ACT_FLOOR, 0, 0, size, &size));
-    return kas_onnx_emit_binary(reader, KAS_MUL, sign, size, out);
+    KAS_TRY(kas_reader_emit_unary(reader, KAS_ACT_SIGN, 0, 0, x, &sign));
+    KAS_TRY(kas_reader_emit_unary(reader, KAS_ACT_ABS, 0, 0, x, &size));
+    KAS_TRY(kas_reader_emit_unary(reader, KAS_ACT_FLOOR, 0, 0, size, &size));
+    return kas_reader_emit_binary(reader, KAS_MUL, sign, size, out);
 }
 
-kas_status kas_onnx_emit_binary(kas_onnx_reader *reader, kas_binary op, int x, int y, int *out)
+kas_status kas_reader_emit_binary(kas_reader *reader, kas_binary op, int x, int y, int *out)
 {
     kas_node node = {.op = KAS_OP_BINARY, .binary = op, .inputs = {x, y}, .input_count = 2};
     kas_shape shape;
     KAS_TRY(broadcast(reader, x, y, &shape));
-    return kas_onnx_emit(reader, &node, &shape, out);
+    return kas_reader_emit(reader, &node, &shape, out);
 }
 
-kas_status kas_onnx_emit_select(kas_onnx_reader *reader, int condition, int x, int y, int *out)
+kas_status kas_reader_emit_select(kas_reader *reader, int condition, int x, int y, int *out)
 {
     kas_node node = {.op = KAS_OP_SELECT, .inputs = {condition, x, y}, .input_count = 3};
     kas_shape values, shape;
     KAS_TRY(broadcast(reader, x, y, &values));
     if (!kas_shape_broadcast(shape_of(reader, condition), &values, &shape))
         return kas_refuse(KAS_REASON_SHAPE, "the condition's shape does not broadcast");
-    return kas_onnx_emit(reader, &node, &shape, out);
+    return kas_reader_emit(reader, &node, &shape, out);
 }
 
-kas_status kas_onnx_emit_reduce(kas_onnx_reader *reader, kas_reduce kind, int x, int axis, int *out)
+kas_status kas_reader_emit_reduce(kas_reader *reader, kas_reduce kind, int x, int axis, int *out)
 {
     kas_node node = {.op = KAS_OP_REDUCE, .reduce = kind, .axis = axis, .inputs = {x}, .input_count = 1};
     kas_shape shape = *shape_of(reader, x);
     shape.dims[axis] = 1;
-    return kas_onnx_emit(reader, &node, &shape, out);
+    return kas_reader_emit(reader, &node, &shape, out);
 }
 
-kas_status kas_onnx_emit_softmax(kas_onnx_reader *reader, int x, int axis, int *out)
+kas_status kas_reader_emit_softmax(kas_reader *reader, int x, int axis, int *out)
 {
     kas_node node = {.op = KAS_OP_SOFTMAX, .axis = axis, .inputs = {x}, .input_count = 1};
     const kas_shape shape = *shape_of(reader, x);
-    return kas_onnx_emit(reader, &node, &shape, out);
+    return kas_reader_emit(reader, &node, &shape, out);
 }
 
-kas_status kas_onnx_emit_strided(kas_onnx_reader *reader, int x, const kas_shape *shape, int64_t offset,
-                                 const int64_t *stride, int *out)
+kas_status kas_reader_emit_strided(kas_reader *reader, int x, const kas_shape *shape, int64_t offset,
+                                   const int64_t *stride, int *out)
 {
     kas_node node = {.op = KAS_OP_STRIDED, .offset = offset, .inputs = {x}, .input_count = 1};
     for (int d = 0; d < shape->rank; ++d)
         node.stride[d] = stride[d];
-    return kas_onnx_emit(reader, &node, shape, out);
+    return kas_reader_emit(reader, &node, shape, out);
 }
 
-kas_status kas_onnx_emit_view(kas_onnx_reader *reader, int x, const kas_shape *shape, int *out)
+kas_status kas_reader_emit_view(kas_reader *reader, int x, const kas_shape *shape, int *out)
 {
     int64_t stride[KAS_MAX_RANK];
     size_t elements;
-    char text[KAS_ONNX_SHAPE_TEXT];
+    char text[KAS_READER_SHAPE_TEXT];
     *out = x;
     if (kas_shape_equal(shape_of(reader, x), shape)) return NULL;
     if (!kas_shape_elements(shape, &elements) || elements != reader->graph->tensors[x].elements)
         return kas_refuse(KAS_REASON_SHAPE, "a row of %zu values cannot have the shape %s",
                           reader->graph->tensors[x].elements, kas_shape_text(shape, text, sizeof text));
     kas_shape_strides(shape, stride);
-    return kas_onnx_emit_strided(reader, x, shape, 0, stride, out);
+    return kas_reader_emit_strided(reader, x, shape, 0, stride, out);
 }
 
-kas_status kas_onnx_emit_transpose(kas_onnx_reader *reader, int x, const int *order, int *out)
+kas_status kas_reader_emit_transpose(kas_reader *reader, int x, const int *order, int *out)
 {
     const kas_shape from = *shape_of(reader, x);
     kas_shape shape = {.rank = from.rank};
@@ -331,10 +321,10 @@ kas_status kas_onnx_emit_transpose(kas_onnx_reader *reader, int x, const int *or
         same = same && order[d] == d;
     }
     *out = x;
-    return same ? NULL : kas_onnx_emit_strided(reader, x, &shape, 0, stride, out);
+    return same ? NULL : kas_reader_emit_strided(reader, x, &shape, 0, stride, out);
 }
 
-kas_status kas_onnx_emit_matmul(kas_onnx_reader *reader, int a, int b, int *out)
+kas_status kas_reader_emit_matmul(kas_reader *reader, int a, int b, int *out)
 {
     const kas_shape x = *shape_of(reader, a), y = *shape_of(reader, b);
     kas_node node = {.op = KAS_OP_MATMUL, .inputs = {a, b}, .input_count = 2};
@@ -348,5 +338,5 @@ kas_status kas_onnx_emit_matmul(kas_onnx_reader *reader, int a, int b, int *out)
                           (long long)x.dims[x.rank - 1], (long long)y.dims[y.rank - 2]);
     shape.dims[shape.rank++] = x.dims[x.rank - 2];
     shape.dims[shape.rank++] = y.dims[y.rank - 1];
-    return kas_onnx_emit(reader, &node, &shape, out);
+    return kas_reader_emit(reader, &node, &shape, out);
 }

@@ -1,16 +1,16 @@
 /* Arithmetic on shapes, as exporters write it for chunk, view and the like: known numbers and multiples of
  * the batch. Division truncates, as ONNX's does on integers. */
-#include "engine/artifact/onnx_reader.h"
 #include "engine/artifact/onnx_tensor.h"
+#include "engine/artifact/reader.h"
 #include "engine/artifact/refuse.h"
 
-kas_status kas_onnx_value_of_integers(kas_onnx_reader *reader, int rank, size_t count, kas_onnx_value **out)
+kas_status kas_reader_value_of_integers(kas_reader *reader, int rank, size_t count, kas_reader_value **out)
 {
     void *room;
     if (count > KAS_ONNX_MAX_LIST)
         return kas_refuse(KAS_REASON_LIMIT, "%zu integers are over the limit of %d", count,
                           (int)KAS_ONNX_MAX_LIST);
-    KAS_TRY(kas_onnx_value_new(reader, NULL, out));
+    KAS_TRY(kas_reader_value_new(reader, NULL, out));
     KAS_TRY(kas_arena_take(reader->source.arena, count, sizeof(kas_integer), &room));
     (*out)->type = KAS_ONNX_INT64;
     (*out)->rank = rank;
@@ -20,7 +20,7 @@ kas_status kas_onnx_value_of_integers(kas_onnx_reader *reader, int rank, size_t 
     return NULL;
 }
 
-static kas_status load_integers(kas_onnx_reader *reader, kas_onnx_value *value)
+static kas_status load_integers(kas_reader *reader, kas_reader_value *value)
 {
     const kas_onnx_tensor *tensor = value->initializer;
     int64_t numbers[KAS_ONNX_MAX_LIST];
@@ -35,8 +35,8 @@ static kas_status load_integers(kas_onnx_reader *reader, kas_onnx_value *value)
     return NULL;
 }
 
-kas_status kas_onnx_integers(kas_onnx_reader *reader, kas_onnx_value *value, const kas_integer **out,
-                             size_t *count)
+kas_status kas_reader_integers(kas_reader *reader, kas_reader_value *value, const kas_integer **out,
+                               size_t *count)
 {
     const kas_onnx_tensor *tensor = value->initializer;
     if (!value->integers && tensor && kas_onnx_type_is_integer(tensor->type) &&
@@ -47,11 +47,11 @@ kas_status kas_onnx_integers(kas_onnx_reader *reader, kas_onnx_value *value, con
     return NULL;
 }
 
-kas_status kas_onnx_known_integers(kas_onnx_reader *reader, kas_onnx_value *value, const char *what,
-                                   int64_t *out, size_t *count)
+kas_status kas_reader_known_integers(kas_reader *reader, kas_reader_value *value, const char *what,
+                                     int64_t *out, size_t *count)
 {
     const kas_integer *integers;
-    KAS_TRY(kas_onnx_integers(reader, value, &integers, count));
+    KAS_TRY(kas_reader_integers(reader, value, &integers, count));
     if (!integers)
         return kas_refuse(KAS_REASON_UNSUPPORTED, "%s (\"%.*s\") must be a constant list of integers", what,
                           KAS_SPAN_ARGS(value->name));
@@ -63,8 +63,8 @@ kas_status kas_onnx_known_integers(kas_onnx_reader *reader, kas_onnx_value *valu
     return NULL;
 }
 
-kas_status kas_onnx_are_integers(kas_onnx_reader *reader, kas_onnx_value *const *values, size_t count,
-                                 bool *out)
+kas_status kas_reader_are_integers(kas_reader *reader, kas_reader_value *const *values, size_t count,
+                                   bool *out)
 {
     *out = true;
     for (size_t i = 0; *out && i < count; ++i) {
@@ -72,7 +72,7 @@ kas_status kas_onnx_are_integers(kas_onnx_reader *reader, kas_onnx_value *const 
         size_t n;
         *out = kas_onnx_type_is_integer(values[i]->type);
         if (!*out) return NULL;
-        KAS_TRY(kas_onnx_integers(reader, values[i], &integers, &n));
+        KAS_TRY(kas_reader_integers(reader, values[i], &integers, &n));
         *out = integers != NULL && values[i]->rank <= 1;
     }
     return NULL;
@@ -157,7 +157,7 @@ static kas_integer of_batch(kas_binary op, kas_integer a, kas_integer b)
     return result;
 }
 
-kas_status kas_onnx_integer_combine(kas_binary op, kas_integer a, kas_integer b, kas_integer *out)
+kas_status kas_reader_integer_combine(kas_binary op, kas_integer a, kas_integer b, kas_integer *out)
 {
     *out = (kas_integer){0};
     if (a.kind == KAS_INTEGER_UNKNOWN || b.kind == KAS_INTEGER_UNKNOWN) {
@@ -172,19 +172,19 @@ kas_status kas_onnx_integer_combine(kas_binary op, kas_integer a, kas_integer b,
     return NULL;
 }
 
-kas_status kas_onnx_integer_binary(kas_onnx_reader *reader, kas_binary op, kas_onnx_value *a,
-                                   kas_onnx_value *b, kas_onnx_value **out)
+kas_status kas_reader_integer_binary(kas_reader *reader, kas_binary op, kas_reader_value *a,
+                                     kas_reader_value *b, kas_reader_value **out)
 {
     const kas_integer *x, *y;
     size_t nx, ny;
-    KAS_TRY(kas_onnx_integers(reader, a, &x, &nx));
-    KAS_TRY(kas_onnx_integers(reader, b, &y, &ny));
+    KAS_TRY(kas_reader_integers(reader, a, &x, &nx));
+    KAS_TRY(kas_reader_integers(reader, b, &y, &ny));
     if (nx != ny && nx != 1 && ny != 1)
         return kas_refuse(KAS_REASON_SHAPE, "%zu integers and %zu do not broadcast", nx, ny);
     const size_t count = nx == 1 ? ny : nx;
-    KAS_TRY(kas_onnx_value_of_integers(reader, a->rank > b->rank ? a->rank : b->rank, count, out));
+    KAS_TRY(kas_reader_value_of_integers(reader, a->rank > b->rank ? a->rank : b->rank, count, out));
     if (op >= KAS_EQUAL) (*out)->type = KAS_ONNX_BOOL;
     for (size_t i = 0; i < count; ++i)
-        KAS_TRY(kas_onnx_integer_combine(op, x[nx == 1 ? 0 : i], y[ny == 1 ? 0 : i], &(*out)->integers[i]));
+        KAS_TRY(kas_reader_integer_combine(op, x[nx == 1 ? 0 : i], y[ny == 1 ? 0 : i], &(*out)->integers[i]));
     return NULL;
 }

@@ -1,0 +1,448 @@
+#include "tests/opencl/vendor.h"
+
+#define CL_TARGET_OPENCL_VERSION 120
+#include <CL/cl.h>
+#include <CL/cl_icd.h>
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+EXPORT extern vendor_control vendor;
+vendor_control vendor;
+
+enum { DEVICES_MAX = 4 };
+
+typedef enum kind { PLATFORM = 0x4b415301, DEVICE, CONTEXT, QUEUE, MEMORY, PROGRAM, KERNEL, EVENT } kind;
+
+/* What a handle points to; the loader reads the first member. */
+typedef struct object {
+    const cl_icd_dispatch *dispatch;
+    kind kind;
+    bool from_binary; /* a program */
+    size_t number;    /* an event: which command it is of */
+    void *inner;      /* the first driver's handle */
+    struct object *next;
+} object;
+
+static const cl_icd_dispatch own;
+static const cl_icd_dispatch *first; /* the first driver's */
+static object platform = {.dispatch = &own, .kind = PLATFORM};
+static object devices[DEVICES_MAX];
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards memories */
+static object *memories; /* that live: a kernel's argument may be one or not */
+
+/* ---- handles ---- */
+
+static void *inner(void *handle, kind wanted)
+{
+    const object *known = handle;
+    if (known && known->dispatch == &own && known->kind == wanted) return known->inner;
+    atomic_fetch_add(&vendor.strangers, 1);
+    return NULL;
+}
+
+/* NULL stays NULL. */
+static void *wrap(void *handle, kind as)
+{
+    if (!handle) return NULL;
+    object *made = calloc(1, sizeof *made);
+    if (!made) abort();
+    *made = (object){.dispatch = &own, .kind = as, .inner = handle};
+    atomic_fetch_add(&vendor.objects, 1);
+    return made;
+}
+
+static void drop(void *handle)
+{
+    atomic_fetch_sub(&vendor.objects, 1);
+    free(handle);
+}
+
+/* What became of enqueuing a command. */
+static cl_int enqueued(cl_int code, cl_event *event)
+{
+    if (code != CL_SUCCESS) return code;
+    size_t number = atomic_fetch_add(&vendor.enqueued, 1) + 1;
+    if (!event) return code;
+    object *made = wrap(*event, EVENT);
+    made->number = number;
+    *event = (cl_event)made;
+    return code;
+}
+
+static cl_mem wrap_memory(cl_mem handle)
+{
+    object *made = wrap(handle, MEMORY);
+    if (!made) return NULL;
+    pthread_mutex_lock(&lock);
+    made->next = memories;
+    memories = made;
+    pthread_mutex_unlock(&lock);
+    return (cl_mem)made;
+}
+
+static bool is_memory(const void *handle)
+{
+    pthread_mutex_lock(&lock);
+    const object *at = memories;
+    while (at && at != handle)
+        at = at->next;
+    pthread_mutex_unlock(&lock);
+    return at != NULL;
+}
+
+static void forget_memory(const void *handle)
+{
+    pthread_mutex_lock(&lock);
+    for (object **link = &memories; *link; link = &(*link)->next) {
+        if (*link != handle) continue;
+        *link = (*link)->next;
+        break;
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+/* ---- platform and devices ---- */
+
+static cl_int answer(const char *text, size_t size, void *out, size_t *needed)
+{
+    const size_t length = strlen(text) + 1;
+    if (needed) *needed = length;
+    if (!out) return CL_SUCCESS;
+    if (size < length) return CL_INVALID_VALUE;
+    memcpy(out, text, length);
+    return CL_SUCCESS;
+}
+
+EXPORT cl_int clGetPlatformInfo(cl_platform_id of, cl_platform_info what, size_t size, void *out,
+                                size_t *needed)
+{
+    if (what == CL_PLATFORM_NAME)
+        return answer(vendor.platform_name ? vendor.platform_name : "Another vendor", size, out, needed);
+    if (what == CL_PLATFORM_VERSION && vendor.version) return answer(vendor.version, size, out, needed);
+    return first->clGetPlatformInfo(inner(of, PLATFORM), what, size, out, needed);
+}
+
+static cl_int get_device_ids(cl_platform_id of, cl_device_type type, cl_uint capacity, cl_device_id *out,
+                             cl_uint *count)
+{
+    cl_device_id found[DEVICES_MAX];
+    cl_uint total = 0;
+    if (vendor.type && type != CL_DEVICE_TYPE_ALL && !(type & vendor.type)) return CL_DEVICE_NOT_FOUND;
+    cl_int code = first->clGetDeviceIDs(inner(of, PLATFORM), vendor.type ? CL_DEVICE_TYPE_ALL : type,
+                                        DEVICES_MAX, found, &total);
+    if (code != CL_SUCCESS) return code;
+    for (cl_uint i = 0; i < total && i < DEVICES_MAX; ++i) {
+        devices[i] = (object){.dispatch = &own, .kind = DEVICE, .inner = found[i]};
+        if (out && i < capacity) out[i] = (cl_device_id)&devices[i];
+    }
+    if (count) *count = total < DEVICES_MAX ? total : DEVICES_MAX;
+    return CL_SUCCESS;
+}
+
+static cl_int get_device_info(cl_device_id of, cl_device_info what, size_t size, void *out, size_t *needed)
+{
+    if (what == CL_DEVICE_VERSION && vendor.version) return answer(vendor.version, size, out, needed);
+    if (what == CL_DRIVER_VERSION && vendor.driver_version)
+        return answer(vendor.driver_version, size, out, needed);
+    cl_int code = first->clGetDeviceInfo(inner(of, DEVICE), what, size, out, needed);
+    if (what == CL_DEVICE_TYPE && vendor.type && out) *(cl_device_type *)out = vendor.type;
+    return code;
+}
+
+/* ---- contexts, queues, memory ---- */
+
+static cl_context create_context(const cl_context_properties *properties, cl_uint count,
+                                 const cl_device_id *ids,
+                                 void (*notify)(const char *, const void *, size_t, void *), void *user,
+                                 cl_int *code)
+{
+    cl_device_id id = count == 1 ? inner(ids[0], DEVICE) : NULL;
+    const bool ours = properties && properties[0] == CL_CONTEXT_PLATFORM &&
+                      properties[1] == (cl_context_properties)&platform && properties[2] == 0;
+    if (!id || !ours) {
+        *code = CL_INVALID_PLATFORM;
+        return NULL;
+    }
+    const cl_context_properties theirs[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)platform.inner, 0};
+    return wrap(first->clCreateContext(theirs, 1, &id, notify, user, code), CONTEXT);
+}
+
+static cl_int release_context(cl_context context)
+{
+    cl_int code = first->clReleaseContext(inner(context, CONTEXT));
+    drop(context);
+    return code;
+}
+
+static cl_command_queue create_queue(cl_context context, cl_device_id id, cl_command_queue_properties what,
+                                     cl_int *code)
+{
+    return wrap(first->clCreateCommandQueue(inner(context, CONTEXT), inner(id, DEVICE), what, code), QUEUE);
+}
+
+static cl_int release_queue(cl_command_queue queue)
+{
+    cl_int code = first->clReleaseCommandQueue(inner(queue, QUEUE));
+    drop(queue);
+    return code;
+}
+
+static cl_mem create_buffer(cl_context context, cl_mem_flags flags, size_t size, void *host, cl_int *code)
+{
+    return wrap_memory(first->clCreateBuffer(inner(context, CONTEXT), flags, size, host, code));
+}
+
+static cl_mem create_sub_buffer(cl_mem memory, cl_mem_flags flags, cl_buffer_create_type type,
+                                const void *region, cl_int *code)
+{
+    return wrap_memory(first->clCreateSubBuffer(inner(memory, MEMORY), flags, type, region, code));
+}
+
+static cl_int release_memory(cl_mem memory)
+{
+    forget_memory(memory);
+    cl_int code = first->clReleaseMemObject(inner(memory, MEMORY));
+    drop(memory);
+    return code;
+}
+
+/* ---- programs and kernels ---- */
+
+static cl_program program_with_source(cl_context context, cl_uint count, const char **texts,
+                                      const size_t *lengths, cl_int *code)
+{
+    return wrap(first->clCreateProgramWithSource(inner(context, CONTEXT), count, texts, lengths, code),
+                PROGRAM);
+}
+
+static cl_program program_with_binary(cl_context context, cl_uint count, const cl_device_id *ids,
+                                      const size_t *lengths, const unsigned char **binaries, cl_int *status,
+                                      cl_int *code)
+{
+    cl_device_id id = count == 1 ? inner(ids[0], DEVICE) : NULL;
+    if (vendor.refusal == VENDOR_REFUSES_BINARIES) {
+        *status = *code = CL_INVALID_BINARY;
+        return NULL;
+    }
+    object *made = wrap(
+        first->clCreateProgramWithBinary(inner(context, CONTEXT), 1, &id, lengths, binaries, status, code),
+        PROGRAM);
+    if (made) made->from_binary = true;
+    if (vendor.refusal == VENDOR_REFUSES_THEIR_CONTENT) *status = CL_INVALID_BINARY;
+    return (cl_program)made;
+}
+
+static cl_int build_program(cl_program program, cl_uint count, const cl_device_id *ids, const char *options,
+                            void (*notify)(cl_program, void *), void *user)
+{
+    cl_device_id id = count == 1 ? inner(ids[0], DEVICE) : NULL;
+    const bool from_binary = ((const object *)program)->from_binary;
+    if (from_binary && vendor.refusal == VENDOR_DOES_NOT_BUILD_THEM) return CL_BUILD_PROGRAM_FAILURE;
+    cl_int code = first->clBuildProgram(inner(program, PROGRAM), 1, &id, options, notify, user);
+    if (code == CL_SUCCESS) atomic_fetch_add(from_binary ? &vendor.binaries : &vendor.sources, 1);
+    return code;
+}
+
+static cl_int get_program_info(cl_program program, cl_program_info what, size_t size, void *out,
+                               size_t *needed)
+{
+    cl_int code = first->clGetProgramInfo(inner(program, PROGRAM), what, size, out, needed);
+    if (what == CL_PROGRAM_BINARY_SIZES && vendor.refusal == VENDOR_HAS_NO_BINARIES) *(size_t *)out = 0;
+    return code;
+}
+
+static cl_int get_build_info(cl_program program, cl_device_id id, cl_program_build_info what, size_t size,
+                             void *out, size_t *needed)
+{
+    return first->clGetProgramBuildInfo(inner(program, PROGRAM), inner(id, DEVICE), what, size, out, needed);
+}
+
+static cl_int release_program(cl_program program)
+{
+    cl_int code = first->clReleaseProgram(inner(program, PROGRAM));
+    drop(program);
+    return code;
+}
+
+static cl_kernel create_kernel(cl_program program, const char *name, cl_int *code)
+{
+    return wrap(first->clCreateKernel(inner(program, PROGRAM), name, code), KERNEL);
+}
+
+static cl_int set_kernel_arg(cl_kernel kernel, cl_uint index, size_t size, const void *value)
+{
+    void *handle = NULL;
+    if (size == sizeof handle) memcpy(&handle, value, size);
+    if (!handle || !is_memory(handle))
+        return first->clSetKernelArg(inner(kernel, KERNEL), index, size, value);
+    cl_mem memory = inner(handle, MEMORY);
+    return first->clSetKernelArg(inner(kernel, KERNEL), index, sizeof memory, &memory);
+}
+
+static cl_int release_kernel(cl_kernel kernel)
+{
+    cl_int code = first->clReleaseKernel(inner(kernel, KERNEL));
+    drop(kernel);
+    return code;
+}
+
+/* ---- commands; the backend waits for no events in any of them ---- */
+
+static bool fails_now(void)
+{
+    unsigned left = atomic_load(&vendor.failing);
+    while (left > 0 && !atomic_compare_exchange_weak(&vendor.failing, &left, left - 1))
+        ;
+    return left == 1;
+}
+
+static cl_int enqueue_kernel(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions,
+                             const size_t *offset, const size_t *global, const size_t *local, cl_uint waits,
+                             const cl_event *wait_for, cl_event *event)
+{
+    if (fails_now()) return CL_OUT_OF_RESOURCES;
+    cl_int code = first->clEnqueueNDRangeKernel(inner(queue, QUEUE), inner(kernel, KERNEL), dimensions,
+                                                offset, global, local, waits, wait_for, event);
+    return enqueued(code, event);
+}
+
+static cl_int enqueue_write(cl_command_queue queue, cl_mem memory, cl_bool blocking, size_t offset,
+                            size_t size, const void *from, cl_uint waits, const cl_event *wait_for,
+                            cl_event *event)
+{
+    cl_int code = first->clEnqueueWriteBuffer(inner(queue, QUEUE), inner(memory, MEMORY), blocking, offset,
+                                              size, from, waits, wait_for, event);
+    return enqueued(code, event);
+}
+
+static cl_int enqueue_read(cl_command_queue queue, cl_mem memory, cl_bool blocking, size_t offset,
+                           size_t size, void *to, cl_uint waits, const cl_event *wait_for, cl_event *event)
+{
+    cl_int code = first->clEnqueueReadBuffer(inner(queue, QUEUE), inner(memory, MEMORY), blocking, offset,
+                                             size, to, waits, wait_for, event);
+    return enqueued(code, event);
+}
+
+static cl_int enqueue_fill(cl_command_queue queue, cl_mem memory, const void *pattern, size_t pattern_size,
+                           size_t offset, size_t size, cl_uint waits, const cl_event *wait_for,
+                           cl_event *event)
+{
+    cl_int code = first->clEnqueueFillBuffer(inner(queue, QUEUE), inner(memory, MEMORY), pattern,
+                                             pattern_size, offset, size, waits, wait_for, event);
+    return enqueued(code, event);
+}
+
+static cl_int enqueue_marker(cl_command_queue queue, cl_uint waits, const cl_event *wait_for, cl_event *event)
+{
+    cl_int code = first->clEnqueueMarkerWithWaitList(inner(queue, QUEUE), waits, wait_for, event);
+    return enqueued(code, event);
+}
+
+static cl_int flush(cl_command_queue queue)
+{
+    atomic_store(&vendor.flushed, atomic_load(&vendor.enqueued));
+    return first->clFlush(inner(queue, QUEUE));
+}
+
+/* The state that a command is said to be in. */
+static cl_int shown(const object *event, cl_int state)
+{
+    if (event->number > atomic_load(&vendor.flushed)) return CL_QUEUED;
+    if (atomic_load(&vendor.holds)) return CL_SUBMITTED;
+    if (state == CL_COMPLETE && event->number > atomic_load(&vendor.seen))
+        atomic_store(&vendor.seen, event->number);
+    return state;
+}
+
+static cl_int get_event_info(cl_event event, cl_event_info what, size_t size, void *out, size_t *needed)
+{
+    cl_int code = first->clGetEventInfo(inner(event, EVENT), what, size, out, needed);
+    if (code == CL_SUCCESS && what == CL_EVENT_COMMAND_EXECUTION_STATUS)
+        *(cl_int *)out = shown((const object *)event, *(const cl_int *)out);
+    return code;
+}
+
+static cl_int get_profile(cl_event event, cl_profiling_info what, size_t size, void *out, size_t *needed)
+{
+    return first->clGetEventProfilingInfo(inner(event, EVENT), what, size, out, needed);
+}
+
+static cl_int release_event(cl_event event)
+{
+    cl_int code = first->clReleaseEvent(inner(event, EVENT));
+    drop(event);
+    return code;
+}
+
+static const cl_icd_dispatch own = {
+    .clGetPlatformInfo = clGetPlatformInfo,
+    .clGetDeviceIDs = get_device_ids,
+    .clGetDeviceInfo = get_device_info,
+    .clCreateContext = create_context,
+    .clReleaseContext = release_context,
+    .clCreateCommandQueue = create_queue,
+    .clReleaseCommandQueue = release_queue,
+    .clCreateBuffer = create_buffer,
+    .clCreateSubBuffer = create_sub_buffer,
+    .clReleaseMemObject = release_memory,
+    .clCreateProgramWithSource = program_with_source,
+    .clCreateProgramWithBinary = program_with_binary,
+    .clBuildProgram = build_program,
+    .clGetProgramInfo = get_program_info,
+    .clGetProgramBuildInfo = get_build_info,
+    .clReleaseProgram = release_program,
+    .clCreateKernel = create_kernel,
+    .clSetKernelArg = set_kernel_arg,
+    .clReleaseKernel = release_kernel,
+    .clEnqueueNDRangeKernel = enqueue_kernel,
+    .clEnqueueWriteBuffer = enqueue_write,
+    .clEnqueueReadBuffer = enqueue_read,
+    .clEnqueueFillBuffer = enqueue_fill,
+    .clEnqueueMarkerWithWaitList = enqueue_marker,
+    .clFlush = flush,
+    .clGetEventInfo = get_event_info,
+    .clGetEventProfilingInfo = get_profile,
+    .clReleaseEvent = release_event,
+};
+
+/* ---- what the loader asks for ---- */
+
+/* The first driver's platform; NULL where the machine has none. */
+static cl_platform_id find_first(void)
+{
+    const char *path = getenv("KASMINA_FIRST_VENDOR");
+    void *library = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+    void *(*find)(const char *) = NULL;
+    cl_int (*list)(cl_uint, cl_platform_id *, cl_uint *) = NULL;
+    cl_platform_id found = NULL;
+    void *address = library ? dlsym(library, "clGetExtensionFunctionAddress") : NULL;
+    memcpy(&find, &address, sizeof address);
+    address = find ? find("clIcdGetPlatformIDsKHR") : NULL;
+    memcpy(&list, &address, sizeof address);
+    return list && list(1, &found, NULL) == CL_SUCCESS ? found : NULL;
+}
+
+static cl_int list_platforms(cl_uint capacity, cl_platform_id *out, cl_uint *count)
+{
+    if (!platform.inner) {
+        platform.inner = find_first();
+        if (!platform.inner) return CL_PLATFORM_NOT_FOUND_KHR;
+        first = ((const object *)platform.inner)->dispatch;
+    }
+    if (out && capacity > 0) out[0] = (cl_platform_id)&platform;
+    if (count) *count = 1;
+    return CL_SUCCESS;
+}
+
+EXPORT void *clGetExtensionFunctionAddress(const char *name)
+{
+    void *address = NULL;
+    cl_int (*list)(cl_uint, cl_platform_id *, cl_uint *) = list_platforms;
+    if (strcmp(name, "clIcdGetPlatformIDsKHR") == 0) memcpy(&address, &list, sizeof address);
+    return address;
+}

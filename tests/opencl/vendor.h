@@ -1,0 +1,42 @@
+/* A second vendor's OpenCL driver, for the ICD loader: it hands every call on to the first driver that this
+ * machine has (PoCL), behind handles of its own. So two platforms are there that know nothing of each other.
+ *
+ *   - It has the entry points of OpenCL 1.2 that the backend calls and no others: calling one more crashes.
+ *   - A handle of another platform is refused and counted.
+ *   - It reports what a test tells it to, and may refuse the binaries that it made.
+ *   - It counts the commands, and those that its caller knows to be over. One that was not flushed never
+ * ends.
+ *
+ * The interface for tests is the variable `vendor`, by dlsym. */
+#ifndef KAS_TESTS_OPENCL_VENDOR_H
+#define KAS_TESTS_OPENCL_VENDOR_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef enum vendor_refusal {
+    VENDOR_TAKES_BINARIES = 0,
+    VENDOR_REFUSES_BINARIES,      /* clCreateProgramWithBinary fails */
+    VENDOR_REFUSES_THEIR_CONTENT, /* it succeeds, with a status for the device that says otherwise */
+    VENDOR_DOES_NOT_BUILD_THEM,
+    VENDOR_HAS_NO_BINARIES, /* of size 0 */
+} vendor_refusal;
+
+/* Set while no call is under way. Strings outlive their use. */
+typedef struct vendor_control {
+    const char *platform_name; /* NULL: "Another vendor" */
+    const char *version;       /* of platform and device: "OpenCL 1.2 …"; NULL: the first driver's */
+    const char *driver_version;
+    unsigned long type; /* of the device; 0: the first driver's */
+    vendor_refusal refusal;
+    atomic_size_t sources, binaries; /* programs built from them */
+    atomic_size_t strangers;         /* handles that are not this platform's */
+    atomic_size_t objects;           /* that live */
+    atomic_size_t enqueued, flushed; /* commands, counted from the first one on */
+    atomic_size_t seen;              /* up to the last one that was reported to be complete */
+    atomic_bool holds;               /* nothing is reported to be complete */
+    atomic_uint failing;             /* the n-th kernel from now on that is enqueued fails; 0: none */
+} vendor_control;
+
+#endif

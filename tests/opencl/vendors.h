@@ -1,0 +1,14 @@
+/* Which vendors' drivers the ICD loader of this process knows. Failures end the Criterion test; without any
+ * OpenCL driver on the machine the test is skipped, loudly. */
+#ifndef KAS_TESTS_OPENCL_VENDORS_H
+#define KAS_TESTS_OPENCL_VENDORS_H
+
+#include "tests/opencl/vendor.h"
+
+/* The second vendor (vendor.h), and the first one beside it where `both`; what the second is told to be. To
+ * be called before anything in the process opens an OpenCL device. */
+vendor_control *use_vendors(bool both);
+/* Removes what use_vendors left on disk. */
+void forget_vendors(void);
+
+#endif

@@ -1,0 +1,70 @@
+/* Queues whose work hangs: what it uses stays, and the queue is left alone until the work has ended. */
+#include <criterion/criterion.h>
+
+#include "base/clock.h"
+#include "tests/unit/affine_rig.h"
+#include "tests/unit/remote_device.h"
+
+static size_t used_bytes(const rig *r)
+{
+    kas_device_info info;
+    kas_device_get_info(r->device, &info);
+    return info.memory_used_bytes;
+}
+
+static void open_hung_rig(rig *r)
+{
+    kas_progress progress;
+    open_rig_on(r, remote_device_open());
+    const kas_submission both[] = {at_place(r, 0), at_place(r, 1)};
+    remote_device_hang(1, 1);
+    ok(kas_queue_submit(r->queue, both, 2, ROWS));
+    expect(kas_queue_wait(r->queue, KAS_NEVER, &progress), KAS_DEADLINE, "hangs");
+    cr_expect_eq(progress.completed, 1u);
+}
+
+Test(queue_waits, what_hangs_is_left_alone_until_it_ends)
+{
+    rig r;
+    float word = 0;
+    open_hung_rig(&r);
+    const kas_submission one = at_place(&r, 0);
+    cr_expect_not(kas_queue_idle(r.queue));
+    expect(kas_queue_submit(r.queue, &one, 1, ROWS), KAS_UNAVAILABLE, "still running");
+    expect(kas_queue_wait(r.queue, KAS_NEVER, NULL), KAS_UNAVAILABLE, "still running");
+    expect(kas_queue_download(r.queue, r.arena, 0, &word, sizeof word), KAS_UNAVAILABLE, "still running");
+    remote_device_recover();
+    cr_expect(kas_queue_idle(r.queue));
+    cr_expect(pass_is_right(&r, r.queue, 0, 1));
+    close_rig(&r);
+}
+
+Test(queue_waits, memory_of_what_hangs_stays_until_it_ends)
+{
+    rig r;
+    open_hung_rig(&r);
+    const size_t used = used_bytes(&r);
+    kas_buffer_release(r.arena);
+    kas_buffer_release(r.params);
+    cr_expect_not(kas_queue_idle(r.queue));
+    cr_expect_eq(used_bytes(&r), used);
+    remote_device_recover();
+    cr_expect(kas_queue_idle(r.queue));
+    cr_expect_eq(used_bytes(&r), 0u);
+    r.arena = r.params = NULL;
+    close_rig(&r);
+}
+
+Test(queue_waits, memory_of_what_hangs_outlives_its_queue)
+{
+    rig r;
+    open_hung_rig(&r);
+    const size_t used = used_bytes(&r);
+    kas_queue_destroy(r.queue);
+    r.queue = NULL;
+    kas_buffer_release(r.arena);
+    kas_buffer_release(r.params);
+    cr_expect_eq(used_bytes(&r), used, "the device may write there at any time");
+    r.arena = r.params = NULL;
+    close_rig(&r);
+}
