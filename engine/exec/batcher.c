@@ -310,8 +310,8 @@ static bool submit_again(kas_batcher *batcher, kas_waiter *waiter)
     if (!stopping) put_back(batcher, waiter);
     pthread_mutex_unlock(&batcher->lock);
     if (!stopping) return true;
-    waiter->pass.status = kas_fail(KAS_UNAVAILABLE, ENGINE, "layer %s: the engine is stopping",
-                                   waiter->pass.request->layer);
+    waiter->pass.status =
+        kas_fail(KAS_UNAVAILABLE, ENGINE, "layer %s: the engine is stopping", waiter->pass.request->layer);
     return false;
 }
 

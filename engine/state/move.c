@@ -135,8 +135,8 @@ static kas_status fail(kas_state *state, kas_move *move, const kas_failure *fail
         snprintf(told.detail, sizeof told.detail, "layer %s stays on %s: ", layer->name, layer->device);
     strncat(told.detail, failure->detail, sizeof told.detail - strlen(told.detail) - 1);
     memcpy(error.detail, told.detail, sizeof error.detail);
-    KAS_TRY(kas_emit_error(state, KAS_EFFECT_ERROR, layer, KAS_NO_SEED,
-                           move->operation->info.artifact_id, &error));
+    KAS_TRY(kas_emit_error(state, KAS_EFFECT_ERROR, layer, KAS_NO_SEED, move->operation->info.artifact_id,
+                           &error));
     return end(state, move, KAS_OPERATION_FAILED, &told);
 }
 

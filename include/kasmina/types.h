@@ -164,7 +164,7 @@ typedef enum kas_tier {
 typedef enum kas_operation_kind {
     KAS_OPERATION_LOAD = 0,
     KAS_OPERATION_PRELOAD,
-    KAS_OPERATION_MOVE, /* of a layer to another device; artifact_id: the kernel that is made there now */
+    KAS_OPERATION_MOVE,     /* of a layer to another device; artifact_id: the kernel that is made there now */
     KAS_OPERATION_REPLICATE /* of what a replica of a layer lacks; artifact_id as of a move */
 } kas_operation_kind;
 

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 
+ENDS_WITHIN_S = 150  # many times what a sound program takes: a state that was broken may make it go round for ever
+
 # What is broken, the file of engine/state, the text and what stands in its place.
 MUTANTS = [
     ("a kernel may be evicted while passes use it", "cache.c",
@@ -148,8 +150,11 @@ def build(arguments, folder, number, mutant):
 def run(program):
     """Whether the simulation finds something, and what."""
     for steps, runs in ((150, 3000), (1000, 600)):
-        result = subprocess.run([program, "--runs", str(runs), "--steps", str(steps)], stdout=subprocess.DEVNULL,
-                                stderr=subprocess.PIPE, check=False)
+        try:
+            result = subprocess.run([program, "--runs", str(runs), "--steps", str(steps)], stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.PIPE, check=False, timeout=ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            return "it does not end"
         if result.returncode:
             lines = result.stderr.decode(errors="replace").splitlines()
             return next((line for line in lines if line.startswith("seed ")), f"ended by signal {-result.returncode}")
