@@ -136,5 +136,7 @@ void sim_replica_check(sim *s, int index)
                 "a replica is elsewhere");
     SIM_REQUIRE(s, info.replicas[0].ready != is_being_made(s, index),
                 "the replica of layer %s is neither ready nor made, or both", info.name);
+    SIM_REQUIRE(s, info.replicas[0].ready == s->world.views[index].replicated,
+                "whether the replica of layer %s is published is not what is told of it", info.name);
     if (info.replicas[0].ready) check_ready(s, layer);
 }
