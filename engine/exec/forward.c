@@ -169,8 +169,7 @@ static void run_batch(kas_exec *exec, kas_visit *visit, kas_pass *passes)
 static inline __attribute__((always_inline)) void run(kas_exec *exec, kas_visit *visit, kas_pass *passes)
 {
     const kas_plan *plan = visit->sight.plan;
-    if (!passes->next && !passes->contributing && plan->fossil_count == 0 &&
-        plan->set->limits->host_pointers)
+    if (!passes->next && !passes->contributing && plan->fossil_count == 0 && plan->set->limits->host_pointers)
         kas_pass_run_dormant(passes, exec, visit->context, &visit->sight);
     else
         run_batch(exec, visit, passes);

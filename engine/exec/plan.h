@@ -80,7 +80,7 @@ struct kas_plan {
     kas_plan *next_retired;
     kas_plan *holder;       /* what roots have and passes announce: this one, or the one it is a replica of */
     kas_plan *next_replica; /* of the same holder, which owns them */
-    kas_segment *base; /* retained */
+    kas_segment *base;      /* retained */
     kas_list *judge, *blend,
         *linear_blend; /* of the seeds; linear_blend: NULL where the base is more than a product */
     kas_list *fossil_judge, *fossil_blend;

@@ -228,7 +228,7 @@ typedef struct kas_move {
     struct {
         kas_resource of, copy; /* copy = 0: none yet, or being made */
     } weights, staged;
-    kas_hold *holds;   /* 2 · num_seeds: of each seed's kernel, and (not of a replica) of its staged load's */
+    kas_hold *holds; /* 2 · num_seeds: of each seed's kernel, and (not of a replica) of its staged load's */
     kas_entry **shown; /* num_seeds, of a replica: what the present view has there */
 } kas_move;
 
