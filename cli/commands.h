@@ -5,8 +5,8 @@
 #include "cli/command.h"
 
 extern const cli_command cli_serve;
-extern const cli_command cli_layer_create, cli_layer_list, cli_layer_show, cli_layer_move, cli_layer_delete,
-    cli_layer_weights;
+extern const cli_command cli_layer_create, cli_layer_list, cli_layer_show, cli_layer_move, cli_layer_replicas,
+    cli_layer_delete, cli_layer_weights;
 extern const cli_command cli_seed_show, cli_seed_load, cli_seed_unload, cli_seed_alpha, cli_seed_reset,
     cli_seed_fossilize;
 extern const cli_command cli_kernel_list, cli_kernel_inspect, cli_kernel_validate, cli_kernel_put,

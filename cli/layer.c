@@ -38,6 +38,18 @@ static int put_weights(const cli_arguments *arguments, const char *layer, const 
     return result;
 }
 
+/* "a,b" → ["a", "b"]; "none": []. */
+static json_t *device_list(const char *text)
+{
+    json_t *devices = json_array();
+    if (!strcmp(text, "none")) return devices;
+    for (const char *end; *text; text = *end ? end + 1 : end) {
+        end = text + strcspn(text, ",");
+        json_array_append_new(devices, json_stringn(text, (size_t)(end - text)));
+    }
+    return devices;
+}
+
 static int create(const cli_arguments *arguments)
 {
     long long input = 0, output = 0, seeds = 4, init_seed = 0;
@@ -54,6 +66,8 @@ static int create(const cli_arguments *arguments)
                   (json_int_t)input, "output_size", (json_int_t)output, "num_seeds", (json_int_t)seeds,
                   "init_seed", (json_int_t)init_seed, "bias", !cli_switch(arguments, "no-bias"), "device",
                   device ? device : "auto", "math", math ? math : "invariant");
+    const char *others = cli_value(arguments, "replica");
+    if (others) json_object_set_new(request, "replicas", device_list(others));
     json_t *layer;
     int result = cli_send_json(arguments, "POST", "/v1/layers", request, &layer);
     if (result != CLI_OK) return result;
@@ -124,6 +138,18 @@ static int move(const cli_arguments *arguments)
     return result;
 }
 
+static int replicas(const cli_arguments *arguments)
+{
+    json_t *layer;
+    json_t *request = json_pack("{s:o}", "replicas", device_list(arguments->operands[1]));
+    int result =
+        cli_send_json(arguments, "PATCH", cli_path("/v1/layers/%s", arguments->operands[0]), request, &layer);
+    if (result != CLI_OK) return result;
+    result = print_layer(arguments, layer);
+    json_decref(layer);
+    return result;
+}
+
 static int weights(const cli_arguments *arguments)
 {
     const char *put = cli_value(arguments, "put"), *get = cli_value(arguments, "get");
@@ -142,6 +168,7 @@ static const cli_option create_options[] = {
     {"output", "N", NULL, "features of an output row (needed)"},
     {"seeds", "N", NULL, "slots for kernels (4)"},
     {"device", "ID", NULL, "host:0, vulkan:UUID, vulkan:part of its name … (auto)"},
+    {"replica", "IDS", NULL, "other devices that it is to be on, separated by commas"},
     {"math", "KIND", NULL,
      "invariant: bits do not depend on the batch; fast: a vendor's library may be used (invariant)"},
     {"no-bias", NULL, NULL, "without a bias"},
@@ -180,6 +207,15 @@ const cli_command cli_layer_move = {"layer move",
                                     NULL,
                                     0,
                                     move};
+const cli_command cli_layer_replicas = {"layer replicas",
+                                        "NAME DEVICES",
+                                        "Sets the devices that a layer is on besides its own",
+                                        "  kasmina layer replicas digits cuda:0,cuda:1\n  kasmina layer "
+                                        "replicas digits none\n",
+                                        true,
+                                        NULL,
+                                        0,
+                                        replicas};
 const cli_command cli_layer_weights = {"layer weights",
                                        "NAME",
                                        "Uploads or downloads a layer's weights",

@@ -73,6 +73,22 @@ void kas_http_get_layer(kas_http_request *request)
 
 /* ---- creating ---- */
 
+/* ["opencl:0", …]; NULL: none. The names are borrowed of the request. */
+static kas_status read_replicas(const json_t *array, kas_device_names *out)
+{
+    size_t count = json_array_size(array);
+    out->count = 0;
+    if (count > KAS_REPLICAS_MAX)
+        return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "replicas: %zu devices; at most %d are possible", count,
+                        KAS_REPLICAS_MAX);
+    for (size_t i = 0; i < count; ++i) {
+        const char *name = json_string_value(json_array_get(array, i));
+        if (!name) return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "replicas: a device is named by a string");
+        out->names[out->count++] = name;
+    }
+    return NULL;
+}
+
 static void created(kas_http_request *request)
 {
     const char *name = request->work;
@@ -92,6 +108,7 @@ void kas_http_create_layer(kas_http_request *request)
     kas_request change = {.size = sizeof change, .kind = KAS_REQUEST_CREATE_LAYER};
     uint32_t math = KAS_MATH_INVARIANT;
     char device[KAS_NAME_SIZE] = "auto";
+    const json_t *replicas = NULL;
     char *name = kas_http_work(request, KAS_NAME_SIZE, NULL);
     if (!name) return;
     change.create_layer.layer_id = -1;
@@ -105,12 +122,14 @@ void kas_http_create_layer(kas_http_request *request)
          .max = MAX_SIZE},
         {"num_seeds", KAS_JSON_UINT32, .out = &change.create_layer.num_seeds, .min = 1, .max = KAS_MAX_SEEDS},
         {"device", KAS_JSON_TEXT, .out = device},
+        {"replicas", KAS_JSON_ARRAY, .out = &replicas},
         {"bias", KAS_JSON_BOOL, .out = &change.create_layer.bias},
         {"init_seed", KAS_JSON_UINT64, .out = &change.create_layer.init_seed},
         {"layer_id", KAS_JSON_INT64, .out = &change.create_layer.layer_id, .min = 0, .max = 0x1p53},
         {"math", KAS_JSON_WORD, .out = &math, .words = maths},
     };
     kas_status status = kas_json_read(request->json, "", members, sizeof members / sizeof *members);
+    if (!status) status = read_replicas(replicas, &change.create_layer.replicas);
     if (status) {
         kas_http_fail(request, status);
         return;
@@ -157,23 +176,35 @@ static void move_begun(kas_http_request *request)
         kas_http_watch(request, request->reply.operation, MOVE_WAIT_S, moved);
 }
 
+static kas_status read_patch(kas_http_request *request, char *device, kas_request *change)
+{
+    const json_t *replicas = NULL;
+    const kas_json_member members[] = {{"device", KAS_JSON_TEXT, .out = device},
+                                       {"replicas", KAS_JSON_ARRAY, .out = &replicas}};
+    KAS_TRY(kas_json_read(request->json, "", members, sizeof members / sizeof *members));
+    if (*device && replicas)
+        return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "device and replicas are changed one after the other");
+    change->kind = replicas ? KAS_REQUEST_SET_REPLICAS : KAS_REQUEST_MOVE_LAYER;
+    if (replicas) return read_replicas(replicas, &change->set_replicas.replicas);
+    change->move_layer.device = *device ? device : NULL;
+    return NULL;
+}
+
 /* Answers when the layer is there, however long that takes. */
 void kas_http_patch_layer(kas_http_request *request)
 {
-    kas_request change = {.size = sizeof change, .kind = KAS_REQUEST_MOVE_LAYER, .layer = request->params[0]};
+    kas_request change = {.size = sizeof change, .layer = request->params[0]};
     char device[KAS_NAME_SIZE] = "";
-    const kas_json_member members[] = {{"device", KAS_JSON_TEXT, .out = device}};
     if (!kas_http_if_layer_matches(request, &change.revision)) return;
-    kas_status status = kas_json_read(request->json, "", members, 1);
+    kas_status status = read_patch(request, device, &change);
     if (status) {
         kas_http_fail(request, status);
         return;
     }
-    if (!*device) {
+    if (change.kind == KAS_REQUEST_MOVE_LAYER && !change.move_layer.device) {
         kas_http_respond_layer(request, 200, request->params[0]);
         return;
     }
-    change.move_layer.device = device;
     kas_http_submit(request, &change, move_begun);
 }
 

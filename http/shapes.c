@@ -100,6 +100,14 @@ void kas_http_write_layer(kas_json *json, const char *name, const kas_layer_info
     kas_json_uint(json, "num_seeds", layer->num_seeds);
     kas_json_bool(json, "bias", layer->bias);
     kas_json_text(json, "device", layer->device);
+    kas_json_open(json, "replicas", '[');
+    for (uint32_t i = 0; i < layer->replica_count; ++i) {
+        kas_json_open(json, NULL, '{');
+        kas_json_text(json, "device", layer->replicas[i].device);
+        kas_json_bool(json, "ready", layer->replicas[i].ready);
+        kas_json_close(json, '}');
+    }
+    kas_json_close(json, ']');
     kas_json_text(json, "math", layer->math == KAS_MATH_FAST ? "fast" : "invariant");
     kas_json_text(json, "state", layer->serving ? "ready" : "unloaded");
     kas_json_uint(json, "generation", layer->generation);
@@ -122,8 +130,10 @@ void kas_http_write_layer(kas_json *json, const char *name, const kas_layer_info
 void kas_http_write_operation(kas_json *json, const char *name, const kas_operation_info *operation)
 {
     bool finished = operation->state >= KAS_OPERATION_SUCCEEDED;
-    static const char *const kinds[] = {
-        [KAS_OPERATION_LOAD] = "load", [KAS_OPERATION_PRELOAD] = "preload", [KAS_OPERATION_MOVE] = "move"};
+    static const char *const kinds[] = {[KAS_OPERATION_LOAD] = "load",
+                                        [KAS_OPERATION_PRELOAD] = "preload",
+                                        [KAS_OPERATION_MOVE] = "move",
+                                        [KAS_OPERATION_REPLICATE] = "replicate"};
     const char *tier = kas_tier_name(operation->tier);
     kas_json_open(json, name, '{');
     kas_http_write_operation_id(json, "id", operation->id);

@@ -17,6 +17,7 @@ struct kas_call {
     const void *bytes; /* borrowed until the answer */
     size_t size_bytes;
     char device[KAS_DEVICE_CHOICE_SIZE]; /* as asked for */
+    char replicas[KAS_REPLICAS_MAX][KAS_DEVICE_CHOICE_SIZE];
     uint64_t init_seed;
     kas_validation *validation;
     /* What its task made. */
@@ -57,6 +58,7 @@ static inline kas_call *kas_call_of_message(kas_message *message)
 void kas_call_create_layer(kas_call *call);
 void kas_call_set_weights(kas_call *call);
 void kas_call_move_layer(kas_call *call);
+void kas_call_set_replicas(kas_call *call);
 void kas_call_preload(kas_call *call);
 void kas_call_put_kernel(kas_call *call);
 void kas_call_validate(kas_call *call);

@@ -48,10 +48,25 @@ static kas_status take_device(void *user, kas_device *device, uint64_t free_byte
     return status;
 }
 
+/* Opens the devices that the call names for the list. */
+static kas_status open_replicas(kas_call *call, kas_replica_list *list)
+{
+    for (uint32_t i = 0; i < list->count; ++i) {
+        kas_device *device;
+        kas_status status = kas_devices_open(&call->engine->devices, call->replicas[i], &device);
+        if (kas_status_code(status) == KAS_NOT_FOUND) return kas_with_reason(status, "device");
+        KAS_TRY(status);
+        memcpy(list->devices[i], kas_device_id(device), strlen(kas_device_id(device)) + 1);
+        list->device_kinds[i] = kas_device_kind_bit(device);
+    }
+    return NULL;
+}
+
 static kas_status make_initial_weights(kas_call *call)
 {
     kas_device *device;
     kas_command *command = &call->command;
+    KAS_TRY(open_replicas(call, &command->create.replicas));
     KAS_TRY(kas_held_create(&call->held));
     KAS_TRY(kas_weights_init(command->create.input_size, command->create.output_size, command->create.bias,
                              call->init_seed, &call->held->weights));
@@ -153,6 +168,12 @@ static void run_move_layer(kas_task *task)
     kas_call_prepared(call, choose_target(call));
 }
 
+static void run_set_replicas(kas_task *task)
+{
+    kas_call *call = kas_call_of_task(task);
+    kas_call_prepared(call, open_replicas(call, &call->command.replicas));
+}
+
 /* ---- on the control thread ---- */
 
 static bool handle_made(kas_message *message)
@@ -218,4 +239,9 @@ void kas_call_set_weights(kas_call *call)
 void kas_call_move_layer(kas_call *call)
 {
     kas_call_prepare(call, run_move_layer, handle_made);
+}
+
+void kas_call_set_replicas(kas_call *call)
+{
+    kas_call_prepare(call, run_set_replicas, handle_made);
 }

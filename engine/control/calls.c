@@ -115,6 +115,9 @@ static bool handle_call(kas_message *message)
     case KAS_REQUEST_MOVE_LAYER:
         kas_call_move_layer(call);
         return true;
+    case KAS_REQUEST_SET_REPLICAS:
+        kas_call_set_replicas(call);
+        return true;
     case KAS_REQUEST_PRELOAD:
         kas_call_preload(call);
         return true;

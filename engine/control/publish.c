@@ -45,32 +45,56 @@ static void forget(kas_control *control, uint64_t uid)
 
 /* ---- composing ---- */
 
+/* On the device that *layer names; joins what is in *out. */
+static kas_status compose_on(kas_engine *engine, const kas_published_layer *layer, kas_plan **out)
+{
+    kas_plan *plan;
+    kas_device *device = kas_devices_find(&engine->devices, layer->device);
+    if (!device)
+        return kas_fail(KAS_INTERNAL, ENGINE, "layer %s is on %s, which is not open", layer->name,
+                        layer->device);
+    KAS_TRY(kas_annotate(kas_plan_create(engine->exec, layer, device, resolve, engine, &plan),
+                         "the plan of layer %s on %s", layer->name, layer->device));
+    if (*out)
+        kas_plan_add_replica(*out, plan);
+    else
+        *out = plan;
+    return NULL;
+}
+
+/* On all its devices. *out has those that could be; the status tells of the first that could not. */
 static kas_status compose(kas_engine *engine, uint64_t uid, kas_plan **out)
 {
     kas_published_layer layer;
+    uint32_t next = 0;
     *out = NULL;
     if (!kas_state_published(engine->state, uid, &layer)) return NULL; /* it has gone since */
-    kas_device *device = kas_devices_find(&engine->devices, layer.device);
-    if (!device)
-        return kas_fail(KAS_INTERNAL, ENGINE, "layer %s is on %s, which is not open", layer.name,
-                        layer.device);
-    return kas_annotate(kas_plan_create(engine->exec, &layer, device, resolve, engine, out),
-                        "the plan of layer %s", layer.name);
+    kas_status status = compose_on(engine, &layer, out);
+    while (kas_state_replica(engine->state, uid, next, &layer, &next)) {
+        kas_status other = compose_on(engine, &layer, out);
+        if (status)
+            kas_status_free(other);
+        else
+            status = other;
+    }
+    return status;
 }
 
-/* A layer that cannot be composed keeps its present plan and is tried again; memory that is out stops
- * everything. */
+/* A layer that cannot be composed on any of its devices keeps its present plan; it is tried again, as is one
+ * that could not be on some. Memory that is out stops everything. */
 static bool add_plan(kas_engine *engine, publication *what, uint64_t uid)
 {
     kas_plan *plan;
     kas_status status = compose(engine, uid, &plan);
+    if (plan) what->plans[what->plan_count++] = plan;
     if (!status) {
         forget(&engine->control, uid);
-        if (plan) what->plans[what->plan_count++] = plan;
         return true;
     }
     bool out_of_memory = kas_status_code(status) == KAS_OUT_OF_MEMORY;
-    if (!out_of_memory) kas_error("control", "%s; it keeps the present one", kas_status_message(status));
+    if (!out_of_memory)
+        kas_error("control", "%s; %s", kas_status_message(status),
+                  plan ? "its other devices serve" : "it keeps the present one");
     kas_status_free(status);
     return !out_of_memory && remember(&engine->control, uid);
 }

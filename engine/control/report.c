@@ -74,7 +74,21 @@ void kas_engine_cache_stats(kas_engine *engine, kas_cache_report *out)
 
 /* ---- devices ---- */
 
-static uint32_t count_layers(kas_engine *engine, const char *device)
+static bool has_replica(const kas_layer_info *layer, const char *device)
+{
+    for (uint32_t i = 0; i < layer->replica_count; ++i)
+        if (!strcmp(layer->replicas[i].device, device)) return true;
+    return false;
+}
+
+static bool is_on(const kas_layer_info *layer, const void *user)
+{
+    const char *device = user;
+    return !strcmp(layer->device, device) || has_replica(layer, device);
+}
+
+static uint32_t count_layers(kas_engine *engine,
+                             bool (*counts)(const kas_layer_info *layer, const void *user), const void *user)
 {
     kas_layer_info page[LAYERS_PAGE];
     char after[KAS_NAME_SIZE] = "";
@@ -83,7 +97,7 @@ static uint32_t count_layers(kas_engine *engine, const char *device)
     do {
         count = kas_engine_list_layers(engine, after, page, LAYERS_PAGE);
         for (size_t i = 0; i < count; ++i)
-            layers += !strcmp(page[i].device, device);
+            layers += counts(&page[i], user);
         if (count) memcpy(after, page[count - 1].name, sizeof after);
     } while (count == LAYERS_PAGE);
     return layers;
@@ -101,7 +115,7 @@ static void report_device(kas_engine *engine, const kas_device_info *listed, kas
         .memory_total_bytes = info.memory_total_bytes,
         .memory_used_bytes = info.memory_used_bytes,
         .memory_free_bytes = info.memory_free_bytes,
-        .layers = count_layers(engine, info.id),
+        .layers = count_layers(engine, is_on, info.id),
     };
     snprintf(out->id, sizeof out->id, "%s", info.id);
     snprintf(out->kind, sizeof out->kind, "%s", info.kind);
@@ -172,19 +186,44 @@ static void degrade(kas_health *health, const char *component, int64_t since_ns,
     health->degraded[at].since_ns = since_ns;
 }
 
-/* A lost device fails the layers that are on it; once they have moved it is only less than there was. */
+/* Lost devices, for whoever asks about one. */
+typedef struct lost_devices {
+    char ids[KAS_DEVICES_MAX][KAS_DEVICE_ID_SIZE];
+    size_t count;
+} lost_devices;
+
+static bool is_lost(const lost_devices *lost, const char *device)
+{
+    for (size_t i = 0; i < lost->count; ++i)
+        if (!strcmp(lost->ids[i], device)) return true;
+    return false;
+}
+
+/* All devices that it could be computed on are lost. */
+static bool is_cut_off(const kas_layer_info *layer, const void *user)
+{
+    const lost_devices *lost = user;
+    if (!is_lost(lost, layer->device)) return false;
+    for (uint32_t i = 0; i < layer->replica_count; ++i)
+        if (layer->replicas[i].ready && !is_lost(lost, layer->replicas[i].device)) return false;
+    return true;
+}
+
+/* A lost device fails the layers that are on it and nowhere else; once they have moved it is only less than
+ * there was. */
 static void check_devices(kas_engine *engine, kas_health *health)
 {
-    char ids[KAS_DEVICES_MAX][KAS_DEVICE_ID_SIZE], reason[KAS_DETAIL_SIZE];
-    size_t lost = kas_devices_list_lost(&engine->devices, ids);
-    for (size_t i = 0; i < lost; ++i) {
-        uint32_t layers = count_layers(engine, ids[i]);
-        snprintf(reason, sizeof reason, "device %s is lost, with %u layers on it", ids[i], layers);
+    lost_devices lost;
+    char reason[KAS_DETAIL_SIZE];
+    lost.count = kas_devices_list_lost(&engine->devices, lost.ids);
+    for (size_t i = 0; i < lost.count; ++i) {
+        snprintf(reason, sizeof reason, "device %s is lost, with %u layers on it", lost.ids[i],
+                 count_layers(engine, is_on, lost.ids[i]));
         degrade(health, "device", 0, reason);
-        if (layers == 0) continue;
-        health->status = KAS_HEALTH_FAILED;
-        health->ready = false;
     }
+    if (lost.count == 0 || count_layers(engine, is_cut_off, &lost) == 0) return;
+    health->status = KAS_HEALTH_FAILED;
+    health->ready = false;
 }
 
 static void check_disk(kas_engine *engine, kas_health *health)

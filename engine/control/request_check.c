@@ -79,6 +79,19 @@ static kas_status check_device(const char *device)
     return kas_with_reason(kas_fail(KAS_NOT_FOUND, CALLER, "there is no device %.64s", device), "device");
 }
 
+static kas_status check_replicas(const kas_device_names *devices)
+{
+    if (devices->count > KAS_REPLICAS_MAX)
+        return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "%u replicas; at most %d are possible", devices->count,
+                        KAS_REPLICAS_MAX);
+    for (uint32_t i = 0; i < devices->count; ++i) {
+        if (!devices->names[i] || !*devices->names[i] || !strcmp(devices->names[i], "auto"))
+            return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "the devices of replicas are named, not \"auto\"");
+        KAS_TRY(check_device(devices->names[i]));
+    }
+    return NULL;
+}
+
 static kas_status check_validate(const kas_request *request)
 {
     if (!request->validate.result)
@@ -92,6 +105,7 @@ static kas_status check_kind(const kas_request *request)
     switch (request->kind) {
     case KAS_REQUEST_CREATE_LAYER:
         KAS_TRY(check_create_layer(request));
+        KAS_TRY(check_replicas(&request->create_layer.replicas));
         return check_device(request->create_layer.device);
     case KAS_REQUEST_SET_WEIGHTS:
         KAS_TRY(check_layer_name(request));
@@ -114,6 +128,9 @@ static kas_status check_kind(const kas_request *request)
     case KAS_REQUEST_MOVE_LAYER:
         KAS_TRY(check_layer_name(request));
         return check_device(request->move_layer.device);
+    case KAS_REQUEST_SET_REPLICAS:
+        KAS_TRY(check_layer_name(request));
+        return check_replicas(&request->set_replicas.replicas);
     case KAS_REQUEST_PRELOAD:
         KAS_TRY(check_artifact_id(request));
         return check_device(request->preload.device);
@@ -152,6 +169,14 @@ kas_status kas_request_check(const kas_request *request)
 
 /* ---- copying ---- */
 
+/* What they are called is known when they have been opened. */
+static void fill_replicas(const kas_device_names *devices, kas_call *call, kas_replica_list *out)
+{
+    out->count = devices->count;
+    for (uint32_t i = 0; i < devices->count; ++i)
+        snprintf(call->replicas[i], sizeof call->replicas[i], "%s", devices->names[i]);
+}
+
 static void fill_create_layer(const kas_request *request, kas_call *call)
 {
     enum { DEFAULT_SEEDS = 4 };
@@ -163,6 +188,7 @@ static void fill_create_layer(const kas_request *request, kas_call *call)
     call->command.create.bias = request->create_layer.bias;
     call->command.create.math = request->create_layer.math;
     call->init_seed = request->create_layer.init_seed;
+    fill_replicas(&request->create_layer.replicas, call, &call->command.create.replicas);
     snprintf(call->device, sizeof call->device, "%s",
              request->create_layer.device ? request->create_layer.device : "auto");
 }
@@ -198,6 +224,9 @@ static void fill_kind(const kas_request *request, kas_call *call)
     case KAS_REQUEST_MOVE_LAYER:
         snprintf(call->device, sizeof call->device, "%s",
                  request->move_layer.device ? request->move_layer.device : "auto");
+        break;
+    case KAS_REQUEST_SET_REPLICAS:
+        fill_replicas(&request->set_replicas.replicas, call, &command->replicas);
         break;
     case KAS_REQUEST_PUT_KERNEL:
         call->bytes = request->put_kernel.bytes;
@@ -239,6 +268,7 @@ void kas_request_fill(const kas_request *request, kas_call *call)
         [KAS_REQUEST_VALIDATE] = KAS_COMMAND_KIND_COUNT, /* changes nothing */
         [KAS_REQUEST_LIFT_QUARANTINE] = KAS_COMMAND_LIFT_QUARANTINE,
         [KAS_REQUEST_MOVE_LAYER] = KAS_COMMAND_MOVE_LAYER,
+        [KAS_REQUEST_SET_REPLICAS] = KAS_COMMAND_SET_REPLICAS,
     };
     kas_command *command = &call->command;
     call->kind = request->kind;

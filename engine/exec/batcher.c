@@ -168,6 +168,17 @@ static kas_status refuse_stopping(kas_exec *exec, const kas_waiter *waiter)
     return kas_fail(KAS_UNAVAILABLE, ENGINE, "layer %s: the engine is stopping", waiter->pass.request->layer);
 }
 
+/* Its device was lost under it: it waits again, for any. */
+static bool goes_again(kas_waiter *waiter)
+{
+    if (!waiter->pass.again) return false;
+    waiter->pass.again = false;
+    waiter->pass.started_ns = 0;
+    waiter->done = false;
+    waiter->set = NULL;
+    return true;
+}
+
 /* Under the lock, which is let go while a batch runs. */
 static kas_status wait_and_lead(kas_exec *exec, kas_waiter *waiter)
 {
@@ -175,7 +186,10 @@ static kas_status wait_and_lead(kas_exec *exec, kas_waiter *waiter)
     for (;;) {
         if (batcher->stopping) return refuse_stopping(exec, waiter);
         if (!wait_for_context(exec, waiter)) return refuse_late(exec, waiter);
-        if (waiter->done) return waiter->pass.status;
+        if (waiter->done) {
+            if (!goes_again(waiter)) return waiter->pass.status;
+            continue;
+        }
         pthread_mutex_unlock(&batcher->lock);
         kas_visit visit;
         bool leads =
@@ -186,7 +200,7 @@ static kas_status wait_and_lead(kas_exec *exec, kas_waiter *waiter)
             kas_visit_end(exec, &visit);
         }
         pthread_mutex_lock(&batcher->lock);
-        if (leads) return waiter->pass.status;
+        if (leads && !goes_again(waiter)) return waiter->pass.status;
     }
 }
 
@@ -281,6 +295,26 @@ static void end_submitted(kas_waiter *waiter)
     call(user, status);
 }
 
+/* Under the lock: whoever stops the batcher empties the list after it has said so. */
+static void put_back(kas_batcher *batcher, kas_waiter *waiter)
+{
+    append(&batcher->submitted, waiter);
+    pthread_cond_signal(&batcher->work);
+}
+
+static bool submit_again(kas_batcher *batcher, kas_waiter *waiter)
+{
+    if (!goes_again(waiter)) return false;
+    pthread_mutex_lock(&batcher->lock);
+    bool stopping = batcher->stopping;
+    if (!stopping) put_back(batcher, waiter);
+    pthread_mutex_unlock(&batcher->lock);
+    if (!stopping) return true;
+    waiter->pass.status =
+        kas_fail(KAS_UNAVAILABLE, ENGINE, "layer %s: the engine is stopping", waiter->pass.request->layer);
+    return false;
+}
+
 void kas_batcher_complete(kas_exec *exec, kas_waiter *gathered)
 {
     kas_batcher *batcher = &exec->batcher;
@@ -288,7 +322,7 @@ void kas_batcher_complete(kas_exec *exec, kas_waiter *gathered)
         kas_waiter *waiter = gathered;
         gathered = waiter->next; /* before it ends: it is its owner's then */
         if (!waiter->has_thread) {
-            end_submitted(waiter);
+            if (!submit_again(batcher, waiter)) end_submitted(waiter);
             continue;
         }
         pthread_mutex_lock(&batcher->lock);
@@ -317,6 +351,7 @@ static void run_submitted(kas_exec *exec, kas_waiter *waiter)
         kas_visit_begin(exec, waiter->pass.request->layer, &waiter->set, &visit)) {
         kas_visit_lead(exec, &visit, waiter);
         kas_visit_end(exec, &visit);
+        if (goes_again(waiter)) waiter->pass.status = kas_batcher_wait(exec, waiter);
     } else {
         waiter->pass.status = kas_batcher_wait(exec, waiter);
     }

@@ -440,7 +440,7 @@ static bool move(kas_batch *batch)
 {
     kas_context *other = kas_context_try(batch->plan->set);
     if (!other) return false;
-    atomic_store(&other->announced, batch->plan);
+    atomic_store(&other->announced, batch->plan->holder);
     kas_context_abandon(batch->context);
     batch->context = other;
     batch->hung = false;

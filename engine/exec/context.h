@@ -43,7 +43,8 @@ enum { KAS_CONTEXT_SETS_MAX = 16 }; /* devices that layers of one engine may be 
 struct kas_context_set {
     kas_device *device; /* retained */
     const kas_device_limits *limits;
-    uint32_t index; /* of the set */
+    uint32_t index;   /* of the set */
+    atomic_bool lost; /* a pass was told so; for good */
     uint32_t count;
     kas_context contexts[];
 };

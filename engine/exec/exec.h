@@ -55,6 +55,9 @@ kas_status kas_plan_create(kas_exec *exec, const kas_published_layer *layer, kas
 /* The same, refused with KAS_OUT_OF_MEMORY (blame device) where there is no room for the usual size. */
 kas_status kas_plan_create_whole(kas_exec *exec, const kas_published_layer *layer, kas_device *device,
                                  kas_resolve_fn resolve, void *user, kas_plan **out) KAS_MUST_USE;
+/* Gives a plan that is not published yet another of the same view on another device: they are published, and
+ * go, together; each pass takes the one whose device is least busy with the layer. Takes `replica` over. */
+void kas_plan_add_replica(kas_plan *plan, kas_plan *replica);
 void kas_plan_destroy(kas_plan *plan); /* one that was not published; accepts NULL */
 
 /* One publication: these plans replace or join the present ones (by layer uid) and the layers `removed` go.
@@ -69,7 +72,9 @@ bool kas_exec_reclaim(kas_exec *exec);
 
 /* ---- passes ---- */
 
-/* KAS_NOT_FOUND, KAS_INVALID_ARGUMENT (both shapes in the message), KAS_UNAVAILABLE (not serving, or
+/* A pass whose device is lost is computed on another where the layer has a replica.
+ *
+ * KAS_NOT_FOUND, KAS_INVALID_ARGUMENT (both shapes in the message), KAS_UNAVAILABLE (not serving, or
  * stopping), KAS_DEADLINE. Runs on the caller's thread where that is fastest; waits otherwise. */
 kas_status kas_exec_forward(kas_exec *exec, const kas_forward_request *request,
                             kas_forward_result *result) KAS_MUST_USE;

@@ -49,22 +49,37 @@ void kas_visit_end(kas_exec *exec, const kas_visit *visit)
         kas_batcher_hand_over(exec, visit->context);
 }
 
-static inline __attribute__((always_inline)) bool
-begin_in(kas_exec *exec, kas_context *context, const char *layer, kas_context_set **set, kas_visit *out)
+/* For a layer that is not, or not only, on the context's device. fixed: any device of it will do. What is
+ * announced is the holder of all its plans. */
+static __attribute__((noinline)) bool settle(kas_exec *exec, bool fixed, kas_context_set **set,
+                                             kas_visit *out)
+{
+    kas_plan *holder = out->sight.plan;
+    kas_plan *plan = fixed ? kas_plan_on(holder, out->context->set) : NULL;
+    if (!plan) plan = holder->replicated ? kas_plan_least_busy(holder) : holder;
+    out->sight.plan = plan;
+    *set = plan->set;
+    if (plan->set == out->context->set) return true;
+    kas_visit_end(exec, out);
+    return false;
+}
+
+static inline __attribute__((always_inline)) bool begin_in(kas_exec *exec, kas_context *context,
+                                                           const char *layer, bool fixed,
+                                                           kas_context_set **set, kas_visit *out)
 {
     out->context = context;
     out->hung = false;
     out->sight = enter(&exec->publication, context, layer);
-    if (!out->sight.plan || out->sight.plan->set == context->set) return true;
-    *set = out->sight.plan->set;
-    kas_visit_end(exec, out);
-    return false;
+    const kas_plan *plan = out->sight.plan;
+    if (!plan || (plan->set == context->set && !plan->replicated)) return true;
+    return settle(exec, fixed, set, out);
 }
 
 bool kas_visit_begin_in(kas_exec *exec, kas_context *context, const char *layer, kas_context_set **set,
                         kas_visit *out)
 {
-    return begin_in(exec, context, layer, set, out);
+    return begin_in(exec, context, layer, true, set, out);
 }
 
 static inline __attribute__((always_inline)) bool begin(kas_exec *exec, const char *layer,
@@ -75,8 +90,9 @@ static inline __attribute__((always_inline)) bool begin(kas_exec *exec, const ch
         *out = (kas_visit){.context = NULL};
         return true;
     }
-    for (kas_context *context; (context = kas_context_try(*set));)
-        if (begin_in(exec, context, layer, set, out)) {
+    bool fixed = false;
+    for (kas_context *context; (context = kas_context_try(*set)); fixed = true)
+        if (begin_in(exec, context, layer, fixed, set, out)) {
             last_set = (*set)->index;
             return true;
         }
@@ -123,6 +139,19 @@ static inline bool admit(kas_exec *exec, const kas_sight *sight, kas_pass *pass)
     return true;
 }
 
+/* A pass that failed with its device goes to another where there is one: then it has not failed. */
+static void send_elsewhere(kas_exec *exec, const kas_plan *plan, kas_pass *pass)
+{
+    if (kas_status_code(pass->status) != KAS_DEVICE_LOST) return;
+    atomic_store(&plan->set->lost, true);
+    if (!kas_plan_has_device(plan->holder)) return;
+    kas_status_free(pass->status);
+    pass->status = NULL;
+    pass->again = true;
+    atomic_fetch_sub_explicit(&plan->record->failed_calls, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&exec->failed_calls, 1, memory_order_relaxed);
+}
+
 static void run_batch(kas_exec *exec, kas_visit *visit, kas_pass *passes)
 {
     kas_batch batch;
@@ -137,13 +166,36 @@ static void run_batch(kas_exec *exec, kas_visit *visit, kas_pass *passes)
     visit->hung = batch.hung;
 }
 
-static inline void run_alone(kas_exec *exec, kas_visit *visit, kas_pass *pass)
+static inline __attribute__((always_inline)) void run(kas_exec *exec, kas_visit *visit, kas_pass *passes)
 {
     const kas_plan *plan = visit->sight.plan;
-    if (!pass->contributing && plan->fossil_count == 0 && plan->set->limits->host_pointers)
-        kas_pass_run_dormant(pass, exec, visit->context, &visit->sight);
+    if (!passes->next && !passes->contributing && plan->fossil_count == 0 && plan->set->limits->host_pointers)
+        kas_pass_run_dormant(passes, exec, visit->context, &visit->sight);
     else
-        run_batch(exec, visit, pass);
+        run_batch(exec, visit, passes);
+}
+
+/* On one of several devices: what it is busy with is counted. */
+static __attribute__((noinline)) void run_replicated(kas_exec *exec, kas_visit *visit, kas_pass *passes)
+{
+    const kas_plan *plan = visit->sight.plan;
+    _Atomic uint64_t *in_flight = &plan->record->rows_in_flight[plan->set->index];
+    uint64_t rows = 0;
+    for (const kas_pass *pass = passes; pass; pass = pass->next)
+        rows += pass->rows;
+    atomic_fetch_add_explicit(in_flight, rows, memory_order_relaxed);
+    run(exec, visit, passes);
+    atomic_fetch_sub_explicit(in_flight, rows, memory_order_relaxed);
+    for (kas_pass *pass = passes; pass; pass = pass->next)
+        send_elsewhere(exec, plan, pass);
+}
+
+static inline __attribute__((always_inline)) void run_all(kas_exec *exec, kas_visit *visit, kas_pass *passes)
+{
+    if (visit->sight.plan->replicated)
+        run_replicated(exec, visit, passes);
+    else
+        run(exec, visit, passes);
 }
 
 void kas_visit_lead(kas_exec *exec, kas_visit *visit, kas_waiter *leader)
@@ -166,10 +218,7 @@ void kas_visit_lead(kas_exec *exec, kas_visit *visit, kas_waiter *leader)
             last = last->next = &waiter->pass;
         }
     }
-    if (pass->next)
-        run_batch(exec, visit, pass);
-    else
-        run_alone(exec, visit, pass);
+    run_all(exec, visit, pass);
     kas_batcher_complete(exec, gathered);
 }
 
@@ -199,15 +248,18 @@ kas_status kas_exec_forward(kas_exec *exec, const kas_forward_request *request, 
     pass.result = result;
     pass.arrived_ns = pass.started_ns = kas_monotonic_ns();
     pass.next = NULL;
-    kas_context_set *set = NULL;
-    kas_visit visit;
-    if (kas_batcher_is_waited(exec) || !begin(exec, request->layer, &set, &visit))
-        return forward_later(exec, &pass, set);
-    if (admit(exec, &visit.sight, &pass)) {
-        kas_pass_begin(&pass, visit.sight.plan);
-        run_alone(exec, &visit, &pass);
-    }
-    kas_visit_end(exec, &visit);
+    do {
+        kas_context_set *set = NULL;
+        kas_visit visit;
+        pass.again = false;
+        if (kas_batcher_is_waited(exec) || !begin(exec, request->layer, &set, &visit))
+            return forward_later(exec, &pass, set);
+        if (admit(exec, &visit.sight, &pass)) {
+            kas_pass_begin(&pass, visit.sight.plan);
+            run_all(exec, &visit, &pass);
+        }
+        kas_visit_end(exec, &visit);
+    } while (pass.again);
     return pass.status;
 }
 

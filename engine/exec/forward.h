@@ -13,8 +13,8 @@ struct kas_visit {
 /* Takes a context of `*set` (NULL: of any device) and looks the layer up; goes on to the right device's
  * contexts. False when there is no free one: *set is then the device to wait for. */
 bool kas_visit_begin(kas_exec *exec, const char *layer, kas_context_set **set, kas_visit *out);
-/* Announces the layer's plan in a context that was given. False, and the context is free again, when the plan
- * is on another device: *set. */
+/* Announces the layer's plan in a context that was given. False, and the context is free again, when the
+ * layer is not on that device but on *set. */
 bool kas_visit_begin_in(kas_exec *exec, kas_context *context, const char *layer, kas_context_set **set,
                         kas_visit *out);
 void kas_visit_end(kas_exec *exec, const kas_visit *visit);

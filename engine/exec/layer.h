@@ -14,7 +14,8 @@ typedef struct kas_layer_record {
     bool published; /* the present root has a plan of it */
     bool changing;  /* kas_exec_publish replaces or removes it; only set within that call */
     _Atomic uint64_t failed_calls;
-    _Atomic int64_t next_sample_ns;               /* monotonic */
+    _Atomic int64_t next_sample_ns;                        /* monotonic */
+    _Atomic uint64_t rows_in_flight[KAS_CONTEXT_SETS_MAX]; /* on each device; of replicated plans only */
     kas_counters *counters[KAS_CONTEXT_SETS_MAX]; /* of each context; NULL: no plan was on that device */
     void *blocks[KAS_CONTEXT_SETS_MAX];           /* that `counters` point into */
     uint32_t counts[KAS_CONTEXT_SETS_MAX];

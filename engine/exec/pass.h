@@ -14,6 +14,7 @@ typedef struct kas_pass {
     int64_t arrived_ns, started_ns; /* monotonic; started: when it got a context */
     kas_status status;
     struct kas_pass *next; /* in a batch */
+    bool again;            /* its device is lost, and the layer is on another: `status` is not its answer */
 
     /* once prepared */
     uint64_t rows;

@@ -31,6 +31,62 @@ uint64_t kas_plan_seeds(const kas_plan *plan, uint64_t contributions)
     return seeds;
 }
 
+/* ---- replicas ---- */
+
+static bool is_lost(const kas_plan *plan)
+{
+    return atomic_load_explicit(&plan->set->lost, memory_order_relaxed);
+}
+
+static uint64_t rows_in_flight(const kas_plan *plan)
+{
+    return atomic_load_explicit(&plan->record->rows_in_flight[plan->set->index], memory_order_relaxed);
+}
+
+kas_plan *kas_plan_least_busy(kas_plan *holder)
+{
+    kas_plan *best = holder;
+    for (kas_plan *plan = holder->next_replica; plan; plan = plan->next_replica) {
+        bool lost = is_lost(plan);
+        if (lost != is_lost(best) ? !lost : rows_in_flight(plan) < rows_in_flight(best)) best = plan;
+    }
+    return best;
+}
+
+kas_plan *kas_plan_on(kas_plan *holder, const kas_context_set *set)
+{
+    for (kas_plan *plan = holder; plan; plan = plan->next_replica)
+        if (plan->set == set) return is_lost(plan) ? NULL : plan;
+    return NULL;
+}
+
+bool kas_plan_has_device(const kas_plan *holder)
+{
+    for (const kas_plan *plan = holder; plan; plan = plan->next_replica)
+        if (!is_lost(plan)) return true;
+    return false;
+}
+
+/* The passes of all devices are counted together. */
+static void share_ramp(kas_plan *plan, kas_plan *replica)
+{
+    kas_free(replica->ramp);
+    replica->ramp = plan->ramp;
+}
+
+void kas_plan_add_replica(kas_plan *plan, kas_plan *replica)
+{
+    kas_plan *last = plan;
+    while (last->next_replica)
+        last = last->next_replica;
+    last->next_replica = replica;
+    replica->holder = plan;
+    plan->replicated = replica->replicated = true;
+    share_ramp(plan, replica);
+}
+
+/* ---- ramps ---- */
+
 static bool is_same_ramp(const kas_plan_seed *a, const kas_plan_seed *b)
 {
     return a->ramp && b->ramp && a->seed == b->seed && a->binding == b->binding &&
@@ -180,7 +236,7 @@ static void free_memory(kas_plan *plan)
     kas_free(plan->resources);
     kas_free(plan->fossils);
     kas_free(plan->seeds);
-    kas_free(plan->ramp);
+    if (plan->holder == plan) kas_free(plan->ramp);
     kas_free(plan);
 }
 
@@ -189,6 +245,7 @@ static kas_status allocate(kas_exec *exec, const kas_published_layer *layer, kas
     kas_plan *plan = *out = kas_calloc(1, sizeof *plan);
     if (!plan) return kas_out_of_memory();
     plan->exec = exec;
+    plan->holder = plan;
     plan->uid = layer->uid;
     plan->generation = layer->generation;
     plan->inputs = layer->input_size;
@@ -316,9 +373,8 @@ static void release_parts(kas_plan *plan)
     kas_list_release(plan->fossil_blend);
 }
 
-void kas_plan_destroy(kas_plan *plan)
+static void destroy_one(kas_plan *plan)
 {
-    if (!plan) return;
     kas_exec *exec = plan->exec;
     release_parts(plan);
     pthread_mutex_lock(&exec->control_lock);
@@ -329,4 +385,12 @@ void kas_plan_destroy(kas_plan *plan)
     for (uint32_t i = 0; i < drained && exec->options.drained; ++i)
         exec->options.drained(exec->options.user, plan->resources[i]);
     free_memory(plan);
+}
+
+void kas_plan_destroy(kas_plan *plan)
+{
+    for (kas_plan *next; plan; plan = next) {
+        next = plan->next_replica;
+        destroy_one(plan);
+    }
 }

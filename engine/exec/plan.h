@@ -70,6 +70,7 @@ struct kas_plan {
     bool fast;       /* segments run as their fast lists */
     bool dormant;    /* no fossil steps, and without overrides nothing contributes */
     bool needs_work; /* the base's list uses workspace */
+    bool replicated; /* the layer is on several devices: `holder` has the list */
     uint32_t name_length;
     char name[KAS_NAME_SIZE];
 
@@ -77,7 +78,9 @@ struct kas_plan {
     uint64_t uid, name_hash;
     uint64_t born, died; /* sequence of the first root with it, of the first without */
     kas_plan *next_retired;
-    kas_segment *base; /* retained */
+    kas_plan *holder;       /* what roots have and passes announce: this one, or the one it is a replica of */
+    kas_plan *next_replica; /* of the same holder, which owns them */
+    kas_segment *base;      /* retained */
     kas_list *judge, *blend,
         *linear_blend; /* of the seeds; linear_blend: NULL where the base is more than a product */
     kas_list *fossil_judge, *fossil_blend;
@@ -100,6 +103,14 @@ uint32_t kas_plan_steps(const kas_plan *plan);
 uint64_t kas_plan_seeds(const kas_plan *plan, uint64_t contributions);
 /* True when a ramp of `old` goes on in `plan`. */
 bool kas_plan_same_ramp(const kas_plan *plan, const kas_plan *old);
+
+/* Of a replicated layer: its plan on the device that has the fewest rows of it in flight; the holder's where
+ * that is as good. Lost devices come last. */
+kas_plan *kas_plan_least_busy(kas_plan *holder);
+/* Its plan on that device; NULL: there is none, or the device is lost. */
+kas_plan *kas_plan_on(kas_plan *holder, const kas_context_set *set);
+/* Whether it is on a device that is not lost. */
+bool kas_plan_has_device(const kas_plan *holder);
 
 /* Fills in plan->layout from segments and counts; rows_limit bounds the rows. small: contributions share one
  * workspace, whatever its size. */

@@ -96,11 +96,12 @@ static const char *check_fossils(const kas_layer *layer)
     return NULL;
 }
 
-static const char *check_move(const kas_layer *layer)
+static const char *check_move(const kas_layer *layer, const kas_move *move)
 {
-    const kas_move *move = layer->move;
-    if (move->operation->layer != layer || move->operation->info.kind != KAS_OPERATION_MOVE)
+    if (move->layer != layer || (move->operation && move->operation->layer != layer))
         return "a move's operation is another's";
+    if ((move->operation == NULL) != move->ready) return "a replica is neither ready nor made, or both";
+    if (move->ready && !kas_move_has_all(move)) return "a replica lacks what its layer has";
     if (!strcmp(move->device, layer->device)) return "a layer moves to where it is";
     for (uint32_t i = 0; i < 2 * layer->num_seeds; ++i) {
         const kas_hold *hold = &move->holds[i];
@@ -124,7 +125,9 @@ static const char *check_layer(const kas_state *state, const kas_layer *layer)
         return "the generation is none of the present view's";
     if (layer->layer_id >= state->now.free_layer_id && layer->layer_id == state->now.free_layer_id)
         return "the next layer id is taken";
-    const char *wrong = layer->move ? check_move(layer) : NULL;
+    const char *wrong = layer->move ? check_move(layer, layer->move) : NULL;
+    for (uint32_t i = 0; i < layer->replica_count && !wrong; ++i)
+        wrong = check_move(layer, layer->replicas[i]);
     return wrong ? wrong : check_fossils(layer);
 }
 
@@ -162,6 +165,9 @@ static uint32_t count_shown(const kas_state *state, const kas_entry *entry)
         const kas_layer *layer = state->layers_in_order.items[i].object;
         for (uint32_t seed = 0; seed < layer->num_seeds; ++seed)
             shown += layer->slots[seed].shown == entry;
+        for (uint32_t r = 0; r < layer->replica_count; ++r)
+            for (uint32_t seed = 0; seed < layer->num_seeds; ++seed)
+                shown += layer->replicas[r]->shown[seed] == entry;
     }
     return shown;
 }
@@ -250,10 +256,10 @@ static const char *check_operation(const kas_operation *operation)
     bool ended = operation->info.state >= KAS_OPERATION_SUCCEEDED;
     if (ended != kas_list_linked(&operation->ended))
         return "an operation's end and the list of ended ones differ";
-    bool moves = !ended && operation->info.kind == KAS_OPERATION_MOVE;
+    bool moves = !ended && kas_operation_moves(operation);
     if (moves) {
-        const kas_move *move = operation->layer ? operation->layer->move : NULL;
-        if (!move || move->operation != operation) return "a layer does not know of its move";
+        const kas_move *move = kas_move_of(operation);
+        if (!move) return "a layer does not know of its move";
         return (move->wait != KAS_MOVE_WAITS_NOT) == (operation->make != NULL)
                    ? "a move waits for nothing, or for two things"
                    : NULL;

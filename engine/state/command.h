@@ -40,15 +40,23 @@ enum {
     KAS_KIND_UNKNOWN = 1 << 30
 };
 
+/* Devices, as opened, beside a layer's own. */
+typedef struct kas_replica_list {
+    uint32_t count;
+    uint32_t device_kinds[KAS_REPLICAS_MAX];
+    char devices[KAS_REPLICAS_MAX][32];
+} kas_replica_list;
+
 /* ---- commands ---- */
 
 typedef enum kas_command_kind {
     /* asked for by callers; answered by exactly one KAS_EFFECT_REPLY when ticket ≠ 0 */
     KAS_COMMAND_CREATE_LAYER = 0,
     KAS_COMMAND_DELETE_LAYER,
-    KAS_COMMAND_SET_WEIGHTS, /* at once, or staged with at_epoch */
-    KAS_COMMAND_MOVE_LAYER,  /* to another device, while it serves; its operation tells when it is there */
-    KAS_COMMAND_SET_SERVING, /* a layer is taken out of service or back in; its seeds can still be changed */
+    KAS_COMMAND_SET_WEIGHTS,  /* at once, or staged with at_epoch */
+    KAS_COMMAND_MOVE_LAYER,   /* to another device, while it serves; its operation tells when it is there */
+    KAS_COMMAND_SET_REPLICAS, /* the devices that a layer is on besides its own: all of them */
+    KAS_COMMAND_SET_SERVING,  /* a layer is taken out of service or back in; its seeds can still be changed */
     KAS_COMMAND_LOAD,
     KAS_COMMAND_UNLOAD,
     KAS_COMMAND_RESET,
@@ -125,6 +133,7 @@ typedef struct kas_command {
             uint32_t device_kind; /* KAS_KIND_… bit */
             kas_resource weights; /* the state's from here on, unless the command is refused */
             kas_sha256 weights_sha256;
+            kas_replica_list replicas; /* begun to be made with the layer */
         } create;
         struct {
             bool force;
@@ -140,6 +149,7 @@ typedef struct kas_command {
             char device[32]; /* as opened */
             uint32_t device_kind;
         } move;
+        kas_replica_list replicas; /* SET_REPLICAS: all that are to be */
         struct {
             uint64_t operation;
         } cancel;

@@ -135,10 +135,11 @@ static void add_seed(digest *d, const kas_layer *layer, uint32_t seed)
     add_slot(d, &layer->slots[seed]);
 }
 
-static void add_move(digest *d, const kas_layer *layer)
+static void add_move(digest *d, const kas_layer *layer, const kas_move *move)
 {
-    const kas_move *move = layer->move;
-    add(d, move->operation->info.id);
+    add(d, move->operation ? move->operation->info.id : 0);
+    add(d, move->stays);
+    add(d, move->ready);
     add(d, move->wait);
     add(d, move->tried);
     add(d, move->device_kind);
@@ -149,6 +150,13 @@ static void add_move(digest *d, const kas_layer *layer)
     add(d, move->staged.copy);
     for (uint32_t i = 0; i < 2 * layer->num_seeds; ++i)
         add(d, move->holds[i].entry ? move->holds[i].entry->number : 0);
+}
+
+static void add_replica(digest *d, const kas_layer *layer, const kas_move *replica)
+{
+    add_move(d, layer, replica);
+    for (uint32_t i = 0; i < layer->num_seeds; ++i)
+        add(d, replica->shown[i] ? replica->shown[i]->number : 0);
 }
 
 static void add_layer(digest *d, const kas_layer *layer)
@@ -180,7 +188,10 @@ static void add_layer(digest *d, const kas_layer *layer)
     add_bytes(d, layer->fossils, layer->fossil_count);
     add(d, layer->staged_weights != NULL);
     add(d, layer->move != NULL);
-    if (layer->move) add_move(d, layer);
+    if (layer->move) add_move(d, layer, layer->move);
+    add(d, layer->replica_count);
+    for (uint32_t i = 0; i < layer->replica_count; ++i)
+        add_replica(d, layer, layer->replicas[i]);
     for (uint32_t i = 0; i < layer->num_seeds; ++i)
         add_seed(d, layer, i);
 }

@@ -174,6 +174,7 @@ kas_status kas_create_layer(kas_state *state, const kas_command *command)
     describe_layer(state, layer, command);
     KAS_TRY(enter_layer(state, layer));
     KAS_TRY(kas_layer_mark(state, layer, KAS_MARK_ARRAYS | KAS_MARK_VIEW | KAS_MARK_CHANGED));
+    KAS_TRY(kas_replicas_add(state, layer, &command->create.replicas));
     return kas_emit_plain(state, KAS_EFFECT_LAYER_UPDATE, layer);
 }
 
@@ -217,6 +218,7 @@ kas_status kas_delete_layer(kas_state *state, const kas_command *command)
     KAS_TRY(check_delete(layer, command->delete_layer.force));
     KAS_TRY(kas_fold_cancel(state, layer));
     if (layer->move) KAS_TRY(kas_load_cancel(state, layer->move->operation, "its layer was removed"));
+    KAS_TRY(kas_replicas_drop_all(state, layer));
     for (uint32_t i = 0; i < layer->num_seeds; ++i)
         KAS_TRY(clear_seed(state, layer, i));
     if (layer->staged_weights) KAS_TRY(kas_staged_remove(state, layer->staged_weights, true));

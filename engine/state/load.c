@@ -120,7 +120,7 @@ kas_status kas_preload(kas_state *state, const kas_command *command)
 
 kas_status kas_load_check_quarantine(const kas_operation *operation, const kas_content *content)
 {
-    return operation->info.kind == KAS_OPERATION_MOVE ? NULL : kas_artifact_check_quarantine(content);
+    return kas_operation_moves(operation) ? NULL : kas_artifact_check_quarantine(content);
 }
 
 kas_status kas_load_check(kas_state *state, const kas_operation *operation, uint32_t device_kind,
@@ -137,7 +137,7 @@ kas_status kas_load_check(kas_state *state, const kas_operation *operation, uint
 
 kas_status kas_load_succeed(kas_state *state, kas_operation *operation, kas_entry *entry)
 {
-    if (operation->info.kind == KAS_OPERATION_MOVE) return kas_move_kernel_ready(state, operation, entry);
+    if (kas_operation_moves(operation)) return kas_move_kernel_ready(state, operation, entry);
     kas_layer *layer = operation->layer;
     uint32_t seed = operation->seed;
     if (operation->staged) {
@@ -222,7 +222,7 @@ static kas_status end_without_kernel(kas_state *state, kas_operation *operation,
 
 kas_status kas_load_fail(kas_state *state, kas_operation *operation, const kas_failure *failure)
 {
-    if (operation->info.kind == KAS_OPERATION_MOVE) return kas_move_kernel_failed(state, operation, failure);
+    if (kas_operation_moves(operation)) return kas_move_kernel_failed(state, operation, failure);
     kas_error_info error = {.type = failure->type};
     memcpy(error.detail, failure->detail, sizeof error.detail);
     KAS_TRY(kas_emit_error(state, KAS_EFFECT_ERROR, operation->layer, operation->seed,
@@ -244,10 +244,10 @@ kas_status kas_load_refuse(kas_state *state, kas_operation *operation, kas_statu
 kas_status kas_load_cancel(kas_state *state, kas_operation *operation, const char *why)
 {
     kas_failure failure = {.code = KAS_CANCELLED, .type = KAS_ERROR_KERNEL_LOADING, .reason = ""};
-    if (operation->info.kind == KAS_OPERATION_MOVE) {
-        snprintf(failure.detail, sizeof failure.detail, "the move of layer %s has ended: %s",
-                 operation->info.layer, why);
-        return kas_move_cancel(state, operation->layer, &failure);
+    if (kas_operation_moves(operation)) {
+        snprintf(failure.detail, sizeof failure.detail, "the %s of layer %s has ended: %s",
+                 operation->info.kind == KAS_OPERATION_MOVE ? "move" : "replica", operation->info.layer, why);
+        return kas_move_cancel(state, operation, &failure);
     }
     snprintf(failure.detail, sizeof failure.detail, "the load of artifact %s has ended: %s",
              operation->info.artifact_id, why);

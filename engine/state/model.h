@@ -213,18 +213,23 @@ typedef enum kas_move_wait {
 } kas_move_wait;
 
 /* A layer on its way to another device: what it needs there is made, one thing after the other, and held
- * until it is all there. */
+ * until it is all there. A replica is one that stays: what it holds is not exchanged for what the layer has,
+ * but published beside it. */
 typedef struct kas_move {
     uint64_t touched;
-    kas_operation *operation;
+    kas_layer *layer;
+    kas_operation *operation; /* NULL: a replica that lacks nothing */
     kas_move_wait wait;
+    bool stays; /* a replica */
+    bool ready; /* a replica that lacks nothing, with a plan that was tried: part of the layer's view */
     bool tried; /* a plan of what is held now was composed */
     uint32_t device_kind;
     char device[KAS_DEVICE_NAME_SIZE];
     struct {
         kas_resource of, copy; /* copy = 0: none yet, or being made */
     } weights, staged;
-    kas_hold *holds; /* 2 · num_seeds: of each seed's kernel, and of each seed's staged load's */
+    kas_hold *holds; /* 2 · num_seeds: of each seed's kernel, and (not of a replica) of its staged load's */
+    kas_entry **shown; /* num_seeds, of a replica: what the present view has there */
 } kas_move;
 
 struct kas_layer {
@@ -252,6 +257,8 @@ struct kas_layer {
     uint8_t fossils[KAS_MAX_SEEDS]; /* seeds, in order of fossilization */
     kas_staged *staged_weights;
     kas_move *move; /* while it runs */
+    uint32_t replica_count;
+    kas_move *replicas[KAS_REPLICAS_MAX];
     kas_seed_arrays seeds;
     kas_slot *slots;
     char name[KAS_NAME_SIZE];

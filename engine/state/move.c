@@ -14,7 +14,7 @@
 
 /* ---- looking ---- */
 
-static kas_status edit(kas_state *state, kas_move *move)
+kas_status kas_move_edit(kas_state *state, kas_move *move)
 {
     if (move->touched == state->pending.serial) return NULL;
     KAS_TRY(kas_undo_save(&state->undo, move, sizeof *move));
@@ -22,12 +22,25 @@ static kas_status edit(kas_state *state, kas_move *move)
     return NULL;
 }
 
-/* The move whose operation this is; NULL: it is over. */
-static kas_layer *layer_of(const kas_state *state, uint64_t operation)
+kas_move *kas_move_of(const kas_operation *operation)
 {
-    const kas_operation *running = kas_operation_find(state, operation);
-    kas_layer *layer = running ? running->layer : NULL;
-    return layer && layer->move && layer->move->operation == running ? layer : NULL;
+    const kas_layer *layer = operation ? operation->layer : NULL;
+    if (!layer) return NULL;
+    if (layer->move && layer->move->operation == operation) return layer->move;
+    for (uint32_t i = 0; i < layer->replica_count; ++i)
+        if (layer->replicas[i]->operation == operation) return layer->replicas[i];
+    return NULL;
+}
+
+static kas_move *move_of(const kas_state *state, uint64_t operation)
+{
+    return kas_move_of(kas_operation_find(state, operation));
+}
+
+/* Of how many seeds' kernels and staged loads it has its own. */
+static uint32_t places_of(const kas_move *move)
+{
+    return move->stays ? move->layer->num_seeds : 2 * move->layer->num_seeds;
 }
 
 /* Of the layer's 2 · num_seeds places for kernels: what it holds on its present device, and under which id.
@@ -53,49 +66,83 @@ static kas_content *content_at(const kas_layer *layer, uint32_t place)
     return hold && hold->entry ? hold->entry->content : NULL;
 }
 
-static bool needs(const kas_layer *layer, const kas_content *content)
+static bool needs(const kas_move *move, const kas_content *content)
 {
-    for (uint32_t i = 0; content && i < 2 * layer->num_seeds; ++i)
-        if (content_at(layer, i) == content) return true;
+    for (uint32_t i = 0; content && i < places_of(move); ++i)
+        if (content_at(move->layer, i) == content) return true;
     return false;
+}
+
+bool kas_move_has_all(const kas_move *move)
+{
+    if (!move->weights.copy || move->weights.of != move->layer->weights || !move->tried) return false;
+    for (uint32_t i = 0; i < places_of(move); ++i) {
+        const kas_entry *entry = move->holds[i].entry;
+        if ((entry ? entry->content : NULL) != content_at(move->layer, i)) return false;
+    }
+    return true;
 }
 
 /* ---- the end ---- */
 
-static kas_status finish(kas_state *state, kas_layer *layer, kas_operation_state how,
-                         const kas_failure *failure)
+kas_status kas_move_let_go(kas_state *state, kas_move *move)
 {
-    kas_move *move = layer->move;
-    kas_operation *operation = move->operation;
-    for (uint32_t i = 0; i < 2 * layer->num_seeds; ++i)
+    for (uint32_t i = 0; i < 2 * move->layer->num_seeds; ++i)
         KAS_TRY(kas_hold_drop(state, &move->holds[i]));
     KAS_TRY(kas_emit_release(state, move->weights.copy));
-    KAS_TRY(kas_emit_release(state, move->staged.copy));
+    return kas_emit_release(state, move->staged.copy);
+}
+
+kas_status kas_move_end_operation(kas_state *state, kas_move *move, kas_operation_state how,
+                                  const kas_failure *failure)
+{
+    kas_operation *operation = move->operation;
     kas_effect *effect;
-    KAS_TRY(kas_emit(state, KAS_EFFECT_MOVE_END, layer, 0, &effect));
+    KAS_TRY(kas_emit(state, KAS_EFFECT_MOVE_END, move->layer, 0, &effect));
     effect->move.operation = operation->info.id;
-    KAS_TRY(kas_layer_edit(state, layer));
-    layer->move = NULL;
-    KAS_TRY(kas_undo_drop(&state->undo, move));
+    KAS_TRY(kas_move_edit(state, move));
+    move->operation = NULL;
+    move->wait = KAS_MOVE_WAITS_NOT;
     KAS_TRY(kas_make_leave(state, operation));
     return kas_operation_end(state, operation, how, failure);
 }
 
-static kas_status fail(kas_state *state, kas_layer *layer, const kas_failure *failure)
+static kas_status finish(kas_state *state, kas_move *move, kas_operation_state how,
+                         const kas_failure *failure)
 {
-    kas_failure told = *failure;
-    kas_error_info error = {.type = failure->type};
-    snprintf(told.detail, sizeof told.detail, "layer %s stays on %s: ", layer->name, layer->device);
-    strncat(told.detail, failure->detail, sizeof told.detail - strlen(told.detail) - 1);
-    memcpy(error.detail, told.detail, sizeof error.detail);
-    KAS_TRY(kas_emit_error(state, KAS_EFFECT_ERROR, layer, KAS_NO_SEED,
-                           layer->move->operation->info.artifact_id, &error));
-    return finish(state, layer, KAS_OPERATION_FAILED, &told);
+    kas_layer *layer = move->layer;
+    KAS_TRY(kas_move_let_go(state, move));
+    KAS_TRY(kas_move_end_operation(state, move, how, failure));
+    KAS_TRY(kas_layer_edit(state, layer));
+    layer->move = NULL;
+    return kas_undo_drop(&state->undo, move);
 }
 
-kas_status kas_move_cancel(kas_state *state, kas_layer *layer, const kas_failure *failure)
+static kas_status end(kas_state *state, kas_move *move, kas_operation_state how, const kas_failure *failure)
 {
-    return finish(state, layer, KAS_OPERATION_CANCELLED, failure);
+    return move->stays ? kas_replica_drop(state, move, how, failure) : finish(state, move, how, failure);
+}
+
+static kas_status fail(kas_state *state, kas_move *move, const kas_failure *failure)
+{
+    const kas_layer *layer = move->layer;
+    kas_failure told = *failure;
+    kas_error_info error = {.type = failure->type};
+    if (move->stays)
+        snprintf(told.detail, sizeof told.detail, "layer %s has no replica on %s: ", layer->name,
+                 move->device);
+    else
+        snprintf(told.detail, sizeof told.detail, "layer %s stays on %s: ", layer->name, layer->device);
+    strncat(told.detail, failure->detail, sizeof told.detail - strlen(told.detail) - 1);
+    memcpy(error.detail, told.detail, sizeof error.detail);
+    KAS_TRY(kas_emit_error(state, KAS_EFFECT_ERROR, layer, KAS_NO_SEED, move->operation->info.artifact_id,
+                           &error));
+    return end(state, move, KAS_OPERATION_FAILED, &told);
+}
+
+kas_status kas_move_cancel(kas_state *state, kas_operation *operation, const kas_failure *failure)
+{
+    return end(state, kas_move_of(operation), KAS_OPERATION_CANCELLED, failure);
 }
 
 /* ---- the exchange ---- */
@@ -127,6 +174,7 @@ static kas_status exchange_kernels(kas_state *state, kas_layer *layer)
 static kas_status exchange_weights(kas_state *state, kas_layer *layer)
 {
     kas_move *move = layer->move;
+    KAS_TRY(kas_replicas_keep_weights(state, layer, move->weights.copy));
     KAS_TRY(kas_emit_release(state, layer->weights));
     KAS_TRY(kas_emit_release(state, layer->folded_weights));
     layer->weights = move->weights.copy;
@@ -154,17 +202,18 @@ static kas_status redirect_loads(kas_state *state, kas_layer *layer)
     return NULL;
 }
 
-static kas_status arrive(kas_state *state, kas_layer *layer)
+static kas_status arrive(kas_state *state, kas_move *move)
 {
-    kas_move *move = layer->move;
-    KAS_TRY(edit(state, move));
+    kas_layer *layer = move->layer;
+    KAS_TRY(kas_move_edit(state, move));
+    KAS_TRY(kas_replica_make_way(state, layer, move->device));
     KAS_TRY(kas_layer_mark(state, layer, KAS_MARK_VIEW | KAS_MARK_CHANGED));
     KAS_TRY(exchange_kernels(state, layer));
     KAS_TRY(exchange_weights(state, layer));
     memcpy(layer->device, move->device, sizeof layer->device);
     layer->device_kind = move->device_kind;
     ++layer->revision;
-    KAS_TRY(finish(state, layer, KAS_OPERATION_SUCCEEDED, NULL));
+    KAS_TRY(finish(state, move, KAS_OPERATION_SUCCEEDED, NULL));
     KAS_TRY(redirect_loads(state, layer));
     KAS_TRY(kas_emit_plain(state, KAS_EFFECT_LAYER_UPDATE, layer));
     KAS_TRY(kas_fold_cancel(state, layer));
@@ -173,12 +222,11 @@ static kas_status arrive(kas_state *state, kas_layer *layer)
 
 /* ---- what is missing ---- */
 
-static kas_status ask(kas_state *state, kas_layer *layer, kas_effect_kind kind, kas_move_wait wait,
+static kas_status ask(kas_state *state, kas_move *move, kas_effect_kind kind, kas_move_wait wait,
                       kas_resource from)
 {
-    kas_move *move = layer->move;
     kas_effect *effect;
-    KAS_TRY(kas_emit(state, kind, layer, 0, &effect));
+    KAS_TRY(kas_emit(state, kind, move->layer, 0, &effect));
     effect->move.operation = move->operation->info.id;
     effect->move.from = from;
     KAS_TRY(kas_operation_edit(state, move->operation));
@@ -189,39 +237,36 @@ static kas_status ask(kas_state *state, kas_layer *layer, kas_effect_kind kind, 
 }
 
 /* Copies `of`, unless there is a copy. */
-static kas_status need_copy(kas_state *state, kas_layer *layer, kas_resource of, kas_resource *copied,
+static kas_status need_copy(kas_state *state, kas_move *move, kas_resource of, kas_resource *copied,
                             kas_resource *copy)
 {
     if (*copied == of) return NULL;
     KAS_TRY(kas_emit_release(state, *copy));
     *copied = of;
     *copy = 0;
-    layer->move->tried = false;
-    return of ? ask(state, layer, KAS_EFFECT_MOVE_WEIGHTS, KAS_MOVE_WAITS_WEIGHTS, of) : NULL;
+    move->tried = false;
+    return of ? ask(state, move, KAS_EFFECT_MOVE_WEIGHTS, KAS_MOVE_WAITS_WEIGHTS, of) : NULL;
 }
 
-static kas_status need_weights(kas_state *state, kas_layer *layer)
+static kas_status need_weights(kas_state *state, kas_move *move)
 {
-    kas_move *move = layer->move;
-    KAS_TRY(need_copy(state, layer, layer->weights, &move->weights.of, &move->weights.copy));
-    if (move->wait) return NULL;
+    const kas_layer *layer = move->layer;
+    KAS_TRY(need_copy(state, move, layer->weights, &move->weights.of, &move->weights.copy));
+    if (move->wait || move->stays) return NULL;
     kas_resource staged = layer->staged_weights ? layer->staged_weights->weights : 0;
-    return need_copy(state, layer, staged, &move->staged.of, &move->staged.copy);
+    return need_copy(state, move, staged, &move->staged.of, &move->staged.copy);
 }
 
-/* Holds what is there and lets go of what is not needed any more. Returns the first place that lacks its
- * kernel in *missing; 2 · num_seeds: none does. */
-static kas_status hold_kernels(kas_state *state, kas_layer *layer, uint32_t *missing)
+kas_status kas_move_hold(kas_state *state, kas_move *move, uint32_t *missing)
 {
-    kas_move *move = layer->move;
-    uint32_t places = 2 * layer->num_seeds;
+    uint32_t places = places_of(move);
     *missing = places;
     for (uint32_t i = places; i-- > 0;) {
         kas_hold *hold = &move->holds[i];
-        kas_content *content = content_at(layer, i);
+        kas_content *content = content_at(move->layer, i);
         if (hold->entry && hold->entry->content == content) continue;
         kas_entry *entry = content ? kas_cache_find(content, move->device) : NULL;
-        if (hold->entry || content) move->tried = false;
+        if (content || (hold->entry && !move->stays)) move->tried = false;
         KAS_TRY(kas_hold_drop(state, hold));
         if (entry && entry->kernel)
             KAS_TRY(kas_hold_take(state, hold, entry));
@@ -231,106 +276,120 @@ static kas_status hold_kernels(kas_state *state, kas_layer *layer, uint32_t *mis
     return NULL;
 }
 
-static kas_status make_kernel(kas_state *state, kas_layer *layer, uint32_t place)
+static kas_status make_kernel(kas_state *state, kas_move *move, uint32_t place)
 {
-    kas_operation *operation = layer->move->operation;
-    const char *artifact_id = artifact_at(layer, place);
+    kas_operation *operation = move->operation;
+    const char *artifact_id = artifact_at(move->layer, place);
     KAS_TRY(kas_operation_edit(state, operation));
     memcpy(operation->info.artifact_id, artifact_id, strlen(artifact_id) + 1);
-    return kas_make_wait(state, operation, artifact_id, layer->move->device, layer->move->device_kind);
+    return kas_make_wait(state, operation, artifact_id, move->device, move->device_kind);
 }
 
-/* The next thing, or the end. Nothing is waited for. */
-static kas_status go_on(kas_state *state, kas_layer *layer)
+kas_status kas_move_go_on(kas_state *state, kas_move *move)
 {
-    kas_move *move = layer->move;
     uint32_t missing;
-    KAS_TRY(edit(state, move));
-    KAS_TRY(hold_kernels(state, layer, &missing));
-    KAS_TRY(need_weights(state, layer));
+    KAS_TRY(kas_move_edit(state, move));
+    KAS_TRY(kas_move_hold(state, move, &missing));
+    KAS_TRY(need_weights(state, move));
     if (move->wait) return NULL;
-    if (missing < 2 * layer->num_seeds) return make_kernel(state, layer, missing);
-    if (!move->tried) return ask(state, layer, KAS_EFFECT_MOVE_TRY, KAS_MOVE_WAITS_TRIAL, 0);
-    return arrive(state, layer);
+    if (missing < places_of(move)) return make_kernel(state, move, missing);
+    if (!move->tried) return ask(state, move, KAS_EFFECT_MOVE_TRY, KAS_MOVE_WAITS_TRIAL, 0);
+    return move->stays ? kas_replica_arrive(state, move) : arrive(state, move);
 }
 
 /* ---- answers ---- */
 
 kas_status kas_move_weights_ready(kas_state *state, const kas_command *command)
 {
-    kas_layer *layer = layer_of(state, command->moved.operation);
+    kas_move *move = move_of(state, command->moved.operation);
     kas_resource weights = command->moved.weights;
-    if (!layer || layer->move->wait != KAS_MOVE_WAITS_WEIGHTS) return kas_emit_release(state, weights);
-    kas_move *move = layer->move;
-    KAS_TRY(edit(state, move));
+    if (!move || move->wait != KAS_MOVE_WAITS_WEIGHTS) return kas_emit_release(state, weights);
+    KAS_TRY(kas_move_edit(state, move));
     move->wait = KAS_MOVE_WAITS_NOT;
     if (move->weights.copy)
         move->staged.copy = weights;
     else
         move->weights.copy = weights;
-    return go_on(state, layer);
+    return kas_move_go_on(state, move);
 }
 
 kas_status kas_move_tried(kas_state *state, const kas_command *command)
 {
-    kas_layer *layer = layer_of(state, command->moved.operation);
-    if (!layer || layer->move->wait != KAS_MOVE_WAITS_TRIAL) return NULL;
-    KAS_TRY(edit(state, layer->move));
-    layer->move->wait = KAS_MOVE_WAITS_NOT;
-    layer->move->tried = true;
-    return go_on(state, layer);
+    kas_move *move = move_of(state, command->moved.operation);
+    if (!move || move->wait != KAS_MOVE_WAITS_TRIAL) return NULL;
+    KAS_TRY(kas_move_edit(state, move));
+    move->wait = KAS_MOVE_WAITS_NOT;
+    move->tried = true;
+    return kas_move_go_on(state, move);
 }
 
 kas_status kas_move_failed(kas_state *state, const kas_command *command)
 {
-    kas_layer *layer = layer_of(state, command->failed.make);
-    if (!layer || !layer->move->wait) return NULL;
+    kas_move *move = move_of(state, command->failed.make);
+    if (!move || !move->wait) return NULL;
     kas_failure failure = {
         .code = command->failed.code, .type = command->failed.error_type, .reason = command->failed.reason};
     memcpy(failure.detail, command->failed.detail, sizeof failure.detail);
     failure.detail[sizeof failure.detail - 1] = 0;
-    return fail(state, layer, &failure);
+    return fail(state, move, &failure);
 }
 
 kas_status kas_move_kernel_ready(kas_state *state, kas_operation *operation, kas_entry *entry)
 {
     (void)entry; /* it is found when it is looked at what is missing */
-    return go_on(state, operation->layer);
+    return kas_move_go_on(state, kas_move_of(operation));
 }
 
 kas_status kas_move_kernel_failed(kas_state *state, kas_operation *operation, const kas_failure *failure)
 {
-    kas_layer *layer = operation->layer;
+    kas_move *move = kas_move_of(operation);
     const kas_binding *binding = kas_binding_find(state, operation->info.artifact_id);
     KAS_TRY(kas_make_leave(state, operation));
-    if (binding && needs(layer, binding->content)) return fail(state, layer, failure);
-    return go_on(state, layer); /* nobody needs that kernel any more */
+    if (binding && needs(move, binding->content)) return fail(state, move, failure);
+    return kas_move_go_on(state, move); /* nobody needs that kernel any more */
 }
 
 /* ---- the request ---- */
 
-static kas_status begin(kas_state *state, kas_layer *layer, const kas_command *command)
+kas_status kas_move_create(kas_state *state, kas_layer *layer, const char *device, uint32_t device_kind,
+                           kas_move **out)
 {
     uint32_t places = 2 * layer->num_seeds;
     size_t holds_at = kas_align_up(sizeof(kas_move), _Alignof(kas_hold));
+    size_t shown_at = kas_align_up(holds_at + places * sizeof(kas_hold), _Alignof(kas_entry *));
     void *block;
-    KAS_TRY(kas_undo_alloc(&state->undo, holds_at + places * sizeof(kas_hold), &block));
+    KAS_TRY(kas_undo_alloc(&state->undo, shown_at + layer->num_seeds * sizeof(kas_entry *), &block));
     kas_move *move = block;
     move->touched = state->pending.serial; /* new: there is nothing to go back to */
+    move->layer = layer;
     move->holds = (kas_hold *)(void *)((char *)block + holds_at);
+    move->shown = (kas_entry **)(void *)((char *)block + shown_at);
     for (uint32_t i = 0; i < places; ++i) {
         move->holds[i].layer = layer;
         move->holds[i].seed = i % layer->num_seeds;
     }
-    memcpy(move->device, command->move.device, strnlen(command->move.device, KAS_DEVICE_NAME_SIZE - 1));
-    move->device_kind = command->move.device_kind;
-    KAS_TRY(kas_operation_begin(state, KAS_OPERATION_MOVE, layer, KAS_NO_SEED, "", &move->operation));
+    memcpy(move->device, device, strnlen(device, KAS_DEVICE_NAME_SIZE - 1));
+    move->device_kind = device_kind;
+    *out = move;
+    return NULL;
+}
+
+kas_status kas_move_begin(kas_state *state, kas_move *move, kas_operation_kind kind)
+{
+    KAS_TRY(kas_move_edit(state, move));
+    KAS_TRY(kas_operation_begin(state, kind, move->layer, KAS_NO_SEED, "", &move->operation));
     move->operation->info.state = KAS_OPERATION_RUNNING;
+    return kas_move_go_on(state, move);
+}
+
+static kas_status begin(kas_state *state, kas_layer *layer, const kas_command *command)
+{
+    kas_move *move;
+    KAS_TRY(kas_move_create(state, layer, command->move.device, command->move.device_kind, &move));
     KAS_TRY(kas_layer_edit(state, layer));
     layer->move = move;
-    state->pending.reply.operation = move->operation->info.id;
-    KAS_TRY(go_on(state, layer));
-    return NULL;
+    state->pending.reply.operation = state->now.last_operation + 1;
+    return kas_move_begin(state, move, KAS_OPERATION_MOVE);
 }
 
 kas_status kas_move_layer(kas_state *state, const kas_command *command)

@@ -14,6 +14,11 @@ kas_operation *kas_operation_find(const kas_state *state, uint64_t id)
     return NULL;
 }
 
+bool kas_operation_moves(const kas_operation *operation)
+{
+    return operation->info.kind == KAS_OPERATION_MOVE || operation->info.kind == KAS_OPERATION_REPLICATE;
+}
+
 kas_status kas_operation_edit(kas_state *state, kas_operation *operation)
 {
     if (operation->touched == state->pending.serial) return NULL;

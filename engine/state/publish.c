@@ -49,6 +49,52 @@ static kas_status hide_old(kas_state *state, kas_layer *layer)
     return NULL;
 }
 
+/* ---- replicas ---- */
+
+/* Fossils are never folded there. */
+static kas_entry *to_show_there(const kas_move *replica, uint32_t seed)
+{
+    const kas_layer *layer = replica->layer;
+    bool shows = kas_seed_live(layer, seed) || kas_seed_state(layer, seed) == KAS_SEED_FOSSILIZED;
+    return replica->ready && shows ? replica->holds[seed].entry : NULL;
+}
+
+static kas_status show_new_there(kas_state *state, const kas_layer *layer)
+{
+    for (uint32_t r = 0; r < layer->replica_count; ++r)
+        for (uint32_t i = 0; i < layer->num_seeds; ++i) {
+            kas_entry *entry = to_show_there(layer->replicas[r], i);
+            if (entry && entry != layer->replicas[r]->shown[i]) KAS_TRY(show(state, entry));
+        }
+    return NULL;
+}
+
+static kas_status set_shown(kas_state *state, kas_move *replica, uint32_t seed, kas_entry *entry)
+{
+    kas_entry *shown = replica->shown[seed];
+    if (entry == shown) return NULL;
+    KAS_TRY(kas_undo_save(&state->undo, &replica->shown[seed], sizeof shown));
+    replica->shown[seed] = entry;
+    return shown ? hide(state, shown) : NULL;
+}
+
+static kas_status hide_old_there(kas_state *state, const kas_layer *layer)
+{
+    for (uint32_t r = 0; r < layer->replica_count; ++r)
+        for (uint32_t i = 0; i < layer->num_seeds; ++i)
+            KAS_TRY(set_shown(state, layer->replicas[r], i, to_show_there(layer->replicas[r], i)));
+    return NULL;
+}
+
+kas_status kas_publish_hide_replica(kas_state *state, kas_move *replica)
+{
+    for (uint32_t i = 0; i < replica->layer->num_seeds; ++i)
+        KAS_TRY(set_shown(state, replica, i, NULL));
+    return NULL;
+}
+
+/* ---- publishing ---- */
+
 static kas_status publish(kas_state *state, kas_layer *layer)
 {
     /* past every generation that a pass under the view before can have had */
@@ -57,6 +103,7 @@ static kas_status publish(kas_state *state, kas_layer *layer)
     layer->published_generation = layer->generation;
     KAS_TRY(kas_ramp_rebase(state, layer));
     KAS_TRY(hide_old(state, layer));
+    KAS_TRY(hide_old_there(state, layer));
     return kas_emit_plain(state, KAS_EFFECT_PUBLISH, layer);
 }
 
@@ -64,7 +111,12 @@ kas_status kas_publish_marked(kas_state *state)
 {
     kas_pending *pending = &state->pending;
     for (size_t i = 0; i < pending->marked_count; ++i)
-        if (pending->marked[i]->marks & KAS_MARK_VIEW) KAS_TRY(show_new(state, pending->marked[i]));
+        KAS_TRY(kas_replicas_settle(state, pending->marked[i]));
+    for (size_t i = 0; i < pending->marked_count; ++i) {
+        if (!(pending->marked[i]->marks & KAS_MARK_VIEW)) continue;
+        KAS_TRY(show_new(state, pending->marked[i]));
+        KAS_TRY(show_new_there(state, pending->marked[i]));
+    }
     for (size_t i = 0; i < pending->marked_count; ++i) {
         kas_layer *layer = pending->marked[i];
         if (layer->marks & KAS_MARK_VIEW) KAS_TRY(publish(state, layer));
@@ -156,10 +208,20 @@ bool kas_state_published(const kas_state *state, uint64_t layer_uid, kas_publish
 
 bool kas_state_moving(const kas_state *state, uint64_t operation, kas_published_layer *out)
 {
-    const kas_operation *running = kas_operation_find(state, operation);
-    const kas_layer *layer = running ? running->layer : NULL;
-    if (!layer || !layer->move || layer->move->operation != running) return false;
-    fill_layer(state, layer, layer->move, out);
+    const kas_move *move = kas_move_of(kas_operation_find(state, operation));
+    if (move) fill_layer(state, move->layer, move, out);
+    return move != NULL;
+}
+
+bool kas_state_replica(const kas_state *state, uint64_t layer_uid, uint32_t from, kas_published_layer *out,
+                       uint32_t *next)
+{
+    const kas_layer *layer = kas_layer_by_uid(state, layer_uid);
+    while (layer && from < layer->replica_count && !layer->replicas[from]->ready)
+        ++from;
+    *next = from + 1;
+    if (!layer || from >= layer->replica_count) return false;
+    fill_layer(state, layer, layer->replicas[from], out);
     return true;
 }
 

@@ -39,6 +39,11 @@ static void fill_layer(const kas_state *state, const kas_layer *layer, kas_layer
     memcpy(out->name, layer->name, sizeof out->name);
     memcpy(out->device, layer->device, sizeof out->device);
     kas_sha256_hex(&layer->weights_sha256, out->weights_sha256);
+    out->replica_count = layer->replica_count;
+    for (uint32_t i = 0; i < layer->replica_count; ++i) {
+        memcpy(out->replicas[i].device, layer->replicas[i]->device, sizeof out->replicas[i].device);
+        out->replicas[i].ready = layer->replicas[i]->ready;
+    }
     for (uint32_t i = 0; i < layer->num_seeds; ++i) {
         out->active_seeds += kas_seed_state(layer, i) == KAS_SEED_ACTIVE;
         out->has_active_seeds |= kas_seed_live(layer, i);

@@ -153,7 +153,39 @@ kas_status kas_move_kernel_ready(kas_state *state, kas_operation *operation, kas
 kas_status kas_move_kernel_failed(kas_state *state, kas_operation *operation,
                                   const kas_failure *failure) KAS_MUST_USE;
 /* Somebody does not want it any more; `failure` says why. */
-kas_status kas_move_cancel(kas_state *state, kas_layer *layer, const kas_failure *failure) KAS_MUST_USE;
+kas_status kas_move_cancel(kas_state *state, kas_operation *operation,
+                           const kas_failure *failure) KAS_MUST_USE;
+/* What moves and replicas have in common: the making of what a layer needs elsewhere. */
+kas_move *kas_move_of(const kas_operation *operation); /* NULL: it is over, or none of these */
+kas_status kas_move_edit(kas_state *state, kas_move *move) KAS_MUST_USE;
+kas_status kas_move_create(kas_state *state, kas_layer *layer, const char *device, uint32_t device_kind,
+                           kas_move **out) KAS_MUST_USE;
+kas_status kas_move_begin(kas_state *state, kas_move *move, kas_operation_kind kind) KAS_MUST_USE;
+/* The next thing, or the end: `move` may be gone then. Nothing is waited for. */
+kas_status kas_move_go_on(kas_state *state, kas_move *move) KAS_MUST_USE;
+bool kas_move_has_all(const kas_move *move); /* that its layer has now, and its plan was tried */
+/* Holds what is there and lets go of what is not needed any more. Returns the first place that lacks its
+ * kernel in *missing; their number: none does. The move is being edited. */
+kas_status kas_move_hold(kas_state *state, kas_move *move, uint32_t *missing) KAS_MUST_USE;
+kas_status kas_move_let_go(kas_state *state, kas_move *move) KAS_MUST_USE; /* of kernels and weights */
+kas_status kas_move_end_operation(kas_state *state, kas_move *move, kas_operation_state how,
+                                  const kas_failure *failure) KAS_MUST_USE;
+
+/* ---- replicas.c ---- */
+
+/* Begins those of the list that there are not yet. */
+kas_status kas_replicas_add(kas_state *state, kas_layer *layer, const kas_replica_list *list) KAS_MUST_USE;
+kas_status kas_set_replicas(kas_state *state, const kas_command *command) KAS_MUST_USE;
+/* The layer has changed: replicas that lack something are out of its view until they have it. */
+kas_status kas_replicas_settle(kas_state *state, kas_layer *layer) KAS_MUST_USE;
+/* The layer's weights are about to be these, which are the same elsewhere. */
+kas_status kas_replicas_keep_weights(kas_state *state, kas_layer *layer, kas_resource weights) KAS_MUST_USE;
+kas_status kas_replicas_drop_all(kas_state *state, kas_layer *layer) KAS_MUST_USE;
+/* There is no replica where the layer itself is. */
+kas_status kas_replica_make_way(kas_state *state, kas_layer *layer, const char *device) KAS_MUST_USE;
+kas_status kas_replica_arrive(kas_state *state, kas_move *replica) KAS_MUST_USE;
+kas_status kas_replica_drop(kas_state *state, kas_move *replica, kas_operation_state how,
+                            const kas_failure *failure) KAS_MUST_USE;
 
 /* ---- artifacts.c: ids, checksums, pins, quarantine ---- */
 
@@ -240,6 +272,7 @@ kas_status kas_recovery_tick(kas_state *state) KAS_MUST_USE;
 /* ---- operations.c ---- */
 
 kas_operation *kas_operation_find(const kas_state *state, uint64_t id); /* NULL: none */
+bool kas_operation_moves(const kas_operation *operation); /* of a layer to a device: waits as moves do */
 kas_status kas_operation_edit(kas_state *state, kas_operation *operation) KAS_MUST_USE;
 enum { KAS_NO_SEED = UINT32_MAX }; /* of operations that are no seed's */
 
@@ -260,5 +293,7 @@ kas_status kas_cancel_operation(kas_state *state, const kas_command *command) KA
 kas_status kas_publish_marked(kas_state *state) KAS_MUST_USE;
 /* The layer is about to go: nothing of it is shown any more. */
 kas_status kas_publish_nothing(kas_state *state, kas_layer *layer) KAS_MUST_USE;
+/* The replica is about to go. */
+kas_status kas_publish_hide_replica(kas_state *state, kas_move *replica) KAS_MUST_USE;
 
 #endif

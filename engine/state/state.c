@@ -91,6 +91,8 @@ void kas_state_destroy(kas_state *state)
     for (size_t i = 0; i < state->layers_in_order.count; ++i) {
         const kas_layer *layer = state->layers_in_order.items[i].object;
         kas_free(layer->move);
+        for (uint32_t replica = 0; replica < layer->replica_count; ++replica)
+            kas_free(layer->replicas[replica]);
     }
     free_sorted(&state->layers_in_order);
     free_sorted(&state->bindings_in_order);
@@ -128,6 +130,8 @@ static kas_status carry_out(kas_state *state, const kas_command *command)
         return kas_set_weights(state, command);
     case KAS_COMMAND_MOVE_LAYER:
         return kas_move_layer(state, command);
+    case KAS_COMMAND_SET_REPLICAS:
+        return kas_set_replicas(state, command);
     case KAS_COMMAND_SET_SERVING:
         return kas_set_serving(state, command);
     case KAS_COMMAND_LOAD:

@@ -158,6 +158,11 @@ typedef struct kas_published_layer {
 /* False when there is no such layer. */
 bool kas_state_published(const kas_state *state, uint64_t layer_uid, kas_published_layer *out);
 
+/* The same on the next device, from the `from`-th replica on, that has one which lacks nothing. False: none
+ * has. */
+bool kas_state_replica(const kas_state *state, uint64_t layer_uid, uint32_t from, kas_published_layer *out,
+                       uint32_t *next);
+
 /* What the view of a layer that moves (KAS_EFFECT_MOVE_TRY) would be on the other device now. False: no such
  * move. */
 bool kas_state_moving(const kas_state *state, uint64_t operation, kas_published_layer *out);

@@ -70,11 +70,17 @@ typedef enum kas_request_kind {
     KAS_REQUEST_UNPIN,
     KAS_REQUEST_VALIDATE, /* decode, check, report, keep nothing */
     KAS_REQUEST_LIFT_QUARANTINE,
-    KAS_REQUEST_MOVE_LAYER, /* to another device, while it serves; answers when it has begun */
+    KAS_REQUEST_MOVE_LAYER,   /* to another device, while it serves; answers when it has begun */
+    KAS_REQUEST_SET_REPLICAS, /* the devices that it is on besides its own; answers when it has begun */
     KAS_REQUEST_KIND_COUNT
 } kas_request_kind;
 
 struct kas_validation;
+
+typedef struct kas_device_names { /* each named, not "auto" */
+    uint32_t count;
+    const char *names[KAS_REPLICAS_MAX];
+} kas_device_names;
 
 typedef struct kas_request {
     size_t size;
@@ -96,6 +102,7 @@ typedef struct kas_request {
             kas_math math;
             const char *device; /* "auto", "host:0", "vulkan:UUID", "vulkan:part of its name"; NULL: "auto" */
             uint64_t init_seed; /* of PyTorch's Linear initialisation */
+            kas_device_names replicas; /* begun with the layer; operations tell when they are there */
         } create_layer;
         struct {
             bool force;
@@ -121,6 +128,9 @@ typedef struct kas_request {
             const char *device;
         } move_layer; /* NULL: "auto": the first that has room for all that the layer has, or has it already
                        */
+        struct {
+            kas_device_names replicas; /* all that are to be; those there already stay as they are */
+        } set_replicas;                /* reply.operation: of the last that is being made */
         struct {
             const void *bytes;
             size_t size_bytes;

@@ -14,6 +14,7 @@
 enum {
     KAS_NAME_SIZE = 129,        /* names of layers, artifact ids: 128 characters and a NUL */
     KAS_MAX_SEEDS = 64,         /* of a layer */
+    KAS_REPLICAS_MAX = 3,       /* of a layer, besides the one on its own device */
     KAS_DETAIL_SIZE = 256,      /* a sentence for a person, cut to fit */
     KAS_CHECKSUM_HEX_SIZE = 65, /* SHA-256 in hex */
 };
@@ -103,6 +104,11 @@ typedef struct kas_seed_info {
 
 typedef enum kas_math { KAS_MATH_INVARIANT = 0, KAS_MATH_FAST } kas_math;
 
+typedef struct kas_replica_info {
+    char device[32];
+    bool ready; /* it serves; else it is being made, or what the layer got lately is */
+} kas_replica_info;
+
 typedef struct kas_layer_info {
     size_t size;
     char name[KAS_NAME_SIZE];
@@ -122,6 +128,8 @@ typedef struct kas_layer_info {
         revision; /* grows with each controlled change (state, kernel, alpha target, weights): for ETags */
     char weights_sha256[KAS_CHECKSUM_HEX_SIZE];
     int64_t created_at_ns;
+    uint32_t replica_count; /* devices that it is on besides `device` */
+    kas_replica_info replicas[KAS_REPLICAS_MAX];
 } kas_layer_info;
 
 /* ---- operations ---- */
@@ -156,7 +164,8 @@ typedef enum kas_tier {
 typedef enum kas_operation_kind {
     KAS_OPERATION_LOAD = 0,
     KAS_OPERATION_PRELOAD,
-    KAS_OPERATION_MOVE /* of a layer to another device; artifact_id: the kernel that is made there now */
+    KAS_OPERATION_MOVE,     /* of a layer to another device; artifact_id: the kernel that is made there now */
+    KAS_OPERATION_REPLICATE /* of what a replica of a layer lacks; artifact_id as of a move */
 } kas_operation_kind;
 
 typedef struct kas_operation_info {

@@ -4,7 +4,7 @@ import unittest
 
 from server import ServerTest
 
-LAYER = {"name", "layer_id", "input_size", "output_size", "num_seeds", "bias", "device", "math", "state", "generation", "epoch", "active_seeds",
+LAYER = {"name", "layer_id", "input_size", "output_size", "num_seeds", "bias", "device", "replicas", "math", "state", "generation", "epoch", "active_seeds",
          "has_active_seeds", "weights_sha256", "created_at"}
 
 
@@ -123,6 +123,11 @@ class Changing(ServerTest):
         with self.unchanged(path):
             self.expect_problem(self.client.send("PATCH", path, {"device": "nowhere:3"}), 422, "invalid-value", "nowhere:3")
             self.expect_problem(self.client.send("PATCH", path, {"device": 3}), 422, "invalid-value", "device")
+            for body in ({"replicas": []}, {"replicas": None}):
+                self.assertEqual(self.expect(self.client.send("PATCH", path, body), 200)["replicas"], [])
+            for replicas in (["host:0"], ["auto"], ["nowhere:3"], [3], 3, ["a:0", "b:0", "c:0", "d:0"]):
+                self.expect_problem(self.client.send("PATCH", path, {"replicas": replicas}), 422, "invalid-value")
+            self.expect_problem(self.client.send("PATCH", path, {"device": "host:0", "replicas": []}), 422, "invalid-value")
             self.expect_problem(self.client.send("PATCH", path, {"input_size": 3}), 422, "unknown-member", "input_size")
 
     def test_delete(self):

@@ -247,10 +247,11 @@ static bool begin_pass(sim *s)
     sim_pass *pass = &s->world.passes[sim_below(s, SIM_PASSES)];
     if (!view || pass->layer_uid) return false;
     *pass = (sim_pass){.layer_uid = view->is.uid};
-    for (uint32_t i = 0; i < view->is.seed_count; ++i)
-        add_use(pass, view->is.seeds[i].seed, view->is.seeds[i].binding, view->is.seeds[i].kernel);
-    for (uint32_t i = 0; i < view->is.fossil_count; ++i)
-        add_use(pass, view->is.fossils[i].seed, view->is.fossils[i].binding, view->is.fossils[i].kernel);
+    const kas_published_layer *on = view->replicated && sim_chance(s, 50) ? &view->there : &view->is;
+    for (uint32_t i = 0; i < on->seed_count; ++i)
+        add_use(pass, on->seeds[i].seed, on->seeds[i].binding, on->seeds[i].kernel);
+    for (uint32_t i = 0; i < on->fossil_count; ++i)
+        add_use(pass, on->fossils[i].seed, on->fossils[i].binding, on->fossils[i].kernel);
     uint32_t steps = step_ramps(view);
     uint64_t generation = view->is.generation + steps, means = meaning(&view->is, steps);
     sim_trace(s, "pass of layer %s begins, generation %llu", view->is.name, (unsigned long long)generation);

@@ -255,6 +255,7 @@ static void check_layer(sim *s, int index, const kas_command *command)
                 "the revision of layer %s does not grow", info.name);
     layer->revision = info.revision;
     check_view(s, index);
+    sim_replica_check(s, index);
 }
 
 /* ---- resources and the cache ---- */
@@ -267,6 +268,7 @@ static bool weights_have_owner(const sim *s, kas_resource number)
         if (layer->weights == number || s->world.views[i].is.weights == number) return true;
         if (layer->staged.present && layer->staged.weights == number) return true;
         if (layer->move && s->world.resources[number].device == layer->move_to) return true; /* its copies */
+        if (layer->replica && s->world.resources[number].device == sim_replica_device(layer)) return true;
     }
     return false;
 }
@@ -329,8 +331,12 @@ static void check_operations(sim *s)
         if (operation->ended) continue;
         SIM_REQUIRE(s, !operation->may_be_cancelled, "operation %llu should have been cancelled",
                     (unsigned long long)id);
+        if (operation->replica) {
+            SIM_REQUIRE(s, sim_replica_works(s, id), "nothing works on replica %llu", (unsigned long long)id);
+            continue;
+        }
         if (operation->move) {
-            SIM_REQUIRE(s, sim_world_asked(s, id) || sim_move_makes(s, &s->model.layers[operation->layer]),
+            SIM_REQUIRE(s, sim_world_asked(s, id) || sim_move_makes(s, operation->device),
                         "nothing works on move %llu", (unsigned long long)id);
             continue;
         }

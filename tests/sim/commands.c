@@ -119,6 +119,23 @@ static void move(sim *s, kas_command *command)
         command->revision = s->model.layers[layer].revision + sim_below(s, 2);
 }
 
+/* Rather the other device, or none. */
+static void replicate(sim *s, kas_command *command)
+{
+    kas_replica_list *list = &command->replicas;
+    name_layer(s, command);
+    int layer = sim_layer_named(s, command->layer);
+    list->count = sim_chance(s, 5) ? 2 : sim_chance(s, 70);
+    for (uint32_t i = 0; i < list->count; ++i) {
+        uint32_t device = sim_below(s, SIM_DEVICES);
+        if (layer >= 0 && sim_chance(s, 90)) device = (uint32_t)sim_replica_device(&s->model.layers[layer]);
+        copy_text(list->devices[i], sizeof list->devices[i], sim_device_names[device]);
+        list->device_kinds[i] = sim_device_kinds[device];
+    }
+    if (layer >= 0 && sim_chance(s, 10))
+        command->revision = s->model.layers[layer].revision + sim_below(s, 2);
+}
+
 static void advance(sim *s, kas_command *command)
 {
     command->advance.epoch = s->model.epoch + sim_below(s, 4);
@@ -173,6 +190,9 @@ static void fill(sim *s, kas_command *command)
     case KAS_COMMAND_MOVE_LAYER:
         move(s, command);
         return;
+    case KAS_COMMAND_SET_REPLICAS:
+        replicate(s, command);
+        return;
     case KAS_COMMAND_SET_SERVING:
         name_layer(s, command);
         command->set_serving.serving = sim_chance(s, 85);
@@ -225,6 +245,7 @@ static const struct {
     {KAS_COMMAND_DELETE_LAYER, 2, "delete layer"},
     {KAS_COMMAND_SET_WEIGHTS, 4, "set weights"},
     {KAS_COMMAND_MOVE_LAYER, 5, "move layer"},
+    {KAS_COMMAND_SET_REPLICAS, 6, "set replicas"},
     {KAS_COMMAND_SET_SERVING, 1, "set serving"},
     {KAS_COMMAND_LOAD, 40, "load"},
     {KAS_COMMAND_UNLOAD, 5, "unload"},

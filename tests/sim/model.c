@@ -139,6 +139,21 @@ static void drop_staged(sim *s, sim_staged *staged)
     *staged = (sim_staged){0};
 }
 
+static void cancel_replica(sim *s, const sim_layer *layer)
+{
+    for (uint64_t id = 1; id <= s->model.last_operation; ++id) {
+        sim_operation *operation = &s->model.operations[id];
+        if (operation->replica && !operation->ended && &s->model.layers[operation->layer] == layer)
+            operation->may_be_cancelled = true;
+    }
+}
+
+static void accept_replicas(sim *s, sim_layer *layer, const kas_replica_list *list)
+{
+    if (list->count == 0) cancel_replica(s, layer);
+    layer->replica = list->count > 0;
+}
+
 static void accept_delete(sim *s, sim_layer *layer)
 {
     for (uint32_t i = 0; i < layer->num_seeds; ++i) {
@@ -148,6 +163,7 @@ static void accept_delete(sim *s, sim_layer *layer)
         drop_staged(s, &seed->staged);
     }
     if (layer->move) s->model.operations[layer->move].may_be_cancelled = true;
+    cancel_replica(s, layer);
     layer->exists = false;
 }
 
@@ -386,6 +402,9 @@ static void accept(sim *s, const kas_command *command)
     case KAS_COMMAND_MOVE_LAYER:
         accept_move(s, index, command);
         return;
+    case KAS_COMMAND_SET_REPLICAS:
+        accept_replicas(s, layer, &command->replicas);
+        return;
     case KAS_COMMAND_SET_SERVING:
         layer->serving = command->set_serving.serving;
         return;
@@ -447,5 +466,6 @@ static void accept(sim *s, const kas_command *command)
 void sim_model_accept(sim *s, const kas_command *command)
 {
     accept(s, command);
+    sim_replicas_begun(s);
     sim_operations_ended(s, command);
 }

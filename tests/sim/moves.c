@@ -17,10 +17,13 @@ static uint32_t users_of(const sim *s, kas_resource kernel)
     return count;
 }
 
+/* Or has a replica there. */
 static bool anybody_moves_to(const sim *s, int device)
 {
     for (int i = 0; i < SIM_LAYERS; ++i)
-        if (s->model.layers[i].exists && s->model.layers[i].move && s->model.layers[i].move_to == device)
+        if (s->model.layers[i].exists &&
+            ((s->model.layers[i].move && s->model.layers[i].move_to == device) ||
+             (s->model.layers[i].replica && sim_replica_device(&s->model.layers[i]) == device)))
             return true;
     return false;
 }
@@ -46,20 +49,19 @@ static int content_of(const sim *s, kas_resource kernel)
     return kernel ? s->world.resources[kernel].content : -1;
 }
 
-bool sim_move_makes(const sim *s, const sim_layer *layer)
+bool sim_move_makes(const sim *s, int device)
 {
     for (int i = 0; i < SIM_ARTIFACTS; ++i)
-        if (sim_world_make_for(s, i, layer->move_to)) return true;
+        if (sim_world_make_for(s, i, device)) return true;
     return false;
 }
 
-bool sim_move_fits(const sim *s, const sim_layer *layer)
+bool sim_move_fits(const sim *s, const sim_layer *layer, int device)
 {
     for (uint32_t i = 0; i < layer->num_seeds; ++i) {
         const kas_resource kernels[] = {layer->seeds[i].kernel, layer->seeds[i].staged.kernel};
         for (int k = 0; k < 2; ++k)
-            if (kernels[k] && !sim_model_fits(s, layer, layer->move_to, content_of(s, kernels[k])))
-                return false;
+            if (kernels[k] && !sim_model_fits(s, layer, device, content_of(s, kernels[k]))) return false;
     }
     return true;
 }
@@ -111,6 +113,7 @@ void sim_move_ended(sim *s, int index, bool arrived)
     layer->move = 0;
     if (!layer->exists || !arrived) return;
     layer->device = layer->move_to;
+    layer->replica = false; /* the only other place is where it was */
     take_over_weights(s, layer);
     take_over_staged(s, layer);
     for (uint32_t i = 0; i < layer->num_seeds; ++i) {

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 
+ENDS_WITHIN_S = 150  # many times what a sound program takes: a state that was broken may make it go round for ever
+
 # What is broken, the file of engine/state, the text and what stands in its place.
 MUTANTS = [
     ("a kernel may be evicted while passes use it", "cache.c",
@@ -86,7 +88,7 @@ MUTANTS = [
     ("a bound seed stays on its fallback", "seeds.c",
      "    layer->seeds.fallback_active[seed] = 0;\n    float alpha", "    float alpha"),
     ("a layer moves without a trial", "move.c",
-     "    if (!move->tried) return ask(state, layer, KAS_EFFECT_MOVE_TRY, KAS_MOVE_WAITS_TRIAL, 0);\n", ""),
+     "    if (!move->tried) return ask(state, move, KAS_EFFECT_MOVE_TRY, KAS_MOVE_WAITS_TRIAL, 0);\n", ""),
     ("a layer that has moved is not published", "move.c",
      "    KAS_TRY(kas_layer_mark(state, layer, KAS_MARK_VIEW | KAS_MARK_CHANGED));\n    KAS_TRY(exchange_kernels",
      "    KAS_TRY(kas_layer_edit(state, layer));\n    KAS_TRY(exchange_kernels"),
@@ -99,13 +101,29 @@ MUTANTS = [
     ("a staged load's kernel stays where its layer was", "move.c",
      "        KAS_TRY(exchange(state, &slot->staged->hold, &moved[layer->num_seeds]));\n", ""),
     ("a move that is over holds its kernels", "move.c",
-     "    for (uint32_t i = 0; i < 2 * layer->num_seeds; ++i)\n        KAS_TRY(kas_hold_drop(state, &move->holds[i]));\n", ""),
+     "    for (uint32_t i = 0; i < 2 * move->layer->num_seeds; ++i)\n        KAS_TRY(kas_hold_drop(state, &move->holds[i]));\n", ""),
     ("the copies of a move that failed are leaked", "move.c",
      "    KAS_TRY(kas_emit_release(state, move->weights.copy));\n", ""),
     ("a copy that comes too late is leaked", "move.c",
-     "return kas_emit_release(state, weights);\n    kas_move *move", "return NULL;\n    kas_move *move"),
+     "return kas_emit_release(state, weights);\n    KAS_TRY(kas_move_edit", "return NULL;\n    KAS_TRY(kas_move_edit"),
     ("a move survives its layer", "layers.c",
      "    if (layer->move) KAS_TRY(kas_load_cancel(state, layer->move->operation, \"its layer was removed\"));\n", ""),
+    ("a replica that lacks what its layer got is shown", "replicas.c",
+     "    replica->ready = false;\n    KAS_TRY(kas_layer_mark(state, replica->layer, KAS_MARK_VIEW));\n", ""),
+    ("a replica that lacks nothing is not shown", "replicas.c",
+     "    KAS_TRY(kas_layer_mark(state, replica->layer, KAS_MARK_VIEW));\n    KAS_TRY(kas_move_end_operation", "    KAS_TRY(kas_move_end_operation"),
+    ("a replica that is dropped is shown until the next change", "replicas.c",
+     "replica->ready ? KAS_MARK_VIEW : KAS_MARK_ARRAYS", "KAS_MARK_ARRAYS"),
+    ("the kernels of a replica that is dropped never drain", "replicas.c",
+     "    KAS_TRY(kas_publish_hide_replica(state, replica));\n", ""),
+    ("what a replica had is leaked", "replicas.c", "    KAS_TRY(kas_move_let_go(state, replica));\n", ""),
+    ("replicas are not told of changes", "publish.c",
+     "        KAS_TRY(kas_replicas_settle(state, pending->marked[i]));\n", "        ;\n"),
+    ("kernels of replicas may be evicted while passes use them", "publish.c",
+     "        KAS_TRY(show_new_there(state, pending->marked[i]));\n", ""),
+    ("a replica stays where its layer has moved to", "move.c",
+     "    KAS_TRY(kas_replica_make_way(state, layer, move->device));\n", ""),
+    ("replicas survive their layer", "layers.c", "    KAS_TRY(kas_replicas_drop_all(state, layer));\n", ""),
     ("the end of an operation is not told", "operations.c",
      "    KAS_TRY(kas_operation_changed(state, operation));\n    operation->make = NULL;", "    operation->make = NULL;"),
 ]
@@ -132,8 +150,11 @@ def build(arguments, folder, number, mutant):
 def run(program):
     """Whether the simulation finds something, and what."""
     for steps, runs in ((150, 3000), (1000, 600)):
-        result = subprocess.run([program, "--runs", str(runs), "--steps", str(steps)], stdout=subprocess.DEVNULL,
-                                stderr=subprocess.PIPE, check=False)
+        try:
+            result = subprocess.run([program, "--runs", str(runs), "--steps", str(steps)], stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.PIPE, check=False, timeout=ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            return "it does not end"
         if result.returncode:
             lines = result.stderr.decode(errors="replace").splitlines()
             return next((line for line in lines if line.startswith("seed ")), f"ended by signal {-result.returncode}")

@@ -75,7 +75,7 @@ static bool move_may_fail(const sim *s, const sim_operation *operation, const ka
 {
     const sim_layer *layer = &s->model.layers[operation->layer];
     if (command->kind == KAS_COMMAND_MOVE_FAILED) return info->error_code == command->failed.code;
-    if (info->error_code == KAS_INCOMPATIBLE_KERNEL) return !sim_move_fits(s, layer);
+    if (info->error_code == KAS_INCOMPATIBLE_KERNEL) return !sim_move_fits(s, layer, operation->device);
     sim_operation waits = {.device = operation->device,
                            .artifact = (uint8_t)sim_artifact_of(info->artifact_id)};
     bool failed = is_justified(s, &waits, layer, info, command);
@@ -139,6 +139,11 @@ static void end(sim *s, uint64_t id, const kas_command *command)
     sim_trace(s, "   operation %llu: %d %s", (unsigned long long)id, (int)info.state, info.error_detail);
     if (operation->move) {
         end_move(s, operation, &info, command);
+        return;
+    }
+    if (operation->replica) {
+        sim_replica_ended(s, operation, &info,
+                          info.state == KAS_OPERATION_FAILED && move_may_fail(s, operation, &info, command));
         return;
     }
     sim_layer *layer = operation->preload ? NULL : &s->model.layers[operation->layer];

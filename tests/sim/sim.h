@@ -23,7 +23,7 @@ enum {
     SIM_ARTIFACTS = 9,
     SIM_MAKES = 32,
     SIM_FOLDS = 16,
-    SIM_ASKED = 16,
+    SIM_ASKED = 64,
     SIM_PASSES = 8,
     SIM_RESULTS = 32,
     SIM_RESOURCES = 4096, /* handed out in a run */
@@ -91,6 +91,8 @@ typedef struct sim_pass {
 typedef struct sim_view {
     bool shown;
     kas_published_layer is;
+    bool replicated; /* and `there`, the same on the other device: */
+    kas_published_layer there;
     uint32_t steps;                         /* passes that have begun under it, as far as they move a ramp */
     uint32_t told;                          /* of them, told to the state */
     uint64_t last_generation, last_meaning; /* of the layer's last pass */
@@ -174,11 +176,12 @@ typedef struct sim_layer {
     sim_staged staged; /* weights */
     uint64_t move;     /* its operation; 0: it stays */
     uint8_t move_to;
+    bool replica; /* on the other device, as far as it was not dropped */
     sim_seed seeds[SIM_SEEDS];
 } sim_layer;
 
 typedef struct sim_operation {
-    bool known, ended, preload, staged, move, may_be_cancelled;
+    bool known, ended, preload, staged, move, replica, may_be_cancelled;
     int layer;
     uint32_t seed;
     uint8_t artifact, device;
@@ -293,10 +296,18 @@ uint32_t sim_model_unready(const sim *s, uint32_t epoch); /* staged loads due by
 double sim_model_base(const sim *s, const sim_layer *layer); /* D̂ */
 
 /* moves.c */
-void sim_move_ended(sim *s, int layer, bool arrived);      /* the state has ended it */
-bool sim_move_holds(const sim *s, kas_resource kernel);    /* a layer that moves does, as the state tells */
-bool sim_move_makes(const sim *s, const sim_layer *layer); /* a kernel that it needs is being made there */
-bool sim_move_fits(const sim *s, const sim_layer *layer);  /* every kernel of it, on the other device */
+void sim_move_ended(sim *s, int layer, bool arrived);   /* the state has ended it */
+bool sim_move_holds(const sim *s, kas_resource kernel); /* a layer that moves does, as the state tells */
+bool sim_move_makes(const sim *s, int device);          /* kernels are being made there */
+bool sim_move_fits(const sim *s, const sim_layer *layer, int device); /* every kernel of it does, there */
+
+/* replicas.c */
+int sim_replica_device(const sim_layer *layer); /* where it may have one */
+void sim_replicas_begun(sim *s);                /* operations that nobody asked for by name */
+void sim_replica_ended(sim *s, const sim_operation *operation, const kas_operation_info *info,
+                       bool justified);
+void sim_replica_check(sim *s, int layer);
+bool sim_replica_works(const sim *s, uint64_t operation); /* something works on what it waits for */
 
 /* operations.c: the ends of loads and preloads */
 void sim_operation_begun(sim *s, uint64_t id, sim_operation operation);

@@ -183,6 +183,13 @@ static kas_code verdict_other(sim *s, const kas_command *command)
                        s->model.layers[index].move_to != sim_device_named(command->move.device)
                    ? KAS_CONFLICT
                    : KAS_OK;
+    case KAS_COMMAND_SET_REPLICAS:
+        if (index < 0) return KAS_NOT_FOUND;
+        if (command->revision && command->revision != s->model.layers[index].revision) return KAS_CONFLICT;
+        for (uint32_t i = 0; i < command->replicas.count; ++i)
+            if (i || sim_device_named(command->replicas.devices[i]) == s->model.layers[index].device)
+                return KAS_INVALID_ARGUMENT;
+        return KAS_OK;
     case KAS_COMMAND_SET_SERVING:
         return index < 0 ? KAS_NOT_FOUND : KAS_OK;
     case KAS_COMMAND_DROP_STAGED: {

@@ -3,14 +3,19 @@
 
 #include "tests/sim/sim.h"
 
+static bool layer_has(const kas_published_layer *layer, kas_resource kernel)
+{
+    for (uint32_t i = 0; i < layer->seed_count; ++i)
+        if (layer->seeds[i].kernel == kernel) return true;
+    for (uint32_t i = 0; i < layer->fossil_count; ++i)
+        if (layer->fossils[i].kernel == kernel) return true;
+    return false;
+}
+
 static bool view_has(const sim_view *view, kas_resource kernel)
 {
     if (!view->shown) return false;
-    for (uint32_t i = 0; i < view->is.seed_count; ++i)
-        if (view->is.seeds[i].kernel == kernel) return true;
-    for (uint32_t i = 0; i < view->is.fossil_count; ++i)
-        if (view->is.fossils[i].kernel == kernel) return true;
-    return false;
+    return layer_has(&view->is, kernel) || (view->replicated && layer_has(&view->there, kernel));
 }
 
 bool sim_views_have(const sim *s, kas_resource kernel)
@@ -77,7 +82,8 @@ static void publish(sim *s, const kas_effect *effect)
     const kas_published_layer before = view->is;
     SIM_REQUIRE(s, kas_state_published(s->state, effect->layer_uid, &view->is),
                 "layer %s is published, which is not there", effect->layer);
-    uint32_t steps = view->steps;
+    uint32_t steps = view->steps, next;
+    view->replicated = kas_state_replica(s->state, effect->layer_uid, 0, &view->there, &next);
     view->shown = true;
     view->steps = had ? untold_steps(view, &before) : 0;
     view->told = 0;

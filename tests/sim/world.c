@@ -138,13 +138,28 @@ static uint32_t due(sim *s)
     return s->step + (sim_chance(s, 80) ? 0 : sim_below(s, 120));
 }
 
-static void carry_resolve(sim *s, const kas_effect *effect)
+/* What an id is bound to, by the command at hand too: a replica may want at once what it has made known. */
+static int bound_by(const sim *s, int artifact, const kas_command *command)
+{
+    int bound = s->model.bound[artifact];
+    if (bound >= 0 || command->kind != KAS_COMMAND_RESOLVED) return bound;
+    for (int i = 0; i < SIM_MAKES; ++i) {
+        const sim_make *make = &s->world.makes[i];
+        if (make->id != command->resolved.make || make->artifact != artifact) continue;
+        for (int content = 0; content < SIM_CONTENTS; ++content)
+            if (kas_sha256_equal(&command->resolved.checksum, &s->world.contents[content].checksum))
+                return content;
+    }
+    return bound;
+}
+
+static void carry_resolve(sim *s, const kas_effect *effect, const kas_command *command)
 {
     int artifact = sim_artifact_of(effect->make.artifact_id), device = sim_device_named(effect->make.device);
     SIM_REQUIRE(s, artifact >= 0, "an artifact nobody named is asked for: %s", effect->make.artifact_id);
     SIM_REQUIRE(s, !sim_world_make_for(s, artifact, device), "artifact %s is fetched twice at once",
                 effect->make.artifact_id);
-    int bound = s->model.bound[artifact];
+    int bound = bound_by(s, artifact, command);
     SIM_REQUIRE(s, effect->make.has_checksum == (bound >= 0), "a make does not know what its id is bound to");
     sim_make *make = free_make(s);
     *make = (sim_make){.id = effect->make.make,
@@ -226,7 +241,10 @@ static void carry_release_weights(sim *s, const kas_effect *effect)
     kas_resource number = effect->weights.weights;
     sim_resource *weights = owned(s, number, false);
     for (int i = 0; i < SIM_LAYERS; ++i)
-        SIM_REQUIRE(s, !s->world.views[i].shown || s->world.views[i].is.weights != number,
+        SIM_REQUIRE(s,
+                    !s->world.views[i].shown ||
+                        (s->world.views[i].is.weights != number &&
+                         (!s->world.views[i].replicated || s->world.views[i].there.weights != number)),
                     "weights %llu are released while layer %s shows them", (unsigned long long)number,
                     sim_layer_names[i]);
     weights->owner = SIM_NOBODY;
@@ -330,7 +348,7 @@ static void carry_one(sim *s, const kas_effect *effect, const kas_command *comma
 {
     switch (effect->kind) {
     case KAS_EFFECT_RESOLVE:
-        carry_resolve(s, effect);
+        carry_resolve(s, effect, command);
         return;
     case KAS_EFFECT_UPLOAD:
         carry_upload(s, effect, command);

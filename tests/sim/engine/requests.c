@@ -225,14 +225,26 @@ static kas_request_kind pick(es *w)
     static const struct {
         kas_request_kind kind;
         uint32_t weight;
-    } mix[] = {
-        {KAS_REQUEST_CREATE_LAYER, 1},  {KAS_REQUEST_DELETE_LAYER, 1}, {KAS_REQUEST_SET_WEIGHTS, 8},
-        {KAS_REQUEST_SET_SERVING, 2},   {KAS_REQUEST_MOVE_LAYER, 6},   {KAS_REQUEST_LOAD, 28},
-        {KAS_REQUEST_UNLOAD, 4},        {KAS_REQUEST_RESET, 3},        {KAS_REQUEST_FOSSILIZE, 3},
-        {KAS_REQUEST_SET_ALPHA, 14},    {KAS_REQUEST_DROP_STAGED, 1},  {KAS_REQUEST_CANCEL_OPERATION, 2},
-        {KAS_REQUEST_ADVANCE_EPOCH, 5}, {KAS_REQUEST_PRELOAD, 3},      {KAS_REQUEST_PUT_KERNEL, 8},
-        {KAS_REQUEST_EVICT_KERNEL, 4},  {KAS_REQUEST_VALIDATE, 4},     {KAS_REQUEST_PIN, 1},
-        {KAS_REQUEST_UNPIN, 2}};
+    } mix[] = {{KAS_REQUEST_CREATE_LAYER, 1},
+               {KAS_REQUEST_DELETE_LAYER, 1},
+               {KAS_REQUEST_SET_WEIGHTS, 8},
+               {KAS_REQUEST_SET_SERVING, 2},
+               {KAS_REQUEST_MOVE_LAYER, 5},
+               {KAS_REQUEST_SET_REPLICAS, 6},
+               {KAS_REQUEST_LOAD, 23},
+               {KAS_REQUEST_UNLOAD, 4},
+               {KAS_REQUEST_RESET, 3},
+               {KAS_REQUEST_FOSSILIZE, 3},
+               {KAS_REQUEST_SET_ALPHA, 14},
+               {KAS_REQUEST_DROP_STAGED, 1},
+               {KAS_REQUEST_CANCEL_OPERATION, 2},
+               {KAS_REQUEST_ADVANCE_EPOCH, 5},
+               {KAS_REQUEST_PRELOAD, 3},
+               {KAS_REQUEST_PUT_KERNEL, 8},
+               {KAS_REQUEST_EVICT_KERNEL, 4},
+               {KAS_REQUEST_VALIDATE, 4},
+               {KAS_REQUEST_PIN, 1},
+               {KAS_REQUEST_UNPIN, 2}};
     for (int i = 0; i < ES_LAYERS; ++i)
         if (!w->layers[i].uid && es_chance(w, 30)) return KAS_REQUEST_CREATE_LAYER;
     uint32_t at = es_below(w, 100);
@@ -262,6 +274,10 @@ static kas_request make(es *w, es_call *call)
         break;
     case KAS_REQUEST_MOVE_LAYER:
         request.move_layer.device = some_device(w);
+        break;
+    case KAS_REQUEST_SET_REPLICAS:
+        request.set_replicas.replicas.count = es_chance(w, 75);
+        request.set_replicas.replicas.names[0] = es_chance(w, 60) ? "remote:0" : "host:0";
         break;
     case KAS_REQUEST_DELETE_LAYER:
         request.delete_layer.force = es_chance(w, 70);

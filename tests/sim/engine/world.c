@@ -221,6 +221,8 @@ static void check_resources(es *w)
         kas_published_layer layer;
         if (!w->layers[i].uid || !kas_state_published(w->engine->state, w->layers[i].uid, &layer)) continue;
         expected += layer.folded_fossils ? 2 : 1;
+        for (uint32_t next = 0; kas_state_replica(w->engine->state, w->layers[i].uid, next, &layer, &next);)
+            ++expected;
     }
     ES_REQUIRE(w, w->engine->held.count == expected, "%zu resources are held, but the state has %zu",
                w->engine->held.count, expected);
