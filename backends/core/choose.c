@@ -143,6 +143,7 @@ static kas_status first(kas_choice *choice)
 kas_status kas_choose(const char *name, kas_choice *out)
 {
     const char *rest;
+    *out = (kas_choice){0};
     if (!strcmp(name, "auto")) return first(out);
     out->driver = driver_of(name, &rest);
     if (!out->driver) return kas_no_such_device(name);
