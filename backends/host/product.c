@@ -11,6 +11,7 @@
  *
  * Bits: a result is always x₀w₀, + x₁w₁, …, one at a time in ascending k, then + b, whatever the height, the
  * panels taken at once, the depth block or the thread. A sum kept in Y comes back as it was. */
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -336,6 +337,7 @@ void PACKED(plan_product)(kas_host_task *task, unsigned threads)
 {
     const struct linear_args *args = task->args;
     size_t rows = product_rows(task), panels = divide_up((size_t)args->n, PANEL);
+    assert(rows > 0 && panels > 0);
     size_t wanted = threads > 1 ? threads * PARTS_PER_THREAD : 1;
     size_t part_rows = rows, part_panels = panels_of_part(rows, (size_t)args->k);
     if (part_panels > panels) part_panels = panels;

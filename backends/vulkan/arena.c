@@ -126,7 +126,7 @@ static bool take_from_blocks(kas_vulkan_arena *arena, const VkMemoryRequirements
 static kas_status take_from_new_block(kas_vulkan_arena *arena, const VkMemoryRequirements *needs,
                                       kas_vulkan_part *out)
 {
-    kas_vulkan_block *block;
+    kas_vulkan_block *block = NULL;
     const uint64_t size_bytes = needs->size;
     bool alone = size_bytes > arena->block_max / ALONE_SHARE;
     while (!alone && arena->next_bytes < size_bytes)

@@ -60,8 +60,8 @@ static void init_arena(kas_vulkan_device *device, const VkPhysicalDeviceMemoryPr
 kas_status kas_vulkan_memory_init(kas_vulkan_device *device, VkPhysicalDeviceType type)
 {
     VkPhysicalDeviceMemoryProperties memory;
-    kas_vulkan_memory_types types;
-    uint32_t allowed;
+    kas_vulkan_memory_types types = {0};
+    uint32_t allowed = 0;
     device->vk->vkGetPhysicalDeviceMemoryProperties(device->physical, &memory);
     KAS_TRY(allowed_types(device, &allowed));
     if (!kas_vulkan_choose_memory(&memory, type, allowed, &types))

@@ -129,8 +129,10 @@ bool kas_vulkan_cache_is_ours(const kas_vulkan_identity *identity, const void *d
 
 /* A failed call as a status: memory → KAS_OUT_OF_MEMORY (blame device), a device that is gone →
  * KAS_DEVICE_LOST, anything else KAS_INTERNAL; native: Vulkan's result. `what` names the call. */
-kas_status kas_vulkan_fail_at(VkResult result, const char *file, int line, const char *what) KAS_MUST_USE;
-#define kas_vulkan_fail(result, what) kas_vulkan_fail_at((result), __FILE__, __LINE__, (what))
+kas_status kas_vulkan_fail_at(VkResult result, const char *file, int line, const char *what)
+    __attribute__((returns_nonnull)) KAS_MUST_USE;
+#define kas_vulkan_fail(result, what)                                                                        \
+    KAS_STATUS_FAILED(kas_vulkan_fail_at((result), __FILE__, __LINE__, (what)))
 /* Returns from the calling function with the failure of `call`, if it fails. */
 #define KAS_VULKAN_TRY(vk, name, ...)                                                                        \
     do {                                                                                                     \
