@@ -54,4 +54,10 @@ kas_published_layer view_of(const world *w, const char *layer);
 kas_cache_stats cache_of(const world *w);
 bool same_digest(kas_sha256 a, kas_sha256 b);
 
+/* ---- making what a layer has on another device ---- */
+
+const kas_effect *asked(const world *w, kas_effect_kind kind); /* the last command's first effect of a kind */
+void tried(world *w);                                          /* the plan that it asks to be tried fits */
+kas_resource made(world *w, const char *artifact);             /* the kernel that it asks for, ready */
+
 #endif

@@ -15,13 +15,6 @@ static kas_code move_to(world *w, const char *device)
     return give(w, command);
 }
 
-static const kas_effect *asked(const world *w, kas_effect_kind kind)
-{
-    for (size_t i = 0; i < w->effects.count; ++i)
-        if (w->effects.items[i].kind == kind) return &w->effects.items[i];
-    return NULL;
-}
-
 /* Answers the effect of the last command that asks for weights; returns their copy. */
 static kas_resource copied(world *w, kas_resource from)
 {
@@ -34,21 +27,6 @@ static kas_resource copied(world *w, kas_resource from)
     command.moved.weights = ++w->last_resource;
     give(w, command);
     return command.moved.weights;
-}
-
-static void tried(world *w)
-{
-    const kas_effect *effect = asked(w, KAS_EFFECT_MOVE_TRY);
-    cr_assert_not_null(effect, "no plan is tried");
-    give(w, (kas_command){.kind = KAS_COMMAND_MOVE_TRIED, .moved = {.operation = effect->move.operation}});
-}
-
-static kas_resource made(world *w, const char *artifact)
-{
-    uint64_t make = asked_make(w, KAS_EFFECT_RESOLVE);
-    cr_assert_neq(make, 0, "%s is not made", artifact);
-    resolve(w, make, artifact, 100);
-    return ready(w, make);
 }
 
 static void expect_at(const world *w, const char *device, kas_resource weights)

@@ -16,13 +16,6 @@ static kas_code replicate(world *w, const char *device) /* NULL: none */
     return give(w, command);
 }
 
-static const kas_effect *asked(const world *w, kas_effect_kind kind)
-{
-    for (size_t i = 0; i < w->effects.count; ++i)
-        if (w->effects.items[i].kind == kind) return &w->effects.items[i];
-    return NULL;
-}
-
 static kas_resource copied(world *w)
 {
     const kas_effect *effect = asked(w, KAS_EFFECT_MOVE_WEIGHTS);
@@ -32,21 +25,6 @@ static kas_resource copied(world *w)
     command.moved.weights = ++w->last_resource;
     give(w, command);
     return command.moved.weights;
-}
-
-static void tried(world *w)
-{
-    const kas_effect *effect = asked(w, KAS_EFFECT_MOVE_TRY);
-    cr_assert_not_null(effect, "no plan is tried");
-    give(w, (kas_command){.kind = KAS_COMMAND_MOVE_TRIED, .moved = {.operation = effect->move.operation}});
-}
-
-static kas_resource made(world *w, const char *artifact)
-{
-    uint64_t make = asked_make(w, KAS_EFFECT_RESOLVE);
-    cr_assert_neq(make, 0, "%s is not made", artifact);
-    resolve(w, make, artifact, 100);
-    return ready(w, make);
 }
 
 static bool there(const world *w, kas_published_layer *out)
