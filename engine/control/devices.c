@@ -94,7 +94,8 @@ static kas_device *find(const kas_devices *devices, const char *id) /* lock held
     return NULL;
 }
 
-/* The one that is known by this device's id, which becomes it when there is none; NULL: there are too many. */
+/* The one that is known by this device's id, which becomes it when there is none; NULL: there are too many.
+ */
 static kas_device *enter(kas_devices *devices, kas_device *device)
 {
     pthread_mutex_lock(&devices->lock);
