@@ -74,6 +74,7 @@ struct kas_engine {
     kas_catalog *catalog;
     kas_host_tier *host;
     kas_disk_tier *disk; /* NULL: uploads are kept in memory only */
+    int data_lock;       /* of the data folder, for kas_lock_file_release; -1: none */
     kas_history *history;
     kas_events events;
     kas_held_table held;
@@ -100,6 +101,13 @@ struct kas_engine {
     bool has_thread;
     pthread_t thread;
 };
+
+/* ---- system.c ---- */
+
+/* Makes the operating system the engine's environment: locks the data folder, checks the folder of artifacts,
+ * starts loaders. KAS_CONFLICT: another engine has the data folder. */
+kas_status kas_engine_use_system(kas_engine *engine, const kas_engine_options *options) KAS_MUST_USE;
+char *kas_path_in(const char *folder, const char *name); /* the caller's to free; NULL: out of memory */
 
 /* ---- engine.c ---- */
 

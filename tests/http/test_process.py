@@ -41,6 +41,9 @@ class Starting(unittest.TestCase):
     def test_wrong_variables(self):
         self.refuses(2, "http-threads", KASMINA_HTTP_THREADS="many")
         self.refuses(2, "nowhere", KASMINA_LISTEN="nowhere")
+        self.refuses(2, "allow-anyone", "--listen", "0.0.0.0:0", KASMINA_ALLOW_ANYONE="perhaps")
+        for no in ("0", "false", "No", "off"):
+            self.refuses(2, "--token-file", "--listen", "0.0.0.0:0", KASMINA_ALLOW_ANYONE=no)
 
     def test_wrong_addresses(self):
         for address in ("127.0.0.1", ":8080", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:x", "example.org:80", "[::1:80", "1.2.3:80", ""):
@@ -73,6 +76,42 @@ class Starting(unittest.TestCase):
             self.refuses(1, file.name, "--listen", "127.0.0.1:0", "--data-dir", file.name)
             self.refuses(1, file.name, "--listen", "127.0.0.1:0", "--data-dir", file.name + "/below")
 
+    def test_artifact_folders(self):
+        with tempfile.NamedTemporaryFile() as file:
+            self.refuses(1, file.name, "--listen", "127.0.0.1:0", "--artifact-dir", file.name)
+        with tempfile.TemporaryDirectory() as folder:
+            later = os.path.join(folder, "later")
+            server = Server(artifact_dir=later)  # it may come later, but the log says that it is not there
+            self.assertIn(later, server.read_log())
+            server.stop()
+
+    def test_a_data_folder_belongs_to_one_process(self):
+        server = Server()
+        self.refuses(1, str(server.process.pid), "--listen", "127.0.0.1:0", "--data-dir", server.data_dir)
+        server.process.kill()
+        server.process.wait()
+        server.process.stdout.close()
+        process = subprocess.Popen([BINARY, "serve", "--listen", "127.0.0.1:0", "--data-dir", server.data_dir], stdout=subprocess.PIPE, text=True,
+                                   stderr=subprocess.DEVNULL)
+        self.assertIn("listening", process.stdout.readline())  # the lock went with its holder
+        server.process = process
+        server.stop()
+
+    def test_what_a_killed_process_left_half_written_is_removed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            name = "0123456789abcdef" * 4
+            for kind in ("blobs", "records"):
+                os.makedirs(os.path.join(folder, "artifacts", kind))
+                for file in (name + ".aB3dEf", "somebody's file.aB3dEf", "notes"):
+                    open(os.path.join(folder, "artifacts", kind, file), "w").close()
+            process = subprocess.Popen([BINARY, "serve", "--listen", "127.0.0.1:0", "--data-dir", folder], stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL)
+            self.assertIn("listening", process.stdout.readline())
+            for kind in ("blobs", "records"):
+                self.assertEqual(sorted(os.listdir(os.path.join(folder, "artifacts", kind))), ["notes", "somebody's file.aB3dEf"])
+            process.terminate()
+            process.wait(timeout=20)
+            process.stdout.close()
+
     def test_a_device_that_is_not_there(self):
         code, out, error = run("--listen", "127.0.0.1:0", "--device", "nowhere:0")
         self.assertIn(code, (1, 2))
@@ -88,6 +127,29 @@ class Starting(unittest.TestCase):
                     file.write(text)
                 with self.subTest(text=text):
                     self.refuses(2, path, "--listen", "127.0.0.1:0", "--token-file", path)
+
+    def test_a_token_file_that_everybody_can_write(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "tokens")
+            with open(path, "w") as file:
+                file.write("admin " + "0" * 64 + " name\n")
+            os.chmod(path, 0o666)
+            self.refuses(2, "chmod", "--listen", "127.0.0.1:0", "--token-file", path)
+
+    def test_the_log_says_what_happens(self):
+        server = Server("--log-level", "info")
+        client = Client(server.port)
+        client.post("/v1/layers", {"name": "told", "input_size": 64, "output_size": 10})
+        client.post("/v1/layers/told/seeds/1/load?wait=10", {"artifact_id": "digits-good"})
+        client.post("/v1/layers/told/seeds/1/load?wait=10", {"artifact_id": "nowhere"})
+        client.post("/v1/kernels/preload", {"artifact_ids": ["nowhere-else"]})
+        client.delete("/v1/layers/told")
+        client.close()
+        log = server.read_log()
+        server.stop()
+        for line in (server.data_dir, "layer told: ready on host:0", "layer told seed 1 artifact digits-good: LOADING to ACTIVE (load)",
+                     "layer told seed 1 artifact nowhere: kernel_loading: ", "control: artifact nowhere-else: kernel_loading: ", "layer told: deleted"):
+            self.assertIn(line, log)
 
     def test_variables(self):
         server = Server(environment={"KASMINA_MAX_BODY_MB": "1"})
