@@ -151,6 +151,19 @@ class Starting(unittest.TestCase):
                      "layer told seed 1 artifact nowhere: kernel_loading: ", "control: artifact nowhere-else: kernel_loading: ", "layer told: deleted"):
             self.assertIn(line, log)
 
+    def test_the_log_has_what_the_operating_system_refused(self):
+        server = Server()
+        client = Client(server.port)
+        blobs = os.path.join(server.data_dir, "artifacts", "blobs")
+        os.rmdir(blobs)
+        answer = client.put("/v1/kernels/lost", artifacts.linear())
+        client.close()
+        log = server.read_log()
+        server.stop()
+        self.assertEqual(answer.status, 500)
+        self.assertIn(blobs, answer.json["detail"])
+        self.assertIn(answer.json["trace_id"], log)
+
     def test_variables(self):
         server = Server(environment={"KASMINA_MAX_BODY_MB": "1"})
         client = Client(server.port)
