@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/operation.h"
+#include "cli/pages.h"
 #include "cli/remote.h"
 #include "cli/table.h"
 
@@ -17,14 +18,15 @@ enum { COLUMN_COUNT = sizeof columns / sizeof *columns };
 static int list(const cli_arguments *arguments)
 {
     const char *layer = cli_value(arguments, "layer");
-    json_t *answer;
-    int result =
-        cli_send_json(arguments, "GET",
-                      layer ? cli_path("/v1/layers/%s/compatible-kernels", layer) : "/v1/kernels?limit=1000",
-                      NULL, &answer);
+    const char *path = layer ? cli_path("/v1/layers/%s/compatible-kernels", layer) : "/v1/kernels";
+    char list_of[1024];
+    json_t *kernels;
+    snprintf(list_of, sizeof list_of, "%s", path ? path : "");
+    if (!path) return cli_failure("a name is too long");
+    int result = cli_list(arguments, list_of, "kernels", &kernels);
     if (result != CLI_OK) return result;
-    if (!arguments->json) result = cli_print_table(json_object_get(answer, "kernels"), columns, COLUMN_COUNT);
-    json_decref(answer);
+    if (!arguments->json) result = cli_print_table(kernels, columns, COLUMN_COUNT);
+    json_decref(kernels);
     return result;
 }
 

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,9 +213,10 @@ bool cli_read_file(const char *name, unsigned char **bytes, size_t *size)
     while (right && (got = fread(part, 1, sizeof part, file)) > 0)
         right = collect(part, 1, got, &content) == got;
     right = right && !ferror(file);
+    int error = errno;
     if (file && file != stdin) fclose(file);
     if (!right) {
-        cli_failure("cannot read %s", name);
+        cli_failure("cannot read %s: %s", name, strerror(error));
         cli_answer_free(&content);
         return false;
     }
@@ -228,6 +230,6 @@ bool cli_write_file(const char *name, const void *bytes, size_t size)
     FILE *file = strcmp(name, "-") ? fopen(name, "wb") : stdout;
     bool right = file && fwrite(bytes, 1, size, file) == size && fflush(file) == 0;
     if (file && file != stdout && fclose(file)) right = false;
-    if (!right) cli_failure("cannot write %s", name);
+    if (!right) cli_failure("cannot write %s: %s", name, strerror(errno));
     return right;
 }

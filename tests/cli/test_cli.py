@@ -7,7 +7,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "http"))
-from server import BINARY, EXAMPLES, Server  # noqa: E402
+from server import BINARY, EXAMPLES, Client, Server  # noqa: E402
 
 GOOD = os.path.join(EXAMPLES, "artifacts", "digits-good.onnx")
 IMAGES = os.path.join(EXAMPLES, "images.f32")
@@ -129,9 +129,11 @@ class Remote(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.server = Server()
+        cls.client = Client(cls.server.port)
 
     @classmethod
     def tearDownClass(cls):
+        cls.client.close()
         cls.server.stop()
 
     def ok(self, *arguments, **options):
@@ -169,6 +171,40 @@ class Remote(unittest.TestCase):
         self.assertIn("nowhere:0", refused.stderr.decode())
         self.ok("layer", "delete", "digits")
         self.assertIn("none", self.ok("layer", "list").decode())
+
+    def test_a_bad_night(self):
+        health = self.ok("health").decode()
+        self.assertRegex(health, r"^ok, ready, up \d+ s\n$")
+        self.assertTrue(json.loads(self.ok("health", "--json"))["ready"])
+        self.ok("layer", "create", "night", "--input", "64", "--output", "10", "--seeds", "1")
+        self.assertEqual(run("seed", "load", "night", "0", "nothing", url=self.server.url).returncode, 1)
+        self.assertRegex(self.ok("errors", "--limit", "1").decode(), r"kernel_loading +night +0 +nothing +artifact nothing: no nothing\.onnx")
+        listed = self.ok("operation", "list").decode()
+        self.assertRegex(listed, r"op-\d+ +load +failed .* night +0 +nothing")
+        operation = json.loads(self.ok("operation", "list", "--json"))["operations"][-1]["id"]
+        self.assertRegex(self.ok("operation", "show", operation).decode(), r"state +failed")
+        ended = run("operation", "cancel", operation, url=self.server.url)
+        self.assertEqual((ended.returncode, ended.stdout), (1, b""))
+        self.assertIn("has finished already", ended.stderr.decode())
+        self.assertEqual(self.ok("quarantine", "list"), b"none\n")
+        lifted = run("quarantine", "lift", 64 * "0", url=self.server.url)
+        self.assertEqual(lifted.returncode, 1)
+        self.ok("layer", "delete", "night")
+
+    def test_lists_are_whole(self):
+        for number in range(501):
+            self.client.post("/v1/layers", {"name": f"many-{number}", "input_size": 1, "output_size": 1, "num_seeds": 1})
+        rows = self.ok("layer", "list").decode().splitlines()
+        self.assertEqual(len([row for row in rows if row.startswith("many-")]), 501)
+        for number in range(501):
+            self.client.delete(f"/v1/layers/many-{number}")
+
+    def test_a_layer_without_its_weights_is_not_made(self):
+        for file, why in (("/nowhere.safetensors", "No such file"), ("/dev/null", "the body is empty")):
+            result = run("layer", "create", "half", "--input", "64", "--output", "10", "--weights", file, url=self.server.url)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn(why, result.stderr.decode())
+            self.assertNotIn("half", self.ok("layer", "list").decode())
 
     def test_a_refusal_is_told(self):
         result = run("seed", "show", "nobody", url=self.server.url)
