@@ -160,6 +160,8 @@ static bool read_json(kas_http_request *request, forward *work)
 {
     kas_json_tensor *tensor = &work->tensor;
     kas_status status = kas_json_tensor_read((const char *)request->body.bytes, request->body.size, tensor);
+    if (kas_status_code(status) == KAS_MALFORMED && request->body.size && request->body.bytes[0] != '{')
+        kas_status_prefix(status, "raw float32 values need Content-Type: application/octet-stream");
     if (status) {
         kas_http_fail(request, status);
         return false;

@@ -232,7 +232,8 @@ static void check_disk(kas_engine *engine, kas_health *health)
     if (!damaged) return;
     char reason[KAS_DETAIL_SIZE];
     snprintf(reason, sizeof reason,
-             "%u files of uploaded artifacts are damaged; upload the artifacts again (see the log)", damaged);
+             "%u file%s of uploaded artifacts %s damaged; upload the artifacts again (see the log)", damaged,
+             damaged == 1 ? "" : "s", damaged == 1 ? "is" : "are");
     degrade(health, "disk", 0, reason);
 }
 

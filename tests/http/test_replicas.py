@@ -63,6 +63,12 @@ class Replicas(ServerTest):
         moved = self.expect(self.client.send("PATCH", self.path, {"device": DEVICE}), 200)
         self.assertEqual((moved["device"], moved["replicas"]), (DEVICE, []))
 
+    def test_refused(self):
+        own = self.client.get(self.path).json["device"]
+        for devices, word in (([own], "itself"), ([DEVICE, DEVICE], "twice"), (["nowhere:0"], "nowhere:0"), (DEVICE, "array")):
+            with self.subTest(devices=devices), self.unchanged(self.path):
+                self.expect_problem(self.client.send("PATCH", self.path, {"replicas": devices}), 422, "invalid-value", word)
+
     def test_made_with_the_layer(self):
         body = {"name": "twice", "input_size": 3, "output_size": 2, "device": "host:0", "replicas": [DEVICE]}
         self.expect(self.client.post("/v1/layers", body), 201)
