@@ -22,6 +22,7 @@ static const cli_column operation_columns[] = {
     {"LAYER", "layer", false},
     {"SEED", "seed", true},
     {"ARTIFACT", "artifact_id", false},
+    {"TO", "device", false},
     {"CREATED", "created_at", false},
     {"ERROR", "error.detail", false},
 };

@@ -379,6 +379,7 @@ kas_status kas_move_begin(kas_state *state, kas_move *move, kas_operation_kind k
     KAS_TRY(kas_move_edit(state, move));
     KAS_TRY(kas_operation_begin(state, kind, move->layer, KAS_NO_SEED, "", &move->operation));
     move->operation->info.state = KAS_OPERATION_RUNNING;
+    memcpy(move->operation->info.device, move->device, sizeof move->operation->info.device);
     return kas_move_go_on(state, move);
 }
 

@@ -72,6 +72,7 @@ class Moves(ServerTest):
             self.assertEqual(moved["seeds"][0][member], before["seeds"][0][member])
         operation = self.client.get("/v1/operations?limit=1000").json["operations"][-1]
         self.assertEqual((operation["kind"], operation["state"], operation["seed"]), ("move", "succeeded", None))
+        self.assertEqual(operation["device"], DEVICE)
         self.assertIn(DEVICE, self.client.get("/v1/kernels/digits-good").json["devices"])
         self.assertEqual(self.move(DEVICE)["generation"], moved["generation"])
         self.expect_problem(self.client.send("PATCH", self.path, {"device": "host:0"}, {"If-Match": etag}), 412, "precondition-failed")
