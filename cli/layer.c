@@ -127,7 +127,7 @@ static int show(const cli_arguments *arguments)
         tell_replicas(layer);
         result = cli_print_object(layer);
         if (result == CLI_OK && putchar('\n') < 0) result = CLI_FAILED;
-        if (result == CLI_OK) result = cli_print_table(seeds, cli_seed_columns, cli_seed_column_count);
+        if (result == CLI_OK) result = cli_print_seeds(seeds);
         json_decref(seeds);
     }
     json_decref(layer);

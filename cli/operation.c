@@ -38,9 +38,16 @@ static int conclude(const cli_arguments *arguments, json_t *operation)
     if (strcmp(state, "succeeded") != 0)
         return cli_failure("%s of %s %s: %s", text_of(operation, "kind"), artifact, state,
                            text_of(json_object_get(operation, "error"), "detail"));
-    if (!arguments->json)
-        printf("%s: live, found in the %s tier, %lld µs\n", artifact, text_of(operation, "tier"),
-               (long long)json_integer_value(json_object_get(operation, "duration_us")));
+    if (arguments->json) return CLI_OK;
+    const char *epoch = cli_value(arguments, "at-epoch");
+    if (strcmp(text_of(operation, "kind"), "preload") == 0)
+        printf("%s: on the device", artifact);
+    else if (epoch)
+        printf("%s: ready, live at epoch %s", artifact, epoch);
+    else
+        printf("%s: live", artifact);
+    printf(", found in the %s tier, %lld µs\n", text_of(operation, "tier"),
+           (long long)json_integer_value(json_object_get(operation, "duration_us")));
     return CLI_OK;
 }
 

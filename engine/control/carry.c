@@ -44,8 +44,9 @@ static void carry_transition(kas_engine *engine, const kas_effect *effect)
     kas_history_note_transition(engine->history, effect->layer_uid, effect->seed, event.from, event.to,
                                 event.at_ns);
     char subject[SUBJECT_SIZE];
-    kas_info("control", "%s%s to %s (%s)", subject_of(&event, subject), kas_lifecycle_name(event.from),
-             kas_lifecycle_name(event.to), event.reason);
+    kas_log(event.to == KAS_SEED_ERROR_RECOVERY ? KAS_LOG_WARNING : KAS_LOG_INFO, "control",
+            "%s%s to %s (%s)", subject_of(&event, subject), kas_lifecycle_name(event.from),
+            kas_lifecycle_name(event.to), event.reason);
 }
 
 static void carry_operation(kas_engine *engine, const kas_effect *effect)

@@ -254,8 +254,10 @@ static void check_errors(kas_engine *engine, kas_health *health, int64_t wall_ns
     char reason[KAS_DETAIL_SIZE];
     kas_history_stats(engine->history, wall_ns, &stats);
     if (stats.active_recoveries) {
-        snprintf(reason, sizeof reason, "the base stands in for %u seeds in ERROR_RECOVERY",
-                 stats.active_recoveries);
+        snprintf(reason, sizeof reason,
+                 "the base stands in for %u seed%s in ERROR_RECOVERY; /v1/errors names %s",
+                 stats.active_recoveries, stats.active_recoveries == 1 ? "" : "s",
+                 stats.active_recoveries == 1 ? "it" : "them");
         degrade(health, "seeds", 0, reason);
     }
     if (stats.error_rate_5min > ERROR_RATE_HIGH) {
