@@ -234,6 +234,26 @@ class Ending(unittest.TestCase):
             with self.assertRaises(OSError):
                 server.connect(1)
 
+    def test_who_is_there_is_answered_and_nobody_new_comes_in(self):
+        server = Server()
+        half, old = Raw(server), Client(server.port)
+        half.send("POST /v1/layers HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")  # keeps the server for a while
+        self.assertEqual(old.get("/v1").status, 200)
+        server.process.terminate()
+        refused = False
+        while not refused:
+            try:
+                server.connect(10).close()
+            except ConnectionResetError:
+                pass  # it was in the system's queue
+            except ConnectionRefusedError:
+                refused = True
+        last = old.get("/v1")
+        self.assertEqual((last.status, last.header("Connection")), (200, "close"))
+        half.close()
+        old.close()
+        self.assertEqual(server.stop(), 0)
+
     def test_half_a_request_holds_nobody_up(self):
         server = Server()
         raw = Raw(server)
