@@ -101,6 +101,26 @@ void load(kas_engine *engine, const char *layer, uint32_t seed, const char *arti
     cr_assert_eq(code, KAS_OK, "loading %s: %s", artifact, kas_code_name(code));
 }
 
+void stage_load(kas_engine *engine, const char *layer, uint32_t seed, const char *artifact, float alpha,
+                uint32_t at_epoch)
+{
+    kas_request request = request_of(KAS_REQUEST_LOAD, layer, seed);
+    request.artifact_id = artifact;
+    request.has_alpha = true;
+    request.alpha = alpha;
+    request.at_epoch = at_epoch;
+    kas_reply reply = must_call(engine, &request);
+    if (!reply.finished) ok(kas_engine_wait_operation(engine, reply.operation, 0));
+}
+
+kas_reply advance(kas_engine *engine, uint32_t epoch, bool skip_unready)
+{
+    kas_request request = request_of(KAS_REQUEST_ADVANCE_EPOCH, NULL, 0);
+    request.advance.epoch = epoch;
+    request.advance.skip_unready = skip_unready;
+    return must_call(engine, &request);
+}
+
 void set_alpha(kas_engine *engine, const char *layer, uint32_t seed, float alpha)
 {
     kas_request request = request_of(KAS_REQUEST_SET_ALPHA, layer, seed);

@@ -26,6 +26,10 @@ void set_weights(kas_engine *engine, const char *layer, float scale, float shift
 /* Loads and waits until it has ended: well, or with this code. */
 void load(kas_engine *engine, const char *layer, uint32_t seed, const char *artifact, float alpha);
 kas_code try_load(kas_engine *engine, const char *layer, uint32_t seed, const char *artifact, float alpha);
+/* Loads for an epoch to come, and waits until it is ready. */
+void stage_load(kas_engine *engine, const char *layer, uint32_t seed, const char *artifact, float alpha,
+                uint32_t at_epoch);
+kas_reply advance(kas_engine *engine, uint32_t epoch, bool skip_unready);
 void set_alpha(kas_engine *engine, const char *layer, uint32_t seed, float alpha);
 void unload(kas_engine *engine, const char *layer, uint32_t seed);
 

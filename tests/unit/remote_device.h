@@ -9,7 +9,8 @@ kas_device *remote_device_open(void); /* a new one, named remote:0; released lik
 kas_status remote_device_open_as(const char *id, kas_device **out) KAS_MUST_USE;
 
 /* One that is said to have a fast product, ending in these (limits.fast_acts): its own under another name,
- * where it is `there` once somebody asks. How often such a one was started. */
+ * where it is `there` once somebody asks; no control thread may be the first to. How often such a one was
+ * started. */
 void remote_device_say_fast(kas_device *device, uint64_t acts, bool there);
 unsigned remote_device_fast_starts(void);
 
