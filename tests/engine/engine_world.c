@@ -69,13 +69,19 @@ void set_weights(kas_engine *engine, const char *layer, float scale, float shift
     free(weights.bytes);
 }
 
-void create_layer(kas_engine *engine, const char *name, uint32_t seeds, float scale, float shift)
+kas_request new_layer(const char *name)
 {
     kas_request request = request_of(KAS_REQUEST_CREATE_LAYER, name, 0);
     request.create_layer.layer_id = -1;
     request.create_layer.input_size = request.create_layer.output_size = FEATURES;
-    request.create_layer.num_seeds = seeds;
     request.create_layer.bias = true;
+    return request;
+}
+
+void create_layer(kas_engine *engine, const char *name, uint32_t seeds, float scale, float shift)
+{
+    kas_request request = new_layer(name);
+    request.create_layer.num_seeds = seeds;
     must_call(engine, &request);
     set_weights(engine, name, scale, shift);
 }

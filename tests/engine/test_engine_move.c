@@ -70,9 +70,7 @@ Test(engine_move, auto_takes_the_first_that_has_room)
     const kas_env env = {.devices = &devices.source};
     two_devices_init(&devices);
     ok(kas_engine_create_in(&options, &env, &engine));
-    kas_request request = request_of(KAS_REQUEST_CREATE_LAYER, "a", 0);
-    request.create_layer.layer_id = -1;
-    request.create_layer.input_size = request.create_layer.output_size = FEATURES;
+    kas_request request = new_layer("a");
     request.create_layer.device = "host:0";
     must_call(engine, &request);
     remote_device_set_room(16);
@@ -91,9 +89,7 @@ Test(engine_move, auto_takes_the_first_that_has_room)
 Test(engine_move, a_fast_product_is_started_by_a_task)
 {
     kas_engine *engine = open_two(NULL);
-    kas_request request = request_of(KAS_REQUEST_CREATE_LAYER, "a", 0);
-    request.create_layer.layer_id = -1;
-    request.create_layer.input_size = request.create_layer.output_size = FEATURES;
+    kas_request request = new_layer("a");
     request.create_layer.device = "host:0";
     request.create_layer.math = KAS_MATH_FAST;
     devices.fast_acts = 1;
@@ -122,7 +118,7 @@ Test(engine_move, a_fast_product_is_reported)
     kas_engine *engine = open_with_layer();
     devices.fast_acts = 1;
     cr_assert_eq(kas_engine_list_devices(engine, reports, 3), 3);
-    cr_expect_str_empty(reports[1].fast_product, "it is not open");
+    cr_expect_str_eq(reports[1].fast_product, "", "it is not open");
     move(engine, "remote:0");
     cr_assert_eq(kas_engine_list_devices(engine, reports, 3), 3);
     cr_expect_str_eq(reports[1].fast_product, "the host's own");

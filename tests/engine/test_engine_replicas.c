@@ -157,9 +157,7 @@ Test(engine_replicas, dropped)
 Test(engine_replicas, made_with_the_layer_and_gone_with_it)
 {
     kas_engine *engine = open_two(NULL);
-    kas_request request = request_of(KAS_REQUEST_CREATE_LAYER, "a", 0);
-    request.create_layer.layer_id = -1;
-    request.create_layer.input_size = request.create_layer.output_size = FEATURES;
+    kas_request request = new_layer("a");
     request.create_layer.device = "host:0";
     request.create_layer.replicas = (kas_device_names){.count = 1, .names = {"remote:0"}};
     must_call(engine, &request);
