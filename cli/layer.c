@@ -142,10 +142,9 @@ static int delete_layer(const cli_arguments *arguments)
     return cli_send_json(arguments, "DELETE", path, NULL, NULL);
 }
 
-static int move(const cli_arguments *arguments)
+static int patch_layer(const cli_arguments *arguments, json_t *request)
 {
     json_t *layer;
-    json_t *request = json_pack("{s:s}", "device", arguments->operands[1]);
     int result =
         cli_send_json(arguments, "PATCH", cli_path("/v1/layers/%s", arguments->operands[0]), request, &layer);
     if (result != CLI_OK) return result;
@@ -154,16 +153,14 @@ static int move(const cli_arguments *arguments)
     return result;
 }
 
+static int move(const cli_arguments *arguments)
+{
+    return patch_layer(arguments, json_pack("{s:s}", "device", arguments->operands[1]));
+}
+
 static int replicas(const cli_arguments *arguments)
 {
-    json_t *layer;
-    json_t *request = json_pack("{s:o}", "replicas", device_list(arguments->operands[1]));
-    int result =
-        cli_send_json(arguments, "PATCH", cli_path("/v1/layers/%s", arguments->operands[0]), request, &layer);
-    if (result != CLI_OK) return result;
-    result = print_layer(arguments, layer);
-    json_decref(layer);
-    return result;
+    return patch_layer(arguments, json_pack("{s:o}", "replicas", device_list(arguments->operands[1])));
 }
 
 static int weights(const cli_arguments *arguments)

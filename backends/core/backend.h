@@ -13,7 +13,7 @@
  * Slots are required unless marked optional; an optional one is NULL where its default will do. Device slots
  * may be called by any number of threads at once, queue slots by one thread at a time; no lock of core is
  * held in any, but the registry's in open and finish of a device and the device's program lock in a program's
- * init. */
+ * init and in start_fast_product. */
 #ifndef KAS_CORE_BACKEND_H
 #define KAS_CORE_BACKEND_H
 
@@ -47,8 +47,10 @@ struct kas_device {
     kas_device *next;         /* in the registry, guarded by its lock */
     atomic_size_t used_bytes;
     atomic_bool lost;
-    pthread_mutex_t lock;                              /* guards programs and lost_reason */
+    pthread_mutex_t lock;                              /* guards programs, lost_reason and fast_product */
     _Atomic(kas_program *) programs[KAS_KERNEL_COUNT]; /* set once under the lock, read without */
+    char fast_product[KAS_DEVICE_FAST_SIZE];           /* read without the lock once fast_is_known */
+    atomic_bool fast_is_known;
     char lost_reason[256];
 };
 
@@ -69,6 +71,9 @@ struct kas_device_ops {
      * is what kernels/linear.k reads. packed_bytes: 0 when the size does not fit size_t. */
     size_t (*packed_bytes)(const kas_device *device, size_t inputs, size_t outputs);
     void (*pack)(const kas_device *device, const float *weight, size_t inputs, size_t outputs, void *out);
+    /* Required where limits.fast_acts, else NULL: gets the fast product ready and names it in `name`, or
+     * leaves that empty where there is none. Once, under the device's program lock. */
+    void (*start_fast_product)(kas_device *device, char name[KAS_DEVICE_FAST_SIZE]);
     const kas_buffer_ops *buffer;
     const kas_program_ops *program;
     const kas_list_ops *list; /* optional: a list is then core's copy of its launches and nothing else */

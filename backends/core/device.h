@@ -62,8 +62,9 @@ typedef struct kas_device_limits {
     bool immediate;          /* work runs inside kas_queue_wait, on the calling thread: nothing to launch */
     bool fp16, bf16;         /* storage in 16 bits */
     bool subgroups;
-    uint64_t fast_acts; /* bit of each ACT_… that the device's fast product can end in (KAS_PRECISION_…); 0:
-                           there is none, and every launch of `linear` is the portable product */
+    uint64_t fast_acts; /* bit of each ACT_… that the device's fast product (kas_device_fast_product) can end
+                           in, where it turns out to have one; 0: every launch of `linear` is the portable
+                           product */
 } kas_device_limits;
 
 typedef struct kas_device_info {
@@ -72,8 +73,6 @@ typedef struct kas_device_info {
     char api[16];                    /* "host", "cuda", "opencl", "vulkan" */
     char name[KAS_DEVICE_NAME_SIZE]; /* as the vendor calls it */
     char uuid[KAS_DEVICE_UUID_SIZE]; /* 8-4-4-4-12 hex digits in lower case; "" where its API has none */
-    char fast_product[KAS_DEVICE_FAST_SIZE]; /* of an opened device: what launches that are not of
-                                                KAS_PRECISION_F32 use; "": nothing of their own */
     bool software; /* this machine's processors under another API: "auto" passes it over for host:0 */
     kas_device_state state;
     size_t memory_total_bytes;
@@ -110,6 +109,10 @@ void kas_device_release(kas_device *device); /* accepts NULL */
 const kas_device_limits *kas_device_get_limits(const kas_device *device);
 void kas_device_get_info(kas_device *device, kas_device_info *out);
 const char *kas_device_id(const kas_device *device);
+/* What launches that need not be of KAS_PRECISION_F32 use, "cuBLASLt 13.1.0"; "": nothing of their own. The
+ * first call may take a second, in which the vendor's library is loaded; the answer stays the same from then
+ * on, and nothing else loads it. Any thread. */
+const char *kas_device_fast_product(kas_device *device);
 
 /* ---- buffers ---- */
 
@@ -172,7 +175,7 @@ typedef struct kas_launch {
     kas_kernel kernel;
     uint8_t precision; /* kas_precision that is enough: a device may give more. F32 for all kernels but
                           `linear`; whose activation must be one of limits.fast_acts for another precision to
-                          change anything */
+                          change anything, which it does once kas_device_fast_product has been asked */
     const char *label; /* static or outliving the list; may be NULL */
     kas_binding bindings[KAS_KERNEL_MAX_BUFFERS]; /* as many as the kernel has buffers; binding 0 is PARAMS */
     kas_grid_rule grid_x, grid_y;

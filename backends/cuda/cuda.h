@@ -20,8 +20,9 @@ typedef struct kas_cuda_device {
     cuda_pool pool;       /* NULL: the device has no pools, memory comes from cuMemAlloc */
     cuda_stream memory;   /* orders allocations and frees of the pool; nothing else runs on it */
     int major, minor;     /* compute capability */
-    const struct kas_cublaslt_symbols *blas; /* NULL: there is none, products are the portable ones */
-    void *blas_handle;                       /* any thread */
+    /* Set once, after blas_handle; NULL: not started, or not there: products are the portable ones. */
+    _Atomic(const struct kas_cublaslt_symbols *) blas;
+    void *blas_handle; /* any thread */
 } kas_cuda_device;
 
 typedef struct kas_cuda_buffer {

@@ -66,7 +66,6 @@ static kas_status open_context(kas_cuda_device *device)
                         device->base.index);
     }
     code = open_pool(device);
-    if (code == CUDA_SUCCESS) kas_cublaslt_start(device);
     kas_cuda_leave(device);
     if (code == CUDA_SUCCESS) return NULL;
     (void)device->cuda->context_release(device->id);
@@ -78,6 +77,7 @@ static kas_status init(kas_device *base, uint32_t index)
     kas_cuda_device *device = kas_cuda_device_of(base);
     KAS_TRY(find(device, index));
     KAS_TRY(kas_cuda_describe(device->cuda, device->id, index, &base->info, &base->limits));
+    base->limits.fast_acts = kas_cublaslt_acts;
     cuda_code code =
         device->cuda->device_attribute(&device->major, CUDA_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device->id);
     if (code == CUDA_SUCCESS)
@@ -92,7 +92,8 @@ static void finish(kas_device *base)
     kas_cuda_device *device = kas_cuda_device_of(base);
     if (atomic_load(&base->lost)) return; /* releasing may wait for work that never ends */
     if (kas_cuda_enter(device)) {
-        if (device->blas) (void)device->blas->destroy(device->blas_handle);
+        const kas_cublaslt_symbols *blas = device->blas;
+        if (blas) (void)blas->destroy(device->blas_handle);
         if (device->memory) (void)device->cuda->stream_destroy(device->memory); /* first: it may still free */
         if (device->pool) (void)device->cuda->pool_destroy(device->pool);
         kas_cuda_leave(device);
@@ -128,6 +129,7 @@ const kas_device_ops kas_cuda_device_ops = {
     .init = init,
     .finish = finish,
     .memory_free = memory_free,
+    .start_fast_product = kas_cublaslt_start,
     .buffer = &kas_cuda_buffer_ops,
     .program = &kas_cuda_program_ops,
     .list = &kas_cuda_list_ops,

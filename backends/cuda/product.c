@@ -19,7 +19,7 @@ bool kas_cuda_is_fast(const kas_list *list, size_t index)
 {
     const kas_launch *launch = &list->launches[index];
     struct linear_args args;
-    if (launch->precision == KAS_PRECISION_F32 || !kas_cuda_device_of(list->device)->blas) return false;
+    if (launch->precision == KAS_PRECISION_F32) return false;
     memcpy(&args, launch->args, sizeof args);
     return args.act >= 0 && args.act < ACT_COUNT && list->device->limits.fast_acts >> args.act & 1;
 }
@@ -172,6 +172,7 @@ kas_status kas_cuda_multiply(kas_cuda_device *device, cuda_products *products, c
     const cuda_product key = key_of(launch, &args, product_rows);
     cuda_product *product;
     *done = false;
+    if (!blas) return NULL;
     KAS_TRY(find(device, products, &key, &product));
     product->last_use = ++products->uses;
     if (product->refused) return NULL;

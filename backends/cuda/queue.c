@@ -179,9 +179,8 @@ static kas_status launch_one(cuda_queue *queue, const kas_submission *submission
 
 static kas_status launch_each(cuda_queue *queue, const kas_submission *submission, uint32_t rows)
 {
-    for (size_t i = 0; i < submission->list->count; ++i) {
+    for (size_t i = 0; i < submission->list->count; ++i)
         KAS_TRY(kas_annotate(launch_one(queue, submission, i, rows), "launch %zu", i));
-    }
     return NULL;
 }
 

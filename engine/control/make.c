@@ -173,7 +173,8 @@ static kas_status upload(kas_make *make)
     make->kernel->owner = make->engine;
     if (make->facts.affine) make->kernel->affine = kas_decoded_retain(make->found.decoded);
     KAS_TRY(kas_upload(make->engine, make->device, make->plan, &make->kernel->segment));
-    return kas_trial_base(make->engine, make->artifact_id, make->device, make->kernel->segment, &make->trial);
+    return kas_trial_base(make->engine, make->artifact_id, KAS_MATH_INVARIANT, make->device,
+                          make->kernel->segment, &make->trial);
 }
 
 static void run_upload(kas_task *task)

@@ -122,9 +122,9 @@ static void report_device(kas_engine *engine, const kas_device_info *listed, kas
     snprintf(out->api, sizeof out->api, "%s", info.api);
     snprintf(out->name, sizeof out->name, "%s", info.name);
     snprintf(out->uuid, sizeof out->uuid, "%s", info.uuid);
-    snprintf(out->fast_product, sizeof out->fast_product, "%s", info.fast_product);
     snprintf(out->state, sizeof out->state, "%s", states[info.state]);
     if (!device) return;
+    snprintf(out->fast_product, sizeof out->fast_product, "%s", kas_device_fast_product(device));
     const kas_device_limits *limits = kas_device_get_limits(device);
     out->max_buffer_bytes = limits->max_buffer_bytes;
     out->max_shared_bytes = limits->max_shared_bytes;

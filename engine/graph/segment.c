@@ -318,7 +318,8 @@ kas_list *kas_segment_list(const kas_segment *segment)
 
 kas_list *kas_segment_fast_list(const kas_segment *segment)
 {
-    return segment->fast_list ? segment->fast_list : segment->list;
+    return segment->fast_list && *kas_device_fast_product(segment->device) ? segment->fast_list
+                                                                           : segment->list;
 }
 
 const kas_launch *kas_segment_product(const kas_segment *segment)

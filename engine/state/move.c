@@ -229,6 +229,7 @@ static kas_status ask(kas_state *state, kas_move *move, kas_effect_kind kind, ka
     KAS_TRY(kas_emit(state, kind, move->layer, 0, &effect));
     effect->move.operation = move->operation->info.id;
     effect->move.from = from;
+    effect->move.math = move->layer->math;
     KAS_TRY(kas_operation_edit(state, move->operation));
     move->operation->info.artifact_id[0] = 0; /* it is no kernel that is made now */
     memcpy(effect->move.device, move->device, sizeof effect->move.device);

@@ -6,42 +6,17 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "tests/cuda/double.h"
+#include "tests/cuda/doubles.h"
 #include "tests/cuda/rig.h"
 
-static __typeof__(double_fail) *fail;
-static __typeof__(double_fired) *fired;
-static __typeof__(double_reset) *reset;
-static __typeof__(double_refuse_modules) *refuse_modules;
-
 enum { IMAGES = 2 }; /* of a kernel: machine code and PTX */
-
-static void find(void *library, const char *name, void *slot)
-{
-    void *address = dlsym(library, name);
-    cr_assert_not_null(address, "%s", name);
-    memcpy(slot, &address, sizeof address);
-}
-
-static void use_doubles(void)
-{
-    setenv("KASMINA_CUDA_DRIVER", CUDA_DOUBLE, 1);
-    setenv("KASMINA_CUBLASLT", CUBLASLT_DOUBLE, 1);
-    setenv("KASMINA_NVRTC", NVRTC_DOUBLE, 1);
-    void *library = dlopen(CUDA_DOUBLE, RTLD_NOW | RTLD_LOCAL);
-    cr_assert_not_null(library, "%s", dlerror());
-    find(library, "double_fail", &fail);
-    find(library, "double_fired", &fired);
-    find(library, "double_reset", &reset);
-    find(library, "double_refuse_modules", &refuse_modules);
-}
 
 TestSuite(nvrtc, .init = use_doubles, .timeout = 120);
 
 static void expect_compiled(void)
 {
     rig r;
-    refuse_modules(IMAGES);
+    doubles.refuse_modules(IMAGES);
     kas_status status = rig_open(&r, "cuda:0", 1);
     cr_assert_null(status, "%s", kas_status_message(status));
     cr_assert_null(rig_run(&r, RIG_ROWS, KAS_NEVER, NULL));
@@ -52,14 +27,14 @@ static void expect_compiled(void)
 static void expect_refused(kas_code code, const char *part)
 {
     rig r;
-    refuse_modules(IMAGES);
+    doubles.refuse_modules(IMAGES);
     kas_status status = rig_open(&r, "cuda:0", 1);
     cr_expect_eq(kas_status_code(status), code, "%s", kas_status_message(status));
     cr_expect(strstr(kas_status_message(status), part), "\"%s\" is not in: %s", part,
               kas_status_message(status));
     kas_status_free(status);
     rig_close(&r);
-    reset();
+    doubles.reset();
 }
 
 Test(nvrtc, a_kernel_without_an_image_is_compiled)
@@ -72,9 +47,9 @@ Test(nvrtc, each_call_that_fails_is_told)
     static const char *const symbols[] = {"nvrtcCreateProgram", "nvrtcCompileProgram", "nvrtcGetPTXSize",
                                           "nvrtcGetPTX"};
     for (size_t i = 0; i < sizeof symbols / sizeof *symbols; ++i) {
-        fail(symbols[i], 1, CUDA_ERROR_UNKNOWN, false);
+        doubles.fail(symbols[i], 1, CUDA_ERROR_UNKNOWN, false);
         expect_refused(KAS_UNSUPPORTED, "kernel blend");
-        fail(symbols[i], 1, CUDA_ERROR_OUT_OF_MEMORY, false);
+        doubles.fail(symbols[i], 1, CUDA_ERROR_OUT_OF_MEMORY, false);
         expect_refused(KAS_OUT_OF_MEMORY, "kernel blend");
     }
     expect_compiled();
@@ -82,9 +57,9 @@ Test(nvrtc, each_call_that_fails_is_told)
 
 Test(nvrtc, a_refusal_has_the_compiler_s_log_where_there_is_one)
 {
-    fail("nvrtcCompileProgram", 1, CUDA_ERROR_UNKNOWN, false);
+    doubles.fail("nvrtcCompileProgram", 1, CUDA_ERROR_UNKNOWN, false);
     expect_refused(KAS_UNSUPPORTED, "the double's log");
-    fail("nvrtcCompileProgram", 1, CUDA_ERROR_UNKNOWN, true); /* and all that would read the log */
+    doubles.fail("nvrtcCompileProgram", 1, CUDA_ERROR_UNKNOWN, true); /* and all that would read the log */
     expect_refused(KAS_UNSUPPORTED, "no log");
 }
 
@@ -106,7 +81,7 @@ Test(nvrtc, the_real_compiler_takes_every_kernel)
     cr_assert_null(kas_device_open("cuda:0", &device));
     for (int kernel = 0; kernel < KAS_KERNEL_COUNT; ++kernel) {
         const kas_program *program;
-        refuse_modules(IMAGES);
+        doubles.refuse_modules(IMAGES);
         kas_status status = kas_device_program(device, (kas_kernel)kernel, &program);
         cr_expect_null(status, "%s", kas_status_message(status));
         kas_status_free(status);

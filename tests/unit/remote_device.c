@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "backends/core/lost.h"
 #include "backends/host/driver.h"
@@ -14,6 +15,8 @@
 static atomic_uint waits_left, completed_before; /* of the hang to come */
 static _Atomic(kas_queue *) hung;
 static atomic_size_t room = SIZE_MAX;
+static atomic_bool fast_is_there;
+static atomic_uint fast_starts;
 
 static void need(bool condition, const char *what)
 {
@@ -79,6 +82,28 @@ void remote_device_lose(kas_device *device)
     kas_status_free(kas_device_outcome(device, kas_fail(KAS_DEVICE_LOST, DEVICE, "it fell off its bus")));
 }
 
+void remote_device_say_fast(kas_device *device, uint64_t acts, bool there)
+{
+    device->limits.fast_acts = acts;
+    atomic_store(&fast_is_there, there);
+    atomic_store(&fast_starts, 0);
+}
+
+unsigned remote_device_fast_starts(void)
+{
+    return atomic_load(&fast_starts);
+}
+
+static void start_fast_product(kas_device *device, char name[KAS_DEVICE_FAST_SIZE])
+{
+    char thread[16] = "";
+    (void)device;
+    (void)pthread_getname_np(pthread_self(), thread, sizeof thread);
+    need(strcmp(thread, "kas-control") != 0, "the control thread waits for a fast product");
+    atomic_fetch_add(&fast_starts, 1);
+    snprintf(name, KAS_DEVICE_FAST_SIZE, "%s", atomic_load(&fast_is_there) ? "the host's own" : "");
+}
+
 static kas_status init(kas_device *device, uint32_t index)
 {
     KAS_TRY(kas_host_driver.device->init(device, index));
@@ -127,6 +152,7 @@ kas_status remote_device_open_as(const char *id, kas_device **out)
     ops.queue = &queue;
     ops.buffer = &buffer;
     ops.memory_free = memory_free;
+    ops.start_fast_product = start_fast_product;
     ops.init = init;
     return open_with(&ops, id, out);
 }
