@@ -1,0 +1,65 @@
+#include "backends/core/pace.h"
+
+#define NS_OF_AN_OPERATION_AT_FIRST 1.0f
+/* What is shorter tells more of the way to the device and back than of the pace of its work. */
+#define TELLING_NS 5e6
+/* Nor does what should have taken nearly nothing: something else held it up. */
+#define TELLING_EXPECTED_NS (TELLING_NS / 100)
+
+static _Atomic(int64_t) piece_ns = KAS_PIECE_NS;
+
+void kas_use_piece_ns(int64_t ns)
+{
+    atomic_store_explicit(&piece_ns, ns, memory_order_relaxed);
+}
+
+int64_t kas_piece_ns(void)
+{
+    return atomic_load_explicit(&piece_ns, memory_order_relaxed);
+}
+
+static float pace_of_device(const kas_device *device)
+{
+    float learned = atomic_load_explicit(&device->pace, memory_order_relaxed);
+    if (learned > 0) return learned;
+    uint32_t promised = device->limits.product_gflops;
+    return promised > 0 ? 1.0f / (float)promised : NS_OF_AN_OPERATION_AT_FIRST;
+}
+
+static float pace_of(const kas_list *list)
+{
+    float own = atomic_load_explicit(&list->pace, memory_order_relaxed);
+    return own > 0 ? own : pace_of_device(list->device);
+}
+
+static double operations(const kas_list *list, uint32_t rows)
+{
+    return list->cost.fixed + list->cost.per_row * rows;
+}
+
+kas_estimate kas_list_estimate(const kas_list *list)
+{
+    double pace = pace_of(list);
+    return (kas_estimate){.fixed_ns = pace * list->cost.fixed, .per_row_ns = pace * list->cost.per_row};
+}
+
+double kas_list_expected_ns(const kas_list *list, uint32_t rows)
+{
+    return pace_of(list) * operations(list, rows);
+}
+
+/* Two threads may learn at once: either's measurement is as good. */
+static void learn(_Atomic(float) *pace, float before, double work, double elapsed_ns)
+{
+    double expected_ns = before * work;
+    if (expected_ns < TELLING_EXPECTED_NS || (expected_ns < TELLING_NS && elapsed_ns < TELLING_NS)) return;
+    float seen = (float)(elapsed_ns / work);
+    atomic_store_explicit(pace, seen > before / 2 ? seen : before / 2, memory_order_relaxed);
+}
+
+void kas_list_took(kas_list *list, uint32_t rows, double elapsed_ns)
+{
+    double work = operations(list, rows);
+    learn(&list->pace, pace_of(list), work, elapsed_ns);
+    learn(&list->device->pace, pace_of_device(list->device), work, elapsed_ns);
+}

@@ -1,0 +1,18 @@
+/* How long work is expected to take, and what is learned of that from work that is done.
+ *
+ * A *pace* is the time that an operation (cost.h) takes. A device begins with what its limits promise of one
+ * compute unit's products, or with a gigaflop a second where they promise nothing: slow enough for any. Each
+ * list that takes long tells more, of itself and of its device: a slower pace is believed at once, a faster
+ * one in halves, so that one lucky measurement does not make the next submission long. A list has the pace
+ * of its device until it has one of its own. */
+#ifndef KAS_CORE_PACE_H
+#define KAS_CORE_PACE_H
+
+#include "backends/core/backend.h"
+
+/* Expected time of a list for so many rows. Any thread. */
+double kas_list_expected_ns(const kas_list *list, uint32_t rows);
+/* It has taken so long on its device. Any thread. */
+void kas_list_took(kas_list *list, uint32_t rows, double elapsed_ns);
+
+#endif
