@@ -44,8 +44,8 @@ struct kas_device {
 
     /* core's own */
     uint32_t index;
-    size_t references; /* guarded by the registry's lock */
-    kas_device *next;  /* in the registry, guarded by its lock */
+    atomic_size_t references; /* the last goes, and one of a listed device comes, under the registry's lock */
+    kas_device *next;         /* in the registry, guarded by its lock */
     atomic_size_t used_bytes;
     atomic_bool lost;
     _Atomic(float) pace;                               /* pace.h; 0: as at first */

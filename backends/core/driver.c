@@ -6,7 +6,8 @@
 #include "backends/core/lost.h"
 #include "base/alloc.h"
 
-/* Guards the list of opened devices, their reference counts, and opening and closing as such. */
+/* Guards the list of opened devices, the first and the last reference of each, and opening and closing as
+ * such: which take a driver seconds, so nothing else waits for it. */
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static kas_device *opened;
 
@@ -59,7 +60,7 @@ static kas_status open_new(const kas_driver *driver, uint32_t index, kas_device 
     if (!device) return kas_out_of_memory();
     device->ops = driver->device;
     device->index = index;
-    device->references = 1;
+    atomic_init(&device->references, 1);
     int error = pthread_mutex_init(&device->lock, NULL);
     kas_status status = error ? kas_fail_os(error, "opening device %s:%u", driver->name, index)
                               : driver->device->init(device, index);
@@ -83,7 +84,7 @@ kas_status kas_device_open(const char *id, kas_device **out)
     kas_status status = NULL;
     kas_device *device = find_opened(choice.driver, choice.index);
     if (device)
-        ++device->references;
+        kas_device_retain(device);
     else
         status = open_new(choice.driver, choice.index, &device);
     pthread_mutex_unlock(&registry_lock);
@@ -97,9 +98,7 @@ kas_status kas_device_open(const char *id, kas_device **out)
 
 kas_device *kas_device_retain(kas_device *device)
 {
-    pthread_mutex_lock(&registry_lock);
-    ++device->references;
-    pthread_mutex_unlock(&registry_lock);
+    atomic_fetch_add_explicit(&device->references, 1, memory_order_relaxed);
     return device;
 }
 
@@ -120,10 +119,21 @@ static void close_device(kas_device *device)
     kas_free(device);
 }
 
+/* Gives up a reference that is not the last one. */
+static bool drop_shared(kas_device *device)
+{
+    size_t references = atomic_load_explicit(&device->references, memory_order_relaxed);
+    while (references > 1)
+        if (atomic_compare_exchange_weak_explicit(&device->references, &references, references - 1,
+                                                  memory_order_release, memory_order_relaxed))
+            return true;
+    return false;
+}
+
 void kas_device_release(kas_device *device)
 {
-    if (!device) return;
+    if (!device || drop_shared(device)) return;
     pthread_mutex_lock(&registry_lock);
-    if (--device->references == 0) close_device(device);
+    if (atomic_fetch_sub_explicit(&device->references, 1, memory_order_acq_rel) == 1) close_device(device);
     pthread_mutex_unlock(&registry_lock);
 }

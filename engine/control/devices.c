@@ -46,6 +46,7 @@ kas_status kas_devices_init(kas_devices *devices, const char *automatic, const k
         return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "%s: not the name of a device", automatic);
     if (automatic && strcmp(automatic, "auto") != 0)
         snprintf(devices->automatic, sizeof devices->automatic, "%s", automatic);
+    pthread_mutex_init(&devices->opening, NULL);
     pthread_mutex_init(&devices->lock, NULL);
     return NULL;
 }
@@ -83,6 +84,7 @@ void kas_devices_finish(kas_devices *devices)
     for (size_t i = 0; i < devices->count; ++i)
         kas_device_release(devices->opened[i]);
     pthread_mutex_destroy(&devices->lock);
+    pthread_mutex_destroy(&devices->opening);
 }
 
 static kas_device *find(const kas_devices *devices, const char *id) /* lock held */
@@ -92,30 +94,35 @@ static kas_device *find(const kas_devices *devices, const char *id) /* lock held
     return NULL;
 }
 
-static kas_status open_new(kas_devices *devices, const char *id, kas_device **out) /* lock held */
+/* The one that is known by this device's id, which becomes it when there is none; NULL: there are too many.
+ */
+static kas_device *enter(kas_devices *devices, kas_device *device)
+{
+    pthread_mutex_lock(&devices->lock);
+    kas_device *known = find(devices, kas_device_id(device)); /* opened under another of its names */
+    if (!known && devices->count < KAS_DEVICES_MAX) devices->opened[devices->count++] = known = device;
+    pthread_mutex_unlock(&devices->lock);
+    return known;
+}
+
+static kas_status open_new(kas_devices *devices, const char *id, kas_device **out) /* `opening` held */
 {
     kas_device *device;
     KAS_TRY(devices->source->open(devices->source->self, id, &device));
-    kas_device *known = find(devices, kas_device_id(device)); /* opened under another of its names */
-    if (known || devices->count == KAS_DEVICES_MAX) {
-        kas_device_release(device);
-        if (!known)
-            return kas_fail(KAS_NO_ROOM, CALLER, "%d devices are open, which is the limit", KAS_DEVICES_MAX);
-        *out = known;
-        return NULL;
-    }
-    devices->opened[devices->count++] = device;
-    *out = device;
-    return NULL;
+    *out = enter(devices, device);
+    if (*out != device) kas_device_release(device);
+    if (*out) return NULL;
+    return kas_fail(KAS_NO_ROOM, CALLER, "%d devices are open, which is the limit", KAS_DEVICES_MAX);
 }
 
 static kas_status open_named(kas_devices *devices, const char *id, kas_device **out)
 {
-    kas_status status = NULL;
-    pthread_mutex_lock(&devices->lock);
-    *out = find(devices, id);
-    if (!*out) status = open_new(devices, id, out);
-    pthread_mutex_unlock(&devices->lock);
+    *out = kas_devices_find(devices, id);
+    if (*out) return NULL;
+    pthread_mutex_lock(&devices->opening);
+    *out = kas_devices_find(devices, id);
+    kas_status status = *out ? NULL : open_new(devices, id, out);
+    pthread_mutex_unlock(&devices->opening);
     return status;
 }
 

@@ -10,7 +10,9 @@
 #include "engine/control/env.h"
 
 typedef struct kas_devices {
-    pthread_mutex_t lock; /* guards all below but `source` and `automatic`, which are constant */
+    pthread_mutex_t opening; /* held while a device is opened, which takes seconds: each is opened once */
+    pthread_mutex_t lock;    /* guards all below but `source` and `automatic`, which are constant; within
+                                `opening`, and never for long */
     kas_device *opened[KAS_DEVICES_MAX];
     size_t count;
     kas_queue *stranded[KAS_DEVICES_MAX]; /* queues of work that a device has not come back from */
