@@ -1,7 +1,8 @@
 #include "backends/core/pace.h"
 
 #define NS_OF_AN_OPERATION_AT_FIRST 1.0f
-/* What is shorter tells more of the way to the device and back than of the pace of its work. */
+/* What is shorter tells more of the way to the device and back than of the pace of its work: that it is not
+ * slower. */
 #define TELLING_NS 5e6
 /* Nor does what should have taken nearly nothing: something else held it up. */
 #define TELLING_EXPECTED_NS (TELLING_NS / 100)
@@ -48,18 +49,21 @@ double kas_list_expected_ns(const kas_list *list, uint32_t rows)
     return pace_of(list) * operations(list, rows);
 }
 
-/* Two threads may learn at once: either's measurement is as good. */
+/* What is seen has the way there and back in it, so that it may be too slow, but not too fast. Two threads
+ * may learn at once: either's measurement is as good. */
 static void learn(_Atomic(float) *pace, float before, double work, double elapsed_ns)
 {
-    double expected_ns = before * work;
-    if (expected_ns < TELLING_EXPECTED_NS || (expected_ns < TELLING_NS && elapsed_ns < TELLING_NS)) return;
     float seen = (float)(elapsed_ns / work);
+    if (seen > before && (elapsed_ns < TELLING_NS || before * work < TELLING_EXPECTED_NS)) return;
     atomic_store_explicit(pace, seen > before / 2 ? seen : before / 2, memory_order_relaxed);
 }
 
 void kas_list_took(kas_list *list, uint32_t rows, double elapsed_ns)
 {
     double work = operations(list, rows);
+    float of_device = pace_of_device(list->device);
     learn(&list->pace, pace_of(list), work, elapsed_ns);
-    learn(&list->device->pace, pace_of_device(list->device), work, elapsed_ns);
+    /* The device's is for lists that nobody has seen yet: short ones must not raise hopes. */
+    if (of_device * work >= TELLING_NS || elapsed_ns >= TELLING_NS)
+        learn(&list->device->pace, of_device, work, elapsed_ns);
 }

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "tests/devices/device_under_test.h"
 
@@ -126,5 +127,39 @@ Test(pieces, what_has_not_begun_at_the_deadline_never_runs)
         cr_assert_eq(y[i], 42, "[%zu]", i);
     count_up(x, 3);
     cr_expect(pass_is_right(&r, r.queue, 2, 3), "the queue may be used again");
+    close_rig(&r);
+}
+
+/* ---- when memory is out ---- */
+
+/* Whatever allocation fails, what was enqueued before runs, and the queue takes the submission once there is
+ * memory again. */
+Test(pieces, memory_that_is_out_refuses_a_submission_and_nothing_else)
+{
+    static float x[VALUES], y[VALUES];
+    kas_progress progress;
+    rig r;
+    open_rig_under_test(&r);
+    const kas_submission before = at_place(&r, 1);
+    kas_submission submission = at_place(&r, 0);
+    const size_t at = submission.slots[KAS_SLOT_X].offset_bytes;
+    bool refused = true;
+    for (uint64_t nth = 1; refused; ++nth) {
+        cr_assert_lt(nth, 1000u);
+        submission.list = chain(&r, 2); /* whose launches nobody has asked for yet */
+        count_up(x, (float)nth);
+        ok(kas_queue_upload(r.queue, r.arena, at, x, sizeof x));
+        ok(kas_queue_submit(r.queue, &before, 1, ROWS));
+        kas_alloc_fail_at(nth);
+        kas_status status = kas_queue_submit(r.queue, &submission, 1, ROWS);
+        kas_alloc_fail_at(0);
+        refused = status != NULL;
+        if (refused) expect(status, KAS_OUT_OF_MEMORY, "");
+        ok(kas_queue_download(r.queue, r.arena, at, y, sizeof y));
+        ok(kas_queue_wait(r.queue, KAS_NEVER, &progress));
+        cr_expect_eq(progress.completed, refused ? 1u : 2u);
+        expect_values(y, x, refused ? 0 : 2);
+        kas_list_release(submission.list);
+    }
     close_rig(&r);
 }
