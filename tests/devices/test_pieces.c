@@ -140,16 +140,16 @@ Test(pieces, memory_that_is_out_refuses_a_submission_and_nothing_else)
     kas_progress progress;
     rig r;
     open_rig_under_test(&r);
-    const kas_submission before = at_place(&r, 1);
+    const kas_submission other = at_place(&r, 1), before[] = {other, other, other, other, other};
     kas_submission submission = at_place(&r, 0);
     const size_t at = submission.slots[KAS_SLOT_X].offset_bytes;
     bool refused = true;
     for (uint64_t nth = 1; refused; ++nth) {
         cr_assert_lt(nth, 1000u);
-        submission.list = chain(&r, 2); /* whose launches nobody has asked for yet */
+        submission.list = chain(&r, 6); /* whose launches nobody has asked for yet */
         count_up(x, (float)nth);
         ok(kas_queue_upload(r.queue, r.arena, at, x, sizeof x));
-        ok(kas_queue_submit(r.queue, &before, 1, ROWS));
+        ok(kas_queue_submit(r.queue, before, 5, ROWS));
         kas_alloc_fail_at(nth);
         kas_status status = kas_queue_submit(r.queue, &submission, 1, ROWS);
         kas_alloc_fail_at(0);
@@ -157,8 +157,8 @@ Test(pieces, memory_that_is_out_refuses_a_submission_and_nothing_else)
         if (refused) expect(status, KAS_OUT_OF_MEMORY, "");
         ok(kas_queue_download(r.queue, r.arena, at, y, sizeof y));
         ok(kas_queue_wait(r.queue, KAS_NEVER, &progress));
-        cr_expect_eq(progress.completed, refused ? 1u : 2u);
-        expect_values(y, x, refused ? 0 : 2);
+        cr_expect_eq(progress.completed, refused ? 5u : 6u);
+        expect_values(y, x, refused ? 0 : 6);
         kas_list_release(submission.list);
     }
     close_rig(&r);
