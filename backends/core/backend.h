@@ -20,7 +20,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "backends/core/cost.h"
 #include "backends/core/device.h"
 
 enum { KAS_LABEL_SIZE = 64 };
@@ -121,7 +120,7 @@ struct kas_list {
 
     /* core's own */
     atomic_uint references;
-    kas_cost cost;              /* of all launches */
+    _Atomic(uint64_t) priced;   /* pace.c: what it costs, for the rows that it was asked for last */
     _Atomic(float) pace;        /* pace.h; 0: its device's */
     _Atomic(kas_list **) parts; /* kas_list_parts; NULL: nobody asked yet */
 };

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "backends/core/backend.h"
+
 #define OPERATIONS_OF_A_BYTE   2.0
 #define OPERATIONS_OF_A_FLOAT  (4 * OPERATIONS_OF_A_BYTE)
 #define OPERATIONS_OF_A_SCALAR 32.0 /* an exponential, or what an activation takes at most */
@@ -155,21 +157,8 @@ static double of_group(const kas_launch *launch)
     __builtin_unreachable(); /* kas_list_create has checked it */
 }
 
-/* ---- groups ---- */
-
-/* Groups of a rule, at most: rounding up adds less than one, and there is one at least. */
-static kas_cost groups(const kas_grid_rule *rule)
+double kas_launch_operations(const kas_launch *launch, uint32_t rows)
 {
-    double divisor = rule->divisor, fixed = rule->fixed;
-    if (rule->per_row == 0) return (kas_cost){.fixed = greater(__builtin_ceil(fixed / divisor), 1)};
-    return (kas_cost){.fixed = (fixed + divisor - 1) / divisor, .per_row = rule->per_row / divisor};
-}
-
-kas_cost kas_launch_cost(const kas_launch *launch)
-{
-    kas_cost x = groups(&launch->grid_x), y = groups(&launch->grid_y);
-    double group = of_group(launch);
-    /* No kernel has rows in both directions. */
-    return (kas_cost){.fixed = group * x.fixed * y.fixed,
-                      .per_row = group * (x.per_row * y.fixed + x.fixed * y.per_row)};
+    double x = kas_grid_groups(&launch->grid_x, rows), y = kas_grid_groups(&launch->grid_y, rows);
+    return x * y * of_group(launch);
 }

@@ -7,12 +7,7 @@
 
 #include "backends/core/device.h"
 
-/* Operations of `rows` rows: fixed + per_row * rows, or somewhat fewer. */
-typedef struct kas_cost {
-    double fixed, per_row;
-} kas_cost;
-
-/* The launch must be one that kas_list_create accepts. */
-kas_cost kas_launch_cost(const kas_launch *launch);
+/* Operations of a launch for so many rows. It must be one that kas_list_create accepts. */
+double kas_launch_operations(const kas_launch *launch, uint32_t rows);
 
 #endif

@@ -192,12 +192,9 @@ kas_list *kas_list_retain(kas_list *list);
 void kas_list_release(kas_list *list); /* accepts NULL */
 size_t kas_list_length(const kas_list *list);
 
-/* How long a list is expected to run for so many rows: fixed_ns + per_row_ns * rows. From what its launches
- * are and how fast it, or else its device, turned out to be (backends/core/pace.h). Any thread. */
-typedef struct kas_estimate {
-    double fixed_ns, per_row_ns;
-} kas_estimate;
-kas_estimate kas_list_estimate(const kas_list *list);
+/* How long a list is expected to run for so many rows: from what its launches are and how fast it, or else
+ * its device, turned out to be (backends/core/pace.h). Any thread. */
+double kas_list_expected_ns(kas_list *list, uint32_t rows);
 
 /* ---- queues ---- */
 

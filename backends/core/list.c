@@ -91,9 +91,6 @@ static kas_status record(kas_list *list, const kas_launch *launches, size_t coun
         KAS_TRY(check_launch(list, i, &launches[i]));
         KAS_TRY(kas_device_program(list->device, launches[i].kernel, &programs[i]));
         copies[i] = launches[i];
-        kas_cost cost = kas_launch_cost(&launches[i]);
-        list->cost.fixed += cost.fixed;
-        list->cost.per_row += cost.per_row;
         uint32_t buffers = kas_kernel_get_info(launches[i].kernel)->buffers;
         for (uint32_t b = 0; b < buffers; ++b)
             if (copies[i].bindings[b].slot == KAS_SLOT_FIXED) kas_buffer_retain(copies[i].bindings[b].buffer);

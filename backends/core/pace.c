@@ -1,5 +1,9 @@
 #include "backends/core/pace.h"
 
+#include <string.h>
+
+#include "backends/core/cost.h"
+
 #define NS_OF_AN_OPERATION_AT_FIRST 1.0f
 /* What is shorter tells more of the way to the device and back than of the pace of its work: that it is not
  * slower. */
@@ -33,18 +37,28 @@ static float pace_of(const kas_list *list)
     return own > 0 ? own : pace_of_device(list->device);
 }
 
-static double operations(const kas_list *list, uint32_t rows)
+/* Passes of one size follow each other, and lists may be long: the last answer is kept with its rows. */
+static double operations(kas_list *list, uint32_t rows)
 {
-    return list->cost.fixed + list->cost.per_row * rows;
+    struct {
+        uint32_t rows;
+        float operations;
+    } priced;
+    uint64_t word = atomic_load_explicit(&list->priced, memory_order_relaxed);
+    _Static_assert(sizeof priced == sizeof word, "written at once");
+    memcpy(&priced, &word, sizeof word);
+    if (priced.rows == rows) return priced.operations;
+    double sum = 0;
+    for (size_t i = 0; i < list->count; ++i)
+        sum += kas_launch_operations(&list->launches[i], rows);
+    priced.rows = rows;
+    priced.operations = (float)sum;
+    memcpy(&word, &priced, sizeof word);
+    atomic_store_explicit(&list->priced, word, memory_order_relaxed);
+    return priced.operations;
 }
 
-kas_estimate kas_list_estimate(const kas_list *list)
-{
-    double pace = pace_of(list);
-    return (kas_estimate){.fixed_ns = pace * list->cost.fixed, .per_row_ns = pace * list->cost.per_row};
-}
-
-double kas_list_expected_ns(const kas_list *list, uint32_t rows)
+double kas_list_expected_ns(kas_list *list, uint32_t rows)
 {
     return pace_of(list) * operations(list, rows);
 }

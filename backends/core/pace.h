@@ -10,8 +10,6 @@
 
 #include "backends/core/backend.h"
 
-/* Expected time of a list for so many rows. Any thread. */
-double kas_list_expected_ns(const kas_list *list, uint32_t rows);
 /* It has taken so long on its device. Any thread. */
 void kas_list_took(kas_list *list, uint32_t rows, double elapsed_ns);
 

@@ -268,10 +268,8 @@ static bool is_present(kas_exec *exec, const kas_visit *visit)
 /* Rows of a batch: what contributes to those who wait is not known yet, so all that may. */
 static uint32_t rows_together(const kas_plan *plan)
 {
-    uint32_t staged = plan->layout.staged_rows;
     uint64_t seeds = plan->dormant ? 0 : (plan->seed_count < 64 ? (1ull << plan->seed_count) - 1 : ~0ull);
-    uint32_t piece = kas_plan_rows_of_a_piece(plan, seeds);
-    return piece < staged ? piece : staged;
+    return kas_plan_rows_of_a_piece(plan, seeds, plan->layout.staged_rows);
 }
 
 kas_waiter *kas_batcher_gather(kas_exec *exec, const kas_visit *visit, uint64_t rows)

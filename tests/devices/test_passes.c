@@ -73,7 +73,7 @@ Test(passes, with_fossils_over_a_product)
     exec_world_close(w);
 }
 
-/* What the tests above rely on: where a device knows pieces, rows are more than one. */
+/* What the tests above rely on: where a device knows pieces, a pass is cut by rows, but not within a tile. */
 Test(passes, are_cut_by_rows)
 {
     exec_world *w = open_world();
@@ -82,18 +82,11 @@ Test(passes, are_cut_by_rows)
     kas_plan *plan;
     ok(compose(w, &layer, &plan));
     kas_use_piece_ns(1);
-    if (kas_device_get_limits(w->device)->immediate) {
-        cr_expect_eq(kas_plan_rows_of_a_piece(plan, 1), UINT32_MAX);
-    } else {
-        uint32_t alone = kas_plan_rows_of_a_piece(plan, 0);
-        cr_expect_lt(alone, (uint32_t)ROWS);
-        cr_expect_gt(alone, (uint32_t)LINEAR_TILE_ROWS / 2, "tiles are worth being full");
-        kas_use_piece_ns(INT64_MAX);
-        cr_expect_eq(kas_plan_rows_of_a_piece(plan, 1), UINT32_MAX);
-        kas_use_piece_ns(KAS_PIECE_NS);
-        cr_expect_lt(kas_plan_rows_of_a_piece(plan, 1), kas_plan_rows_of_a_piece(plan, 0),
-                     "a seed's kernel takes its time too");
-    }
+    uint32_t rows = kas_plan_rows_of_a_piece(plan, 1, ROWS);
+    cr_expect_eq(rows, kas_device_get_limits(w->device)->immediate ? ROWS : LINEAR_TILE_ROWS);
+    cr_expect_eq(kas_plan_rows_of_a_piece(plan, 1, 1), 1);
+    kas_use_piece_ns(INT64_MAX);
+    cr_expect_eq(kas_plan_rows_of_a_piece(plan, 1, ROWS), ROWS);
     kas_plan_destroy(plan);
     exec_world_close(w);
 }

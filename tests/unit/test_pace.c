@@ -3,17 +3,16 @@
 #include <string.h>
 
 #include "backends/core/backend.h"
+#include "backends/core/cost.h"
 #include "backends/core/pace.h"
 #include "base/clock.h"
 #include "tests/unit/affine_rig.h"
 #include "tests/unit/remote_device.h"
 
-static void expect_cost(const kas_launch *launch, double fixed, double per_row)
+static void expect_operations(const kas_launch *launch, uint32_t rows, double wanted)
 {
-    kas_cost cost = kas_launch_cost(launch);
-    cr_expect_float_eq(cost.fixed, fixed, 1e-6 * (1 + fixed), "fixed: %g, not %g", cost.fixed, fixed);
-    cr_expect_float_eq(cost.per_row, per_row, 1e-6 * (1 + per_row), "per row: %g, not %g", cost.per_row,
-                       per_row);
+    double operations = kas_launch_operations(launch, rows);
+    cr_expect_float_eq(operations, wanted, 1e-9 * wanted, "%u rows: %g, not %g", rows, operations, wanted);
 }
 
 static kas_launch linear(int k, int n, int m)
@@ -31,13 +30,15 @@ static kas_launch linear(int k, int n, int m)
 /* Two operations a multiply-add, and a float for each result. */
 Test(pace, products_cost_their_multiply_adds)
 {
-    kas_launch launch = linear(1024, 512, 1);
     const double row = (2.0 * 1024 + 8) * 512;
-    expect_cost(&launch, 63 * row, row); /* a tile has 64 rows, whatever is in them */
+    kas_launch launch = linear(1024, 512, 1);
+    expect_operations(&launch, 128, 128 * row);
+    expect_operations(&launch, 1, 64 * row); /* a tile has 64 rows, whatever is in them */
+    expect_operations(&launch, 65, 128 * row);
     launch = linear(1024, 512, 64);
-    expect_cost(&launch, 63 * row, 64 * row);
+    expect_operations(&launch, 3, 3 * 64 * row);
     launch = linear(1024, 450, 1); /* columns fill their last tile */
-    expect_cost(&launch, 63 * row, row);
+    expect_operations(&launch, 64, 64 * row);
 }
 
 Test(pace, products_that_blend_read_contributions_too)
@@ -48,8 +49,7 @@ Test(pace, products_that_blend_read_contributions_too)
     args.contributions = 3;
     memcpy(launch.args, &args, sizeof args);
     launch.kernel = KAS_KERNEL_linear_blend;
-    const double row = (2.0 * 100 + 8 + 3 * 8) * 64;
-    expect_cost(&launch, 63 * row, row);
+    expect_operations(&launch, 64, 64 * (2.0 * 100 + 8 + 3 * 8) * 64);
 }
 
 Test(pace, convolutions_cost_their_taps)
@@ -65,10 +65,11 @@ Test(pace, convolutions_cost_their_taps)
                          .grid_x = {.per_row = 4, .divisor = 1},
                          .grid_y = {.fixed = 1, .divisor = 1}};
     memcpy(launch.args, &args, sizeof args);
-    expect_cost(&launch, 0, (2.0 * 16 * 9 + 8) * 32 * 64);
+    expect_operations(&launch, 5, 5 * (2.0 * 16 * 9 + 8) * 32 * 64);
 }
 
-Test(pace, elementwise_work_costs_its_traffic)
+/* A float that is read or written is four bytes, of two operations each. */
+Test(pace, what_only_moves_costs_its_traffic)
 {
     const struct strided_args lines = {
         .form = LINES_LONG, .inner = 100, .lines_per_row = 4, .lines_per_group = 10};
@@ -76,50 +77,39 @@ Test(pace, elementwise_work_costs_its_traffic)
                          .grid_x = {.per_row = 4, .divisor = 10},
                          .grid_y = {.fixed = 1, .divisor = 1}};
     memcpy(launch.args, &lines, sizeof lines);
-    expect_cost(&launch, 16.0 * 100 * 9,
-                16.0 * 400); /* reads a float and writes one; a group, but for a line */
+    expect_operations(&launch, 25, 25 * 400 * 2 * 8.0);
     const struct reduce_args reduce = {.size = 10, .inner = 64};
     launch = (kas_launch){.kernel = KAS_KERNEL_reduce_across,
                           .grid_x = {.per_row = 2, .divisor = 1},
                           .grid_y = {.fixed = 1, .divisor = 1}};
     memcpy(launch.args, &reduce, sizeof reduce);
-    expect_cost(&launch, 0, 8.0 * 2 * 10 * 64);
+    expect_operations(&launch, 7, 7 * 2 * 10 * 64 * 8.0);
 }
 
 Test(pace, every_kernel_costs_something)
 {
     for (int kernel = 0; kernel < KAS_KERNEL_COUNT; ++kernel) {
         kas_launch launch = {.kernel = (kas_kernel)kernel,
-                             .grid_x = {.per_row = 3, .divisor = 2},
+                             .grid_x = {.per_row = 1, .divisor = 1},
                              .grid_y = {.fixed = 1, .divisor = 1}};
         for (size_t i = 0; i < sizeof launch.args / sizeof *launch.args; ++i)
             launch.args[i] = 1;
-        kas_cost cost = kas_launch_cost(&launch);
-        cr_expect_gt(cost.per_row, 0, "%s", kas_kernel_get_info(launch.kernel)->name);
-        cr_expect_gt(cost.fixed, 0, "%s", kas_kernel_get_info(launch.kernel)->name);
+        double one = kas_launch_operations(&launch, 1);
+        cr_expect_gt(one, 0, "%s", kas_kernel_get_info(launch.kernel)->name);
+        expect_operations(&launch, 1000, 1000 * one);
     }
-}
-
-Test(pace, a_list_costs_what_its_launches_do)
-{
-    rig r;
-    open_rig_on(&r, remote_device_open());
-    kas_list *list = chain(&r, 5);
-    cr_expect_float_eq(list->cost.fixed, 5 * r.list->cost.fixed, 1e-3);
-    cr_expect_float_eq(list->cost.per_row, 5 * r.list->cost.per_row, 1e-3);
-    kas_list_release(list);
-    close_rig(&r);
 }
 
 /* ---- pace ---- */
 
-/* Rows of r->list that take so many operations. */
+/* Rows of r->list that take so many operations, about. */
 static uint32_t rows_of(const rig *r, double operations)
 {
-    return (uint32_t)((operations - r->list->cost.fixed) / r->list->cost.per_row);
+    const uint32_t many = 1 << 20;
+    return (uint32_t)(operations / kas_launch_operations(r->list->launches, many) * many);
 }
 
-static void expect_ns(const kas_list *list, uint32_t rows, double ns)
+static void expect_ns(kas_list *list, uint32_t rows, double ns)
 {
     double expected = kas_list_expected_ns(list, rows);
     cr_expect_float_eq(expected, ns, 0.01 * ns, "%g ns, not %g", expected, ns);
@@ -140,8 +130,18 @@ Test(pace, begins_with_what_the_device_promises)
     expect_ns(r.list, rows, 50e6);
     r.device->limits.product_gflops = 4;
     expect_ns(r.list, rows, 50e6 / 4);
-    const kas_estimate estimate = kas_list_estimate(r.list);
-    expect_ns(r.list, rows, estimate.fixed_ns + estimate.per_row_ns * rows);
+    close_rig(&r);
+}
+
+Test(pace, a_list_takes_as_long_as_its_launches)
+{
+    rig r;
+    open_unknown_rig(&r);
+    kas_list *list = chain(&r, 5);
+    const uint32_t rows[] = {5000, 50000, 50000, 5000};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; ++i)
+        expect_ns(list, rows[i], 5 * kas_list_expected_ns(r.list, rows[i]));
+    kas_list_release(list);
     close_rig(&r);
 }
 
@@ -194,7 +194,7 @@ Test(pace, short_work_tells_of_itself_that_it_is_fast)
     rig r;
     open_unknown_rig(&r);
     kas_list *other = chain(&r, 1);
-    kas_list_took(r.list, rows_of(&r, 1e6), 0.8e6);
+    kas_list_took(r.list, rows_of(&r, 4e6), 3.2e6);
     expect_ns(r.list, rows_of(&r, 50e6), 40e6);
     expect_ns(other, rows_of(&r, 50e6), 50e6);
     kas_list_release(other);
@@ -212,10 +212,11 @@ Test(pace, waits_teach_lists_that_are_cut)
     kas_submission submission = at_place(&r, 0);
     submission.list = list;
     kas_use_piece_ns(1);
-    list->cost.per_row = 1e6; /* as if it were much: 70 ms */
+    const double expected_ns = kas_list_expected_ns(list, ROWS);
+    atomic_store(&list->pace, 1000.0f);
     ok(kas_queue_submit(r.queue, &submission, 1, ROWS));
     ok(kas_queue_wait(r.queue, KAS_NEVER, NULL));
-    expect_ns(list, ROWS, 35e6);
+    expect_ns(list, ROWS, 500 * expected_ns);
     kas_list_release(list);
     close_rig(&r);
 }
