@@ -47,6 +47,7 @@ struct kas_device {
     kas_device *next;         /* in the registry, guarded by its lock */
     atomic_size_t used_bytes;
     atomic_bool lost;
+    _Atomic(float) pace;                               /* pace.h; 0: as at first */
     pthread_mutex_t lock;                              /* guards programs, lost_reason and fast_product */
     _Atomic(kas_program *) programs[KAS_KERNEL_COUNT]; /* set once under the lock, read without */
     char fast_product[KAS_DEVICE_FAST_SIZE];           /* read without the lock once fast_is_known */
@@ -121,7 +122,12 @@ struct kas_list {
     size_t slot_bytes[KAS_SLOT_COUNT];  /* what is bound there must be larger than this */
     uint32_t rows_max;                  /* rows that keep every grid within the device's limits */
     char label[KAS_LABEL_SIZE];
-    atomic_uint references; /* core's */
+
+    /* core's own */
+    atomic_uint references;
+    _Atomic(uint64_t) priced;   /* pace.c: what it costs, for the rows that it was asked for last */
+    _Atomic(float) pace;        /* pace.h; 0: its device's */
+    _Atomic(kas_list **) parts; /* kas_list_parts; NULL: nobody asked yet */
 };
 
 struct kas_list_ops {
@@ -138,6 +144,26 @@ typedef struct kas_hold {
     kas_buffer *buffers[KAS_SLOT_COUNT];
 } kas_hold;
 
+/* What a backend has of a piece (pieces.h), by the number of its submission there. */
+typedef struct kas_handed {
+    kas_list *list, *whole; /* held; the same one unless `list` is one launch of `whole` */
+    uint32_t rows;
+    uint16_t number; /* of core's submission since the last wait */
+    bool last;       /* of its parts */
+} kas_handed;
+
+typedef struct kas_pieces {
+    kas_handed handed[KAS_SUBMISSIONS_MAX];
+    uint32_t count;     /* handed over since the backend was waited for last */
+    double expected_ns; /* of these */
+    int64_t since_ns;   /* when the first of them was handed over */
+    uint32_t begun;     /* 1 + the number of the submission that completed parts were of last */
+    double begun_ns;    /* that they took */
+    struct kas_held
+        *held; /* an array of held_capacity, held_count used, those before held_next handed over */
+    size_t held_next, held_count, held_capacity;
+} kas_pieces;
+
 struct kas_queue {
     kas_device *device; /* retained */
     char label[KAS_LABEL_SIZE];
@@ -145,6 +171,7 @@ struct kas_queue {
     /* core's own */
     kas_hold *holds; /* an array of hold_capacity, hold_count used */
     size_t hold_count, hold_capacity;
+    kas_pieces pieces;
     uint32_t submitted;       /* since the last successful wait */
     bool abandoned;           /* a deadline passed with work in flight: only idle and destroy are left */
     kas_queue *next_given_up; /* destroyed while abandoned */
@@ -182,6 +209,10 @@ uint32_t kas_threads_wanted(void);
 
 /* For backends: a UUID as kas_device_info has it; one of zeros is none. */
 void kas_device_uuid_text(const uint8_t uuid[16], char out[KAS_DEVICE_UUID_SIZE]);
+
+/* For core: a list of each of a list's launches, in order; made when it is asked for first, and kept by the
+ * list. Any thread. */
+kas_status kas_list_parts(kas_list *list, kas_list *const **out) KAS_MUST_USE;
 
 /* For backends: groups of a launch along one direction; 0 when there are more than 2³¹ − 1. */
 uint32_t kas_grid_groups(const kas_grid_rule *rule, uint32_t rows);

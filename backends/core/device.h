@@ -195,6 +195,10 @@ kas_list *kas_list_retain(kas_list *list);
 void kas_list_release(kas_list *list); /* accepts NULL */
 size_t kas_list_length(const kas_list *list);
 
+/* How long a list is expected to run for so many rows: from what its launches are and how fast it, or else
+ * its device, turned out to be (backends/core/pace.h). Any thread. */
+double kas_list_expected_ns(kas_list *list, uint32_t rows);
+
 /* ---- queues ---- */
 
 kas_status kas_queue_create(kas_device *device, const char *label, kas_queue **out) KAS_MUST_USE;
@@ -225,6 +229,13 @@ typedef struct kas_submission {
 
 enum { KAS_SUBMISSIONS_MAX = 160 }; /* between two waits */
 
+/* How long what a queue has on its device at one time is expected to run at most, unless a single launch
+ * takes longer: a longer pass goes there in pieces, with a look at the deadline between them. Every queue of
+ * the process, where limits.immediate is not set. Any thread; tests make pieces small. */
+enum { KAS_PIECE_NS = 50000000 };
+int64_t kas_piece_ns(void);
+void kas_use_piece_ns(int64_t ns);
+
 /* Enqueues lists for `rows` rows (> 0; P[0] of the parameter block must say the same). The queue keeps the
  * lists and buffers alive until they are done. */
 kas_status kas_queue_submit(kas_queue *queue, const kas_submission *submissions, size_t count,
@@ -237,10 +248,10 @@ typedef struct kas_progress {
 
 /* Waits until all that was enqueued is done, or until the monotonic time deadline_ns (KAS_NEVER: no
  * deadline). KAS_DEADLINE: it was not done in time; progress->completed names the submission that is to
- * blame. Where limits.immediate is set nothing runs on afterwards and the queue may be used again; elsewhere
- * the queue and all memory bound to it must be left alone (never waited for, never freed) until
- * kas_queue_idle says so. Another failure: the submission progress->completed failed; what came after it did
- * not run. progress may be NULL. */
+ * blame; what is in flight is a piece at most, and the rest never runs. Where limits.immediate is set nothing
+ * runs on afterwards and the queue may be used again; elsewhere the queue and all memory bound to it must be
+ * left alone (never waited for, never freed) until kas_queue_idle says so. Another failure: the submission
+ * progress->completed failed; what came after it did not run. progress may be NULL. */
 kas_status kas_queue_wait(kas_queue *queue, int64_t deadline_ns, kas_progress *progress) KAS_MUST_USE;
 bool kas_queue_idle(kas_queue *queue);
 

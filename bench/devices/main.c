@@ -103,19 +103,22 @@ static void measure_launches(const rig *self)
     fill_submissions(&queued, self, single, slots, QUEUED);
     fill_submissions(&replay, self, steps, slots, 1);
     fill_submissions(&singles, self, single, slots, STEPS);
-    contestant all[5] = {{"", submit_and_wait, &one, 0},
-                         {"", submit_and_wait, &queued, 0},
-                         {"", submit_and_wait, &replay, 0},
-                         {"", submit_and_wait, &singles, 0}};
+    contestant all[5] = {{"", submit_and_wait, &one, 0, {0}},
+                         {"", submit_and_wait, &queued, 0, {0}},
+                         {"", submit_and_wait, &replay, 0, {0}},
+                         {"", submit_and_wait, &singles, 0, {0}}};
     vendor_run bare = {0};
     if (is_cuda(self))
-        vendor_cuda_graph(STEPS, &bare), all[4] = (contestant){bare.name, bare.run, bare.user, 0};
+        vendor_cuda_graph(STEPS, &bare), all[4] = (contestant){bare.name, bare.run, bare.user, 0, {0}};
     contest(all, is_cuda(self) ? 5 : 4);
     figure("a launch, submitted and waited for", all[0].us, "µs", NULL, 0);
-    figure("a launch of 100 that are queued", all[1].us / QUEUED, "µs", "a single one", all[0].us);
-    figure("replay of a list of 3 launches", all[2].us, "µs", "3 lists of one, submitted at once", all[3].us);
+    figure("a launch of 100 that are queued", all[1].us / QUEUED, "µs", "a single one",
+           contest_us_beside(&all[1], &all[0]));
+    figure("replay of a list of 3 launches", all[2].us, "µs", "3 lists of one, submitted at once",
+           contest_us_beside(&all[2], &all[3]));
     if (bare.finish) {
-        figure("replay of a list of 3 launches", all[2].us, "µs", "bare graph launch", all[4].us);
+        figure("replay of a list of 3 launches", all[2].us, "µs", "bare graph launch",
+               contest_us_beside(&all[2], &all[4]));
         bare.finish(bare.user);
     }
     kas_list_release(single);
@@ -161,10 +164,10 @@ static void measure_copies(const rig *self)
                     .other = must_alloc(COPY_BYTES)};
     vendor_run plain[2] = {{"memcpy", run_memcpy, NULL, &state}, {"memcpy", run_memcpy, NULL, &state}};
     if (is_cuda(self)) vendor_cuda_copies(COPY_BYTES, &plain[0], &plain[1]);
-    contestant all[] = {{"upload", run_upload, &state, 0},
-                        {plain[0].name, plain[0].run, plain[0].user, 0},
-                        {"download", run_download, &state, 0},
-                        {plain[1].name, plain[1].run, plain[1].user, 0}};
+    contestant all[] = {{"upload", run_upload, &state, 0, {0}},
+                        {plain[0].name, plain[0].run, plain[0].user, 0, {0}},
+                        {"download", run_download, &state, 0, {0}},
+                        {plain[1].name, plain[1].run, plain[1].user, 0, {0}}};
     contest(all, 4);
     for (size_t i = 0; i < 4; i += 2)
         figure(i ? "download of 16 MiB" : "upload of 16 MiB", COPY_BYTES / all[i].us, "MB/s", all[i + 1].name,
@@ -234,13 +237,13 @@ static void run_product(void *user)
 static void compare_product(const product_case *of, product_run *ours, const rig *self)
 {
     vendor_run vendors[VENDOR_PRODUCTS_MAX];
-    contestant all[1 + VENDOR_PRODUCTS_MAX] = {{"", run_product, ours, 0}};
+    contestant all[1 + VENDOR_PRODUCTS_MAX] = {{"", run_product, ours, 0, {0}}};
     const size_t count = is_cuda(self) ? vendor_cuda_products(of, vendors)
                          : kas_device_get_limits(self->device)->host_pointers
                              ? vendor_host_products(of, self->threads, vendors)
                              : 0;
     for (size_t i = 0; i < count; ++i)
-        all[1 + i] = (contestant){vendors[i].name, vendors[i].run, vendors[i].user, 0};
+        all[1 + i] = (contestant){vendors[i].name, vendors[i].run, vendors[i].user, 0, {0}};
     contest(all, 1 + count);
     char name[96];
     const double flops = 2.0 * of->rows * of->inputs * of->outputs * 1e-3;

@@ -26,6 +26,7 @@ MARK = "/* wait */"
 # Files, and who must notice: tests in the order in which they are asked, each in the first build that has it. `tsan:`
 # are those that only the thread sanitizer sees.
 TESTS = [
+    ("backends/core/pieces.c", ["core", "queue_waits", "pieces_cuda_double"]),
     ("backends/core/queue.c", ["core", "queue_waits"]),
     ("backends/cuda/*.c", ["cuda", "waits_cuda_double", "device_cuda_double"]),
     ("backends/opencl/*.c", ["opencl_waits", "waits_opencl", "device_opencl"]),

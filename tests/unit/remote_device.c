@@ -50,6 +50,7 @@ static kas_status wait_or_hang(kas_queue *queue, int64_t deadline_ns, kas_progre
     if (left != 1) return kas_host_queue_ops.wait(queue, KAS_NEVER, progress);
     atomic_store(&hung, queue);
     progress->completed = atomic_load(&completed_before);
+    memset(progress->elapsed_ns, 0, sizeof progress->elapsed_ns); /* not known */
     return kas_fail(KAS_DEADLINE, DEVICE, "remote:0 hangs");
 }
 
