@@ -373,10 +373,10 @@ Test(cuda, one_piece_at_most_is_in_flight_at_the_deadline)
     ok(rig_open(&r, "cuda:0", 4));
     const size_t before = counts().launches;
     kas_use_piece_ns(1);
-    fake.hang(2);
+    doubles.hang(2);
     expect(rig_run(&r, 2, kas_monotonic_ns() + 2000000, &progress), KAS_DEADLINE, "1 of 1");
     cr_expect_eq(progress.completed, 0);
-    fake.release();
+    doubles.release();
     while (!kas_queue_idle(r.queue)) {
     }
     cr_expect_eq(counts().launches, before + 2);
@@ -395,7 +395,7 @@ Test(cuda, a_piece_that_is_refused_ends_the_pass_and_leaves_the_queue_usable)
         kas_progress progress;
         ok(rig_open(&r, "cuda:0", 4));
         kas_use_piece_ns(1);
-        fake.fail("cuLaunchKernel", nth, CUDA_ERROR_OUT_OF_MEMORY, false);
+        doubles.fail("cuLaunchKernel", nth, CUDA_ERROR_OUT_OF_MEMORY, false);
         expect(rig_run(&r, 2, KAS_NEVER, &progress), KAS_OUT_OF_MEMORY, "queue \"rig\"");
         cr_expect_eq(progress.completed, 0);
         ok(rig_run(&r, 3, KAS_NEVER, &progress));
