@@ -186,7 +186,7 @@ Test(engine_replicas, the_layer_moves_there)
 Test(engine_replicas, refused)
 {
     kas_engine *engine = open_with_layer();
-    expect_failure(try_replicate(engine, "host:0"), KAS_INVALID_ARGUMENT, "other devices than its own");
+    expect_failure(try_replicate(engine, "host:0"), KAS_INVALID_ARGUMENT, "is on host:0 itself");
     expect_failure(try_replicate(engine, "auto"), KAS_INVALID_ARGUMENT, "named");
     expect_failure(try_replicate(engine, "remote:7"), KAS_NOT_FOUND, "remote:7");
     cr_expect_eq(layer_of(engine, "a").replica_count, 0);
