@@ -8,15 +8,31 @@
 #include "cli/table.h"
 
 static const cli_column columns[] = {
-    {"NAME", "name", false},      {"IN", "input_size", true},         {"OUT", "output_size", true},
-    {"SEEDS", "num_seeds", true}, {"ACTIVE", "active_seeds", true},   {"DEVICE", "device", false},
-    {"STATE", "state", false},    {"GENERATION", "generation", true},
+    {"NAME", "name", false},         {"IN", "input_size", true},       {"OUT", "output_size", true},
+    {"SEEDS", "num_seeds", true},    {"ACTIVE", "active_seeds", true}, {"DEVICE", "device", false},
+    {"REPLICAS", "replicas", false}, {"STATE", "state", false},        {"GENERATION", "generation", true},
 };
 enum { COLUMN_COUNT = sizeof columns / sizeof *columns };
+
+/* For people: names, in the place of objects. */
+static void name_replicas(json_t *layer)
+{
+    json_t *replica, *names = json_array();
+    size_t index;
+    json_array_foreach(json_object_get(layer, "replicas"), index, replica)
+    {
+        const char *device = json_string_value(json_object_get(replica, "device"));
+        bool ready = json_is_true(json_object_get(replica, "ready"));
+        json_array_append_new(names,
+                              json_sprintf("%s%s", device ? device : "?", ready ? "" : " (catching up)"));
+    }
+    json_object_set_new(layer, "replicas", names);
+}
 
 static int print_layer(const cli_arguments *arguments, json_t *layer)
 {
     if (arguments->json) return CLI_OK;
+    name_replicas(layer);
     json_t *rows = json_pack("[O]", layer);
     int result = cli_print_table(rows, columns, COLUMN_COUNT);
     json_decref(rows);
@@ -95,7 +111,12 @@ static int list(const cli_arguments *arguments)
         snprintf(cursor, sizeof cursor, "%s", next ? next : "");
         json_decref(page);
     } while (*cursor);
-    if (result == CLI_OK && !arguments->json) result = cli_print_table(all, columns, COLUMN_COUNT);
+    if (result == CLI_OK && !arguments->json) {
+        size_t index;
+        json_t *layer;
+        json_array_foreach(all, index, layer) name_replicas(layer);
+        result = cli_print_table(all, columns, COLUMN_COUNT);
+    }
     json_decref(all);
     return result;
 }
@@ -109,6 +130,7 @@ static int show(const cli_arguments *arguments)
     if (!arguments->json) {
         json_t *seeds = json_incref(json_object_get(layer, "seeds"));
         json_object_del(layer, "seeds");
+        name_replicas(layer);
         result = cli_print_object(layer);
         if (result == CLI_OK && putchar('\n') < 0) result = CLI_FAILED;
         if (result == CLI_OK) result = cli_print_table(seeds, cli_seed_columns, cli_seed_column_count);
