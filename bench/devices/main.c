@@ -187,12 +187,23 @@ static void fill_random(float *values, size_t count)
         values[i] = (float)(rand() % 2001 - 1000) / 1000.0f;
 }
 
-static kas_list *record_product(const rig *self, const product_case *of, kas_buffer *weights)
+/* What is enough of a layer's product; the last two are of `math: fast`. */
+static const struct product_kind {
+    kas_precision precision;
+    const char *name;
+    double tolerance; /* of a result, times the inputs */
+} product_kinds[] = {{KAS_PRECISION_F32, "product", 1e-5},
+                     {KAS_PRECISION_TF32, "fast product, TF32", 1e-4},
+                     {KAS_PRECISION_BF16, "fast product, bfloat16", 1e-3}};
+
+static kas_list *record_product(const rig *self, const product_case *of, const struct product_kind *kind,
+                                kas_buffer *weights)
 {
     const int k = (int)of->inputs, n = (int)of->outputs;
     const struct linear_args args = {.k = k, .n = n, .m = 1, .ldx = k, .ldy = n};
     kas_launch launch = {
         .kernel = KAS_KERNEL_linear,
+        .precision = (uint8_t)kind->precision,
         .bindings = {{.slot = KAS_SLOT_PARAMS},
                      {.slot = KAS_SLOT_X},
                      {.slot = KAS_SLOT_FIXED, .buffer = weights},
@@ -208,14 +219,14 @@ static kas_list *record_product(const rig *self, const product_case *of, kas_buf
 }
 
 /* Some of the results, against float64: what is fast and wrong is no figure. */
-static void check_product(const product_case *of, const float *y)
+static void check_product(const product_case *of, const struct product_kind *kind, const float *y)
 {
     for (size_t i = 0; i < 64; ++i) {
         const size_t row = i * 7 % of->rows, output = i * 37 % of->outputs;
         double sum = 0;
         for (size_t k = 0; k < of->inputs; ++k)
             sum += (double)of->x[row * of->inputs + k] * of->w[output * of->inputs + k];
-        if (fabs(y[row * of->outputs + output] - sum) <= 1e-5 * of->inputs) continue;
+        if (fabs(y[row * of->outputs + output] - sum) <= kind->tolerance * of->inputs) continue;
         must(kas_fail(KAS_INTERNAL, DEVICE, "row %zu, output %zu is %.9g, not %.9g", row, output,
                       y[row * of->outputs + output], sum),
              "product");
@@ -234,11 +245,12 @@ static void run_product(void *user)
     wait_for(self->submit->queue);
 }
 
-static void compare_product(const product_case *of, product_run *ours, const rig *self)
+static void compare_product(const product_case *of, const struct product_kind *kind, product_run *ours,
+                            const rig *self)
 {
     vendor_run vendors[VENDOR_PRODUCTS_MAX];
     contestant all[1 + VENDOR_PRODUCTS_MAX] = {{"", run_product, ours, 0, {0}}};
-    const size_t count = is_cuda(self) ? vendor_cuda_products(of, vendors)
+    const size_t count = is_cuda(self) ? vendor_cuda_products(of, kind->precision, vendors)
                          : kas_device_get_limits(self->device)->host_pointers
                              ? vendor_host_products(of, self->threads, vendors)
                              : 0;
@@ -247,7 +259,7 @@ static void compare_product(const product_case *of, product_run *ours, const rig
     contest(all, 1 + count);
     char name[96];
     const double flops = 2.0 * of->rows * of->inputs * of->outputs * 1e-3;
-    snprintf(name, sizeof name, "product %ux%ux%u", of->rows, of->inputs, of->outputs);
+    snprintf(name, sizeof name, "%s %ux%ux%u", kind->name, of->rows, of->inputs, of->outputs);
     if (!count) figure(name, flops / all[0].us, "GFLOP/s", NULL, 0);
     for (size_t i = 0; i < count; ++i) {
         figure(name, flops / all[0].us, "GFLOP/s", vendors[i].name, flops / all[1 + i].us);
@@ -255,9 +267,25 @@ static void compare_product(const product_case *of, product_run *ours, const rig
     }
 }
 
-static void measure_product(const rig *self, uint32_t rows, uint32_t inputs, uint32_t outputs)
+/* Slots: parameters, x, y. */
+static void measure_kind(const rig *self, const product_case *of, const struct product_kind *kind,
+                         kas_buffer *weights, kas_buffer **slots)
 {
     static submissions submit;
+    kas_list *list = record_product(self, of, kind, weights);
+    fill_submissions(&submit, self, list, slots, 1);
+    product_run ours = {&submit, of->rows};
+    run_product(&ours);
+    must(kas_queue_download(self->queue, slots[2], 0, of->y, (size_t)of->rows * of->outputs * sizeof(float)),
+         "download");
+    wait_for(self->queue);
+    check_product(of, kind, of->y);
+    compare_product(of, kind, &ours, self);
+    kas_list_release(list);
+}
+
+static void measure_product(const rig *self, uint32_t rows, uint32_t inputs, uint32_t outputs)
+{
     const size_t x_bytes = (size_t)rows * inputs * sizeof(float),
                  y_bytes = (size_t)rows * outputs * sizeof(float), w_count = (size_t)inputs * outputs,
                  packed_bytes = kas_device_packed_bytes(self->device, inputs, outputs);
@@ -271,15 +299,10 @@ static void measure_product(const rig *self, uint32_t rows, uint32_t inputs, uin
     kas_buffer *slots[] = {make_buffer(self, params, sizeof params), make_buffer(self, x, x_bytes),
                            make_buffer(self, NULL, y_bytes)};
     const product_case of = {rows, inputs, outputs, x, w, y};
-    kas_list *list = record_product(self, &of, weights);
-    fill_submissions(&submit, self, list, slots, 1);
-    product_run ours = {&submit, rows};
-    run_product(&ours);
-    must(kas_queue_download(self->queue, slots[2], 0, y, y_bytes), "download");
-    wait_for(self->queue);
-    check_product(&of, y);
-    compare_product(&of, &ours, self);
-    kas_list_release(list);
+    const size_t kinds =
+        *kas_device_fast_product(self->device) ? sizeof product_kinds / sizeof *product_kinds : 1;
+    for (size_t i = 0; i < kinds; ++i)
+        measure_kind(self, &of, &product_kinds[i], weights, slots);
     kas_buffer_release(weights);
     for (size_t i = 0; i < sizeof slots / sizeof *slots; ++i)
         kas_buffer_release(slots[i]);

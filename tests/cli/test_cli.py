@@ -210,6 +210,20 @@ class Remote(unittest.TestCase):
             self.assertIn(why, result.stderr.decode())
             self.assertNotIn("half", self.ok("layer", "list").decode())
 
+    def test_replicas_are_shown(self):
+        ids = [device["id"] for device in json.loads(self.ok("devices", "--json"))["devices"]]
+        other = next((id for id in ids if id != "host:0"), None)
+        if not other:
+            self.skipTest("this machine has one device")
+        self.ok("layer", "create", "twice", "--input", "3", "--output", "2", "--device", "host:0")
+        self.assertRegex(self.ok("layer", "list").decode(), r"twice .* host:0 +- ")
+        self.assertRegex(self.ok("layer", "replicas", "twice", other).decode(), rf"host:0 +{other}")
+        for command in (("show", "twice"), ("list",)):
+            self.assertIn(other, self.ok("layer", *command).decode())
+            self.assertNotIn("{", self.ok("layer", *command).decode())
+        self.assertRegex(self.ok("layer", "replicas", "twice", "none").decode(), r"host:0 +- ")
+        self.ok("layer", "delete", "twice")
+
     def test_a_refusal_is_told(self):
         result = run("seed", "show", "nobody", url=self.server.url)
         self.assertEqual(result.returncode, 1)
