@@ -57,8 +57,7 @@ typedef struct kas_device_limits {
     uint32_t max_groups_x;    /* of a launch's grid; zero: 2³¹ − 1 */
     uint32_t max_groups_y;
     uint32_t compute_units;  /* cores or multiprocessors that work can spread over */
-    uint32_t product_gflops; /* what the `linear` kernels reach on one of them at least; 0: not known,
-                                until work that ran has told how fast it is (pace.h) */
+    uint32_t product_gflops; /* what the `linear` kernels reach on one of them at least; 0: not known */
     bool host_pointers;      /* a slot may be bound to plain host memory, at no cost */
     bool immediate;          /* work runs inside kas_queue_wait, on the calling thread: nothing to launch */
     bool fp16, bf16;         /* storage in 16 bits */
