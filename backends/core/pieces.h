@@ -8,7 +8,8 @@
  * its own.
  *
  * A pass that is one piece goes through here without an allocation, and its device sees what it saw without
- * pieces. Immediate devices look at the clock while they work; they get everything as it comes. */
+ * pieces. One of 0.6 s on PoCL took as long in pieces as at once; after its deadline 35 ms ran on, not 670.
+ * Immediate devices look at the clock while they work; they get everything as it comes. */
 #ifndef KAS_CORE_PIECES_H
 #define KAS_CORE_PIECES_H
 
