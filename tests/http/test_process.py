@@ -142,7 +142,9 @@ class Starting(unittest.TestCase):
         client.post("/v1/layers", {"name": "told", "input_size": 64, "output_size": 10})
         client.post("/v1/layers/told/seeds/1/load?wait=10", {"artifact_id": "digits-good"})
         client.post("/v1/layers/told/seeds/1/load?wait=10", {"artifact_id": "nowhere"})
-        client.post("/v1/kernels/preload", {"artifact_ids": ["nowhere-else"]})
+        [operation] = client.post("/v1/kernels/preload", {"artifact_ids": ["nowhere-else"]}).json["operations"]
+        while client.get(f"/v1/operations/{operation['id']}").json["state"] != "failed":
+            time.sleep(0.01)
         client.delete("/v1/layers/told")
         client.close()
         log = server.read_log()
