@@ -39,6 +39,7 @@ static int print_layer(const cli_arguments *arguments, json_t *layer)
     return result;
 }
 
+/* And prints the layer as it is with them. */
 static int put_weights(const cli_arguments *arguments, const char *layer, const char *file, const char *epoch)
 {
     unsigned char *bytes;
@@ -50,7 +51,12 @@ static int put_weights(const cli_arguments *arguments, const char *layer, const 
                              : cli_path("/v1/layers/%s/weights", layer);
     int result = cli_send(arguments, "PUT", path, &body, &answer);
     free(bytes);
+    if (result != CLI_OK) return result;
+    json_t *now = NULL;
+    result = cli_take_json(arguments, &answer, &now);
     cli_answer_free(&answer);
+    if (result == CLI_OK) result = print_layer(arguments, now);
+    json_decref(now);
     return result;
 }
 
@@ -84,34 +90,23 @@ static int create(const cli_arguments *arguments)
                   device ? device : "auto", "math", math ? math : "invariant");
     const char *others = cli_value(arguments, "replica");
     if (others) json_object_set_new(request, "replicas", device_list(others));
-    json_t *layer;
-    int result = cli_send_json(arguments, "POST", "/v1/layers", request, &layer);
-    if (result != CLI_OK) return result;
     const char *weights = cli_value(arguments, "weights");
-    if (weights) result = put_weights(arguments, arguments->operands[0], weights, NULL);
-    if (result == CLI_OK) result = print_layer(arguments, layer);
+    const cli_arguments sent = weights ? cli_quiet(arguments) : *arguments;
+    json_t *layer;
+    int result = cli_send_json(&sent, "POST", "/v1/layers", request, &layer);
+    if (result != CLI_OK) return result;
+    result = weights ? put_weights(arguments, arguments->operands[0], weights, NULL)
+                     : print_layer(arguments, layer);
     json_decref(layer);
     return result;
 }
 
 static int list(const cli_arguments *arguments)
 {
-    json_t *all = json_array();
-    char cursor[1024] = "";
-    int result = CLI_OK;
-    do {
-        json_t *page;
-        result = cli_send_json(arguments, "GET",
-                               *cursor ? cli_path("/v1/layers?limit=500&cursor=%s", cursor)
-                                       : "/v1/layers?limit=500",
-                               NULL, &page);
-        if (result != CLI_OK) break;
-        json_array_extend(all, json_object_get(page, "layers"));
-        const char *next = json_string_value(json_object_get(page, "next_cursor"));
-        snprintf(cursor, sizeof cursor, "%s", next ? next : "");
-        json_decref(page);
-    } while (*cursor);
-    if (result == CLI_OK && !arguments->json) {
+    json_t *all;
+    int result = cli_send_list(arguments, "/v1/layers", "layers", &all);
+    if (result != CLI_OK) return result;
+    if (!arguments->json) {
         size_t index;
         json_t *layer;
         json_array_foreach(all, index, layer) name_replicas(layer);

@@ -104,15 +104,26 @@ int cli_send(const cli_arguments *arguments, const char *method, const char *pat
     return result;
 }
 
-static int take_json(const cli_arguments *arguments, const cli_answer *got, json_t **answer)
+void cli_print_json(const cli_arguments *arguments, const json_t *value)
+{
+    if (!arguments->json) return;
+    json_dumpf(value, stdout, JSON_INDENT(2));
+    fputc('\n', stdout);
+}
+
+cli_arguments cli_quiet(const cli_arguments *arguments)
+{
+    cli_arguments quiet = *arguments;
+    quiet.json = false;
+    return quiet;
+}
+
+int cli_take_json(const cli_arguments *arguments, const cli_answer *got, json_t **answer)
 {
     json_error_t error;
     json_t *value = got->size ? json_loadb((const char *)got->bytes, got->size, 0, &error) : json_null();
     if (!value) return cli_failure("the server's answer is not JSON: %s", error.text);
-    if (arguments->json && got->size) {
-        json_dumpf(value, stdout, JSON_INDENT(2));
-        fputc('\n', stdout);
-    }
+    if (got->size) cli_print_json(arguments, value);
     if (answer)
         *answer = value;
     else
@@ -131,9 +142,35 @@ int cli_send_json(const cli_arguments *arguments, const char *method, const char
     int result = cli_send(arguments, method, path, &body, &got);
     free(text);
     if (result != CLI_OK) return result;
-    result = take_json(arguments, &got, answer);
+    result = cli_take_json(arguments, &got, answer);
     cli_answer_free(&got);
     return result;
+}
+
+int cli_send_list(const cli_arguments *arguments, const char *path, const char *member, json_t **all)
+{
+    const cli_arguments quiet = cli_quiet(arguments);
+    char cursor[1024] = "";
+    *all = json_array();
+    do {
+        json_t *page;
+        const char *query = *cursor ? "%s?limit=500&cursor=%s" : "%s?limit=500";
+        char address[sizeof cursor + 128];
+        snprintf(address, sizeof address, query, path, cursor);
+        int result = cli_send_json(&quiet, "GET", address, NULL, &page);
+        if (result != CLI_OK) {
+            json_decref(*all);
+            return result;
+        }
+        json_array_extend(*all, json_object_get(page, member));
+        const char *next = json_string_value(json_object_get(page, "next_cursor"));
+        snprintf(cursor, sizeof cursor, "%s", next ? next : "");
+        json_decref(page);
+    } while (*cursor);
+    json_t *whole = json_pack("{s:O, s:n}", member, *all, "next_cursor");
+    cli_print_json(arguments, whole);
+    json_decref(whole);
+    return CLI_OK;
 }
 
 typedef struct stream {

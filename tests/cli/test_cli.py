@@ -7,7 +7,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "http"))
-from server import BINARY, EXAMPLES, Server  # noqa: E402
+from server import BINARY, EXAMPLES, Client, Server  # noqa: E402
 
 GOOD = os.path.join(EXAMPLES, "artifacts", "digits-good.onnx")
 IMAGES = os.path.join(EXAMPLES, "images.f32")
@@ -129,9 +129,11 @@ class Remote(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.server = Server()
+        cls.client = Client(cls.server.port)
 
     @classmethod
     def tearDownClass(cls):
+        cls.client.close()
         cls.server.stop()
 
     def ok(self, *arguments, **options):
@@ -169,6 +171,36 @@ class Remote(unittest.TestCase):
         self.assertIn("nowhere:0", refused.stderr.decode())
         self.ok("layer", "delete", "digits")
         self.assertIn("none", self.ok("layer", "list").decode())
+
+    def json_of(self, *arguments, code=0):
+        """The one document that a command prints."""
+        result = run(*arguments, "--json", url=self.server.url)
+        self.assertEqual(result.returncode, code, result.stderr)
+        return json.loads(result.stdout)
+
+    def test_json_is_one_document_of_how_it_ended(self):
+        weights = os.path.join(EXAMPLES, "base.safetensors")
+        made = self.json_of("layer", "create", "whole", "--input", "64", "--output", "10", "--weights", weights)
+        self.assertEqual(made["weights_sha256"], self.json_of("layer", "show", "whole")["weights_sha256"])
+        self.assertEqual(self.json_of("layer", "weights", "whole", "--put", weights)["weights_sha256"], made["weights_sha256"])
+        self.assertEqual(self.json_of("kernel", "put", "again", GOOD)["artifact_id"], "again")
+        self.assertEqual(self.json_of("seed", "load", "whole", "0", "again")["state"], "succeeded")
+        self.assertEqual(self.json_of("seed", "load", "whole", "1", "missing", code=1)["state"], "failed")
+        self.assertEqual(self.json_of("kernel", "preload", "again")["state"], "succeeded")
+        self.assertTrue(self.json_of("kernel", "validate", "--file", GOOD)["valid"])
+        self.assertIn("again", [kernel["artifact_id"] for kernel in self.json_of("kernel", "list")["kernels"]])
+        self.assertIn("again", [kernel["artifact_id"] for kernel in self.json_of("kernel", "list", "--layer", "whole")["kernels"]])
+        self.ok("layer", "delete", "whole")
+
+    def test_lists_are_whole(self):
+        names = [f"many-{i:04}" for i in range(501)]  # more than a page
+        for name in names:
+            self.assertEqual(self.client.post("/v1/layers", {"name": name, "input_size": 1, "output_size": 1, "num_seeds": 1}).status, 201)
+        listed = self.json_of("layer", "list")
+        self.assertIsNone(listed["next_cursor"])
+        self.assertEqual([layer["name"] for layer in listed["layers"] if layer["name"] in names], names)
+        for name in names:
+            self.client.delete(f"/v1/layers/{name}")
 
     def test_replicas_are_shown(self):
         ids = [device["id"] for device in json.loads(self.ok("devices", "--json"))["devices"]]
