@@ -40,6 +40,7 @@ static int print_layer(const cli_arguments *arguments, json_t *layer)
     return result;
 }
 
+/* And prints the layer as it is with them. */
 static int put_weights(const cli_arguments *arguments, const char *layer, const char *file, const char *epoch)
 {
     unsigned char *bytes;
@@ -51,7 +52,12 @@ static int put_weights(const cli_arguments *arguments, const char *layer, const 
                              : cli_path("/v1/layers/%s/weights", layer);
     int result = cli_send(arguments, "PUT", path, &body, &answer);
     free(bytes);
+    if (result != CLI_OK) return result;
+    json_t *now = NULL;
+    result = cli_take_json(arguments, &answer, &now);
     cli_answer_free(&answer);
+    if (result == CLI_OK) result = print_layer(arguments, now);
+    json_decref(now);
     return result;
 }
 
@@ -94,11 +100,11 @@ static int create(const cli_arguments *arguments)
                   device ? device : "auto", "math", math ? math : "invariant");
     const char *others = cli_value(arguments, "replica"), *weights = cli_value(arguments, "weights");
     if (others) json_object_set_new(request, "replicas", device_list(others));
+    const cli_arguments sent = weights ? cli_quiet(arguments) : *arguments;
     json_t *layer;
-    int result = cli_send_json(arguments, "POST", "/v1/layers", request, &layer);
+    int result = cli_send_json(&sent, "POST", "/v1/layers", request, &layer);
     if (result != CLI_OK) return result;
-    if (weights) result = fill_new(arguments, arguments->operands[0], weights);
-    if (result == CLI_OK) result = print_layer(arguments, layer);
+    result = weights ? fill_new(arguments, arguments->operands[0], weights) : print_layer(arguments, layer);
     json_decref(layer);
     return result;
 }

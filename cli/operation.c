@@ -34,6 +34,7 @@ static bool has_ended(json_t *operation)
 static int conclude(const cli_arguments *arguments, json_t *operation)
 {
     if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
+    cli_print_json(arguments, operation);
     const char *state = text_of(operation, "state"), *artifact = text_of(operation, "artifact_id");
     if (strcmp(state, "succeeded") != 0)
         return cli_failure("%s of %s %s: %s", text_of(operation, "kind"), artifact, state,
@@ -54,8 +55,7 @@ static int conclude(const cli_arguments *arguments, json_t *operation)
 int cli_follow_operation(const cli_arguments *arguments, json_t *operation)
 {
     char id[64];
-    cli_arguments quiet = *arguments;
-    quiet.json = false;
+    const cli_arguments quiet = cli_quiet(arguments);
     snprintf(id, sizeof id, "%s", text_of(operation, "id"));
     json_t *now = json_incref(operation);
     while (!has_ended(now)) {

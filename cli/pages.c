@@ -9,6 +9,7 @@ enum { CURSOR_SIZE = 1024, PATH_SIZE = 2048 };
 
 int cli_list(const cli_arguments *arguments, const char *path, const char *member, json_t **out)
 {
+    const cli_arguments quiet = cli_quiet(arguments);
     char cursor[CURSOR_SIZE] = "", request[PATH_SIZE];
     json_t *all = json_array();
     do {
@@ -16,7 +17,7 @@ int cli_list(const cli_arguments *arguments, const char *path, const char *membe
         const char *from = cli_path("%s", cursor);
         snprintf(request, sizeof request, "%s?limit=500%s%s", path, *cursor ? "&cursor=" : "",
                  from ? from : "");
-        int result = cli_send_json(arguments, "GET", request, NULL, &page);
+        int result = cli_send_json(&quiet, "GET", request, NULL, &page);
         if (result != CLI_OK) {
             json_decref(all);
             return result;
@@ -26,6 +27,9 @@ int cli_list(const cli_arguments *arguments, const char *path, const char *membe
         snprintf(cursor, sizeof cursor, "%s", next ? next : "");
         json_decref(page);
     } while (*cursor);
+    json_t *whole = json_pack("{s:O, s:n}", member, all, "next_cursor");
+    cli_print_json(arguments, whole);
+    json_decref(whole);
     *out = all;
     return CLI_OK;
 }

@@ -7,7 +7,8 @@
 #include "cli/command.h"
 
 /* Everything of the list at `path` ("/v1/layers", without a query), whose pages have it under `member`. *out
- * is an array, the caller's. With --json each page is printed as the server gave it. Returns an exit code. */
+ * is an array, the caller's. With --json it is printed as one page that holds them all. Returns an exit code.
+ */
 int cli_list(const cli_arguments *arguments, const char *path, const char *member, json_t **out);
 
 #endif

@@ -105,15 +105,26 @@ int cli_send(const cli_arguments *arguments, const char *method, const char *pat
     return result;
 }
 
-static int take_json(const cli_arguments *arguments, const cli_answer *got, json_t **answer)
+void cli_print_json(const cli_arguments *arguments, const json_t *value)
+{
+    if (!arguments->json) return;
+    json_dumpf(value, stdout, JSON_INDENT(2));
+    fputc('\n', stdout);
+}
+
+cli_arguments cli_quiet(const cli_arguments *arguments)
+{
+    cli_arguments quiet = *arguments;
+    quiet.json = false;
+    return quiet;
+}
+
+int cli_take_json(const cli_arguments *arguments, const cli_answer *got, json_t **answer)
 {
     json_error_t error;
     json_t *value = got->size ? json_loadb((const char *)got->bytes, got->size, 0, &error) : json_null();
     if (!value) return cli_failure("the server's answer is not JSON: %s", error.text);
-    if (arguments->json && got->size) {
-        json_dumpf(value, stdout, JSON_INDENT(2));
-        fputc('\n', stdout);
-    }
+    if (got->size) cli_print_json(arguments, value);
     if (answer)
         *answer = value;
     else
@@ -132,7 +143,7 @@ int cli_send_json(const cli_arguments *arguments, const char *method, const char
     int result = cli_send(arguments, method, path, &body, &got);
     free(text);
     if (result != CLI_OK) return result;
-    result = take_json(arguments, &got, answer);
+    result = cli_take_json(arguments, &got, answer);
     cli_answer_free(&got);
     return result;
 }

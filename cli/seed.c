@@ -100,13 +100,15 @@ static int load(const cli_arguments *arguments)
         json_decref(request);
         return CLI_USAGE;
     }
+    const bool waits = !cli_switch(arguments, "no-wait");
+    const cli_arguments sent = waits ? cli_quiet(arguments) : *arguments;
     json_t *operation;
     int result =
-        cli_send_json(arguments, "POST",
+        cli_send_json(&sent, "POST",
                       cli_path("/v1/layers/%s/seeds/%s/load", arguments->operands[0], arguments->operands[1]),
                       request, &operation);
     if (result != CLI_OK) return result;
-    if (!cli_switch(arguments, "no-wait")) result = cli_follow_operation(arguments, operation);
+    if (waits) result = cli_follow_operation(arguments, operation);
     json_decref(operation);
     return result;
 }

@@ -195,20 +195,42 @@ class Remote(unittest.TestCase):
         self.assertEqual(lifted.returncode, 1)
         self.ok("layer", "delete", "night")
 
-    def test_lists_are_whole(self):
-        for number in range(501):
-            self.client.post("/v1/layers", {"name": f"many-{number}", "input_size": 1, "output_size": 1, "num_seeds": 1})
-        rows = self.ok("layer", "list").decode().splitlines()
-        self.assertEqual(len([row for row in rows if row.startswith("many-")]), 501)
-        for number in range(501):
-            self.client.delete(f"/v1/layers/many-{number}")
-
     def test_a_layer_without_its_weights_is_not_made(self):
         for file, why in (("/nowhere.safetensors", "No such file"), ("/dev/null", "the body is empty")):
             result = run("layer", "create", "half", "--input", "64", "--output", "10", "--weights", file, url=self.server.url)
             self.assertEqual(result.returncode, 1)
             self.assertIn(why, result.stderr.decode())
             self.assertNotIn("half", self.ok("layer", "list").decode())
+
+    def json_of(self, *arguments, code=0):
+        """The one document that a command prints."""
+        result = run(*arguments, "--json", url=self.server.url)
+        self.assertEqual(result.returncode, code, result.stderr)
+        return json.loads(result.stdout)
+
+    def test_json_is_one_document_of_how_it_ended(self):
+        weights = os.path.join(EXAMPLES, "base.safetensors")
+        made = self.json_of("layer", "create", "whole", "--input", "64", "--output", "10", "--weights", weights)
+        self.assertEqual(made["weights_sha256"], self.json_of("layer", "show", "whole")["weights_sha256"])
+        self.assertEqual(self.json_of("layer", "weights", "whole", "--put", weights)["weights_sha256"], made["weights_sha256"])
+        self.assertEqual(self.json_of("kernel", "put", "again", GOOD)["artifact_id"], "again")
+        self.assertEqual(self.json_of("seed", "load", "whole", "0", "again")["state"], "succeeded")
+        self.assertEqual(self.json_of("seed", "load", "whole", "1", "missing", code=1)["state"], "failed")
+        self.assertEqual(self.json_of("kernel", "preload", "again")["state"], "succeeded")
+        self.assertTrue(self.json_of("kernel", "validate", "--file", GOOD)["valid"])
+        self.assertIn("again", [kernel["artifact_id"] for kernel in self.json_of("kernel", "list")["kernels"]])
+        self.assertIn("again", [kernel["artifact_id"] for kernel in self.json_of("kernel", "list", "--layer", "whole")["kernels"]])
+        self.ok("layer", "delete", "whole")
+
+    def test_lists_are_whole(self):
+        names = [f"many-{i:04}" for i in range(501)]  # more than a page
+        for name in names:
+            self.assertEqual(self.client.post("/v1/layers", {"name": name, "input_size": 1, "output_size": 1, "num_seeds": 1}).status, 201)
+        listed = self.json_of("layer", "list")
+        self.assertIsNone(listed["next_cursor"])
+        self.assertEqual([layer["name"] for layer in listed["layers"] if layer["name"] in names], names)
+        for name in names:
+            self.client.delete(f"/v1/layers/{name}")
 
     def test_replicas_are_shown(self):
         ids = [device["id"] for device in json.loads(self.ok("devices", "--json"))["devices"]]
