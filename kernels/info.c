@@ -29,6 +29,12 @@ const kas_kernel_info *kas_kernel_get_info(kas_kernel kernel)
     return &infos[kernel];
 }
 
+const char *kas_weight_type_name(kas_weight_type type)
+{
+    static const char *const names[] = {"f32", "f16", "bf16"};
+    return names[type];
+}
+
 kas_kernel kas_kernel_over(kas_kernel kernel, kas_weight_type type)
 {
     return (kas_kernel)((int)kernel + (int)type);

@@ -67,6 +67,7 @@ typedef struct kas_kernel_info {
 
 const kas_kernel_info *kas_kernel_get_info(kas_kernel kernel);
 
+const char *kas_weight_type_name(kas_weight_type type); /* "bf16" */
 /* Of linear, linear_blend and conv: the same over weights of that type. */
 kas_kernel kas_kernel_over(kas_kernel kernel, kas_weight_type type);
 /* The type of a kernel's weights; F32 for those that have none. */
