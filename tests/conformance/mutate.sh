@@ -48,11 +48,9 @@ users() {
 # Sets of kernels of which one at least has to notice, a line each: all that use a file, but each by itself where they
 # are built for several types of weights.
 sets() {
-    used=$(users "$1")
-    case "$used" in
-    *_bf16*) echo "$used" ;;
-    # shellcheck disable=SC2086
-    *) echo $used ;;
+    case $(users "$1") in
+    *_bf16*) users "$1" ;;
+    *) users "$1" | tr '\n' ' ' && echo ;;
     esac
 }
 
