@@ -68,8 +68,9 @@ struct kas_device_ops {
     void (*finish)(kas_device *device);
     /* Optional: bytes that could still be allocated. Default: memory_total_bytes less what is used. */
     size_t (*memory_free)(kas_device *device);
-    /* Optional, both or none: the layout of product weights. Default: Wᵀ, [inputs, outputs] row-major, which
-     * is what kernels/linear.k reads. packed_bytes: 0 when the size does not fit size_t. */
+    /* Optional, both or none: the layout of float32 product weights. Default: Wᵀ, [inputs, outputs]
+     * row-major, which is what kernels/linear.k reads; other types have no other layout. packed_bytes: 0 when
+     * the size does not fit size_t. */
     size_t (*packed_bytes)(const kas_device *device, size_t inputs, size_t outputs);
     void (*pack)(const kas_device *device, const float *weight, size_t inputs, size_t outputs, void *out);
     /* Required where limits.fast_acts, else NULL: gets the fast product ready and names it in `name`, or

@@ -99,24 +99,3 @@ kas_status kas_device_program(kas_device *device, kas_kernel kernel, const kas_p
     *out = program;
     return NULL;
 }
-
-/* ---- weights of products ---- */
-
-size_t kas_device_packed_bytes(const kas_device *device, size_t inputs, size_t outputs)
-{
-    if (device->ops->packed_bytes) return device->ops->packed_bytes(device, inputs, outputs);
-    size_t bytes;
-    return kas_mul(inputs, outputs, &bytes) && kas_mul(bytes, sizeof(float), &bytes) ? bytes : 0;
-}
-
-void kas_device_pack(const kas_device *device, const float *weight, size_t inputs, size_t outputs, void *out)
-{
-    if (device->ops->pack) {
-        device->ops->pack(device, weight, inputs, outputs, out);
-        return;
-    }
-    float *transposed = out;
-    for (size_t k = 0; k < inputs; ++k)
-        for (size_t n = 0; n < outputs; ++n)
-            transposed[k * outputs + n] = weight[n * inputs + k];
-}

@@ -60,11 +60,12 @@ typedef struct kas_device_limits {
     uint32_t product_gflops; /* what the `linear` kernels reach on one of them at least; 0: not known */
     bool host_pointers;      /* a slot may be bound to plain host memory, at no cost */
     bool immediate;          /* work runs inside kas_queue_wait, on the calling thread: nothing to launch */
-    bool fp16, bf16;         /* storage in 16 bits */
+    bool fp16, bf16;         /* weights are stored in these types where they lose nothing by it */
     bool subgroups;
     uint64_t fast_acts; /* bit of each ACT_… that the device's fast product (kas_device_fast_product) can end
                            in, where it turns out to have one; 0: every launch of `linear` is the portable
                            product */
+    uint8_t fast_weights; /* bit of each kas_weight_type that it multiplies by, where there is one */
 } kas_device_limits;
 
 typedef struct kas_device_info {
@@ -132,12 +133,17 @@ void *kas_buffer_host(kas_buffer *buffer);
  * the device cannot run it. */
 kas_status kas_device_program(kas_device *device, kas_kernel kernel, const kas_program **out) KAS_MUST_USE;
 
-/* Weights of the `linear` kernels, in the layout that this device's product reads. `weight` is [outputs,
- * inputs] row-major float32, as PyTorch stores it. pack writes packed_bytes bytes to `out`. Pure host work.
- */
-size_t kas_device_packed_bytes(const kas_device *device, size_t inputs,
+/* Weights of the `linear` kernels of a type, in the layout that this device's product reads. `weight` is
+ * [outputs, inputs] row-major float32, as PyTorch stores it; rounded where the type does not hold a value.
+ * pack writes packed_bytes bytes to `out`. Pure host work. */
+size_t kas_device_packed_bytes(const kas_device *device, kas_weight_type type, size_t inputs,
                                size_t outputs); /* 0: does not fit size_t */
-void kas_device_pack(const kas_device *device, const float *weight, size_t inputs, size_t outputs, void *out);
+void kas_device_pack(const kas_device *device, kas_weight_type type, const float *weight, size_t inputs,
+                     size_t outputs, void *out);
+/* Two values of a type of 16 bits as a word. */
+uint32_t kas_weight_pair(kas_weight_type type, float even, float odd);
+/* The type of the fewest digits that holds every value exactly. */
+kas_weight_type kas_weight_type_of(const float *values, size_t count);
 
 /* ---- lists ---- */
 
@@ -174,8 +180,9 @@ typedef enum kas_precision {
 typedef struct kas_launch {
     kas_kernel kernel;
     uint8_t precision; /* kas_precision that is enough: a device may give more. F32 for all kernels but
-                          `linear`; whose activation must be one of limits.fast_acts for another precision to
-                          change anything, which it does once kas_device_fast_product has been asked */
+                          `linear` and its types; whose activation must be one of limits.fast_acts, and
+                          whose type one of limits.fast_weights, for another precision to change anything,
+                          which it does once kas_device_fast_product has been asked */
     const char *label; /* static or outliving the list; may be NULL */
     kas_binding bindings[KAS_KERNEL_MAX_BUFFERS]; /* as many as the kernel has buffers; binding 0 is PARAMS */
     kas_grid_rule grid_x, grid_y;

@@ -64,7 +64,8 @@ static kas_status check_launch(kas_list *list, size_t i, const kas_launch *launc
         return refuse(list, i, "no such kernel", launch->kernel);
     if (!launch->grid_x.divisor || !launch->grid_y.divisor)
         return refuse(list, i, "a grid divisor of zero", 0);
-    if (launch->precision > KAS_PRECISION_BF16 || (launch->precision && launch->kernel != KAS_KERNEL_linear))
+    if (launch->precision > KAS_PRECISION_BF16 ||
+        (launch->precision && !kas_kernel_is_linear(launch->kernel)))
         return refuse(list, i, "a precision that its kernel does not come in", launch->precision);
     uint32_t rows = kas_launch_rows_max(list->device, launch);
     if (rows < list->rows_max) list->rows_max = rows;

@@ -78,6 +78,7 @@ static kas_status init(kas_device *base, uint32_t index)
     KAS_TRY(find(device, index));
     KAS_TRY(kas_cuda_describe(device->cuda, device->id, index, &base->info, &base->limits));
     base->limits.fast_acts = kas_cublaslt_acts;
+    base->limits.fast_weights = 1 << KAS_WEIGHT_F32; /* cuBLASLt has no product of types that differ */
     cuda_code code =
         device->cuda->device_attribute(&device->major, CUDA_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device->id);
     if (code == CUDA_SUCCESS)

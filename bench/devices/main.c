@@ -288,12 +288,12 @@ static void measure_product(const rig *self, uint32_t rows, uint32_t inputs, uin
 {
     const size_t x_bytes = (size_t)rows * inputs * sizeof(float),
                  y_bytes = (size_t)rows * outputs * sizeof(float), w_count = (size_t)inputs * outputs,
-                 packed_bytes = kas_device_packed_bytes(self->device, inputs, outputs);
+                 packed_bytes = kas_device_packed_bytes(self->device, KAS_WEIGHT_F32, inputs, outputs);
     float *x = must_alloc(x_bytes), *w = must_alloc(w_count * sizeof *w), *y = must_alloc(y_bytes);
     void *packed = must_alloc(packed_bytes);
     fill_random(x, x_bytes / sizeof *x);
     fill_random(w, w_count);
-    kas_device_pack(self->device, w, inputs, outputs, packed);
+    kas_device_pack(self->device, KAS_WEIGHT_F32, w, inputs, outputs, packed);
     const uint32_t params[PARAMS_HEAD] = {rows};
     kas_buffer *weights = make_buffer(self, packed, packed_bytes);
     kas_buffer *slots[] = {make_buffer(self, params, sizeof params), make_buffer(self, x, x_bytes),

@@ -140,7 +140,7 @@ static kas_status plan_exact(kas_segment_plan *plan, const kas_graph *graph, uin
 static bool has_products(const recipe *list)
 {
     for (uint32_t i = 0; i < list->count; ++i)
-        if (list->launches[i].kernel == KAS_KERNEL_linear) return true;
+        if (kas_kernel_is_linear(list->launches[i].kernel)) return true;
     return false;
 }
 

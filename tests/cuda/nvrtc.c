@@ -1,5 +1,6 @@
 /* A test double of NVRTC. Its PTX has a kernel's entry and nothing else, which is all that the driver's
  * double reads; it looks whether it is given the portable source, for the device at hand. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,13 +53,22 @@ static void write_ptx(program *p, size_t kernel)
              kernels[kernel].group);
 }
 
+/* NAME.k itself, or NAME_f16.k and the like, which include it (kernels/stored.h). */
+static bool is_source_of(const char *source, const char *name)
+{
+    char plain[80], stored[80];
+    const char *type = strstr(name, "_bf16") ? strstr(name, "_bf16") : strstr(name, "_f16");
+    int length = type ? (int)(type - name) : (int)strlen(name);
+    snprintf(plain, sizeof plain, "KERNEL(%s)", name);
+    snprintf(stored, sizeof stored, "KERNEL(STORED_NAME(%.*s))", length, name);
+    return strstr(source, plain) || strstr(source, stored);
+}
+
 int nvrtcCreateProgram(program **out, const char *source, const char *name, int headers,
                        const char *const *texts, const char *const *names)
 {
     ENTER;
-    char wanted[80];
-    snprintf(wanted, sizeof wanted, "KERNEL(%s)", name);
-    if (headers || texts || names || !strstr(source, wanted)) return INTERNAL;
+    if (headers || texts || names || !is_source_of(source, name)) return INTERNAL;
     *out = calloc(1, sizeof **out);
     if (!*out) return OUT_OF_MEMORY;
     (*out)->name = name;

@@ -1,5 +1,6 @@
 /* backends/core over the host device: validation, lifetimes, accounting, faults, deadlines. */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,6 +202,38 @@ Test(core, a_buffer_keeps_its_device)
     kas_buffer_release(buffer);
 }
 
+Test(core, weights_of_16_bits_are_words_of_two_in_rows_of_outputs)
+{
+    enum { INPUTS = 2, OUTPUTS = 3, WORDS = INPUTS * (OUTPUTS + 1) / 2 };
+    static const float weight[OUTPUTS * INPUTS] = {1, -2, 0.5f, 0x1p-24f, INFINITY, 65504};
+    static const uint32_t half[WORDS] = {0x38003c00, 0x7c00, 0x0001c000, 0x7bff};
+    kas_device *device;
+    uint32_t out[WORDS];
+    ok(kas_device_open("host:0", &device));
+    cr_expect_eq(kas_device_packed_bytes(device, KAS_WEIGHT_F16, INPUTS, OUTPUTS), sizeof out);
+    cr_expect_eq(kas_device_packed_bytes(device, KAS_WEIGHT_BF16, INPUTS, OUTPUTS), sizeof out);
+    cr_expect_eq(kas_device_packed_bytes(device, KAS_WEIGHT_F16, SIZE_MAX / 2, 5), 0);
+    kas_device_pack(device, KAS_WEIGHT_F16, weight, INPUTS, OUTPUTS, out);
+    cr_expect_eq(memcmp(out, half, sizeof half), 0);
+    kas_device_release(device);
+}
+
+Test(core, values_are_stored_in_16_bits_only_where_each_comes_back)
+{
+    static const struct {
+        float values[3];
+        kas_weight_type want;
+    } cases[] = {
+        {{1, -0.0f, INFINITY}, KAS_WEIGHT_BF16},     {{1, 0x1p-133f, 3e38f}, KAS_WEIGHT_F32},
+        {{0x1p-133f, 0x1p127f, 1}, KAS_WEIGHT_BF16}, {{0x1.004p0f, 65504, 0x1.8p-23f}, KAS_WEIGHT_F16},
+        {{0x1.004p0f, 65536, 0}, KAS_WEIGHT_F32},    {{0x1.004p0f, 0x1.8p-24f, 0}, KAS_WEIGHT_F32},
+        {{0x1.004p0f, NAN, 0}, KAS_WEIGHT_F16},      {{0, 0, 0x1.002p0f}, KAS_WEIGHT_F32},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i)
+        cr_expect_eq(kas_weight_type_of(cases[i].values, 3), cases[i].want, "case %zu", i);
+    cr_expect_eq(kas_weight_type_of(NULL, 0), KAS_WEIGHT_BF16);
+}
+
 Test(core, sizes_that_cannot_be_are_refused_with_the_label)
 {
     kas_device *device;
@@ -209,8 +242,8 @@ Test(core, sizes_that_cannot_be_are_refused_with_the_label)
     expect(kas_buffer_create(device, 0, "weights of x", &buffer), KAS_INVALID_ARGUMENT, "weights of x");
     cr_expect_null(buffer);
     expect(kas_buffer_create(device, SIZE_MAX, "weights of x", &buffer), KAS_OUT_OF_MEMORY, "weights of x");
-    cr_expect_eq(kas_device_packed_bytes(device, SIZE_MAX / 2, 3), 0);
-    cr_expect_eq(kas_device_packed_bytes(device, 3, SIZE_MAX - 1), 0);
+    cr_expect_eq(kas_device_packed_bytes(device, KAS_WEIGHT_F32, SIZE_MAX / 2, 3), 0);
+    cr_expect_eq(kas_device_packed_bytes(device, KAS_WEIGHT_F32, 3, SIZE_MAX - 1), 0);
     kas_device_release(device);
 }
 
@@ -544,6 +577,18 @@ Test(core, every_allocation_fails_in_turn)
 
 /* ---- kernels ---- */
 
+/* What defines the kernel's entry: those that are built for several types of weights have one text. */
+static void entry_of(kas_kernel kernel, char *out, size_t size)
+{
+    static const char *const suffixes[] = {"", "_f16", "_bf16"};
+    const kas_weight_type type = kas_kernel_weight_type(kernel);
+    const char *name = kas_kernel_get_info(kernel)->name;
+    int base = (int)(strlen(name) - strlen(suffixes[type]));
+    bool stored = type != KAS_WEIGHT_F32 ||
+                  (kernel + 1 < KAS_KERNEL_COUNT && kas_kernel_weight_type(kernel + 1) == KAS_WEIGHT_F16);
+    snprintf(out, size, stored ? "KERNEL(STORED_NAME(%.*s))" : "KERNEL(%.*s)", base, name);
+}
+
 Test(core, every_kernel_has_its_text_in_one_piece)
 {
     for (int kernel = 0; kernel < KAS_KERNEL_COUNT; ++kernel) {
@@ -551,7 +596,7 @@ Test(core, every_kernel_has_its_text_in_one_piece)
         size_t length;
         const char *text = kas_kernel_source((kas_kernel)kernel, &length);
         char entry[64];
-        snprintf(entry, sizeof entry, "KERNEL(%s)", info->name);
+        entry_of((kas_kernel)kernel, entry, sizeof entry);
         cr_expect_eq(strlen(text), length);
         cr_expect(strstr(text, entry), "%s is not in its text", entry);
         cr_expect_null(strstr(text, "#include \""), "%s includes a file", info->name);
