@@ -117,8 +117,12 @@ static double of_group(const kas_launch *launch)
 {
     switch (launch->kernel) {
     case KAS_KERNEL_linear:
+    case KAS_KERNEL_linear_f16:
+    case KAS_KERNEL_linear_bf16:
         return of_linear(launch, false);
     case KAS_KERNEL_linear_blend:
+    case KAS_KERNEL_linear_blend_f16:
+    case KAS_KERNEL_linear_blend_bf16:
         return of_linear(launch, true);
     case KAS_KERNEL_judge:
         return of_judge(launch);
@@ -145,6 +149,8 @@ static double of_group(const kas_launch *launch)
     case KAS_KERNEL_layernorm:
         return of_layernorm(launch);
     case KAS_KERNEL_conv:
+    case KAS_KERNEL_conv_f16:
+    case KAS_KERNEL_conv_bf16:
         return of_conv(launch);
     case KAS_KERNEL_pool:
         return of_pool(launch);
