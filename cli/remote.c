@@ -63,7 +63,9 @@ static int tell_problem(const cli_answer *answer)
     json_t *problem = json_loadb((const char *)answer->bytes, answer->size, 0, NULL);
     const char *detail = json_string_value(json_object_get(problem, "detail"));
     if (!detail) detail = json_string_value(json_object_get(problem, "error"));
-    if (detail)
+    if (answer->status == 401)
+        cli_failure("the server asks for a token, or does not know this one: set KASMINA_TOKEN (HTTP 401)");
+    else if (detail)
         cli_failure("%s (HTTP %ld)", detail, answer->status);
     else
         cli_failure("the server answered HTTP %ld", answer->status);

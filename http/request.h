@@ -214,6 +214,10 @@ bool kas_http_query_uint(kas_http_request *request, const char *name, uint32_t m
                          uint32_t *out);
 bool kas_http_query_bool(kas_http_request *request, const char *name, bool *out);
 
+/* Of a parameter that belongs in the body: refuses the request and returns false when it stands in the query,
+ * since whoever wrote it there would not get what they asked for. */
+bool kas_http_query_lacks(kas_http_request *request, const char *name);
+
 /* Undoes %XX; false when an escape is broken or is %00. Writes at most size − 1 bytes and a NUL. */
 bool kas_http_unescape(const char *text, size_t length, char *out, size_t size);
 

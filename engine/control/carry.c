@@ -42,7 +42,7 @@ static void carry_transition(kas_engine *engine, const kas_effect *effect)
     copy_text(event.reason, effect->transition.reason ? effect->transition.reason : "", sizeof event.reason);
     kas_events_push(&engine->events, &event);
     kas_history_note_transition(engine->history, effect->layer_uid, effect->seed, event.from, event.to,
-                                event.at_ns);
+                                kas_engine_now(engine));
     char subject[SUBJECT_SIZE];
     kas_log(event.to == KAS_SEED_ERROR_RECOVERY ? KAS_LOG_WARNING : KAS_LOG_INFO, "control",
             "%s%s to %s (%s)", subject_of(&event, subject), kas_lifecycle_name(event.from),
@@ -99,7 +99,7 @@ static void carry_error(kas_engine *engine, const kas_effect *effect)
     memcpy(record.layer, event.layer, sizeof record.layer);
     memcpy(record.artifact_id, event.artifact_id, sizeof record.artifact_id);
     memcpy(record.detail, event.detail, sizeof record.detail);
-    kas_history_note_error(engine->history, &record);
+    kas_history_note_error(engine->history, &record, kas_engine_now(engine));
     char subject[SUBJECT_SIZE];
     kas_warning("control", "%s%s: %s", subject_of(&event, subject), kas_error_type_name(event.error_type),
                 event.detail);
@@ -114,6 +114,7 @@ static void carry_alert(kas_engine *engine, const kas_effect *effect)
     memcpy(engine->alerts[at].component, event.component, sizeof event.component);
     memcpy(engine->alerts[at].reason, event.detail, sizeof event.detail);
     engine->alerts[at].since_ns = event.at_ns;
+    engine->alerts[at].raised_ns = kas_engine_now(engine);
     pthread_mutex_unlock(&engine->alert_lock);
     char subject[SUBJECT_SIZE];
     kas_log(KAS_LOG_CRITICAL, "control", "%s%s", subject_of(&event, subject), event.detail);

@@ -94,7 +94,8 @@ struct kas_engine {
     pthread_mutex_t alert_lock; /* guards the alerts */
     struct {
         char component[32], reason[KAS_DETAIL_SIZE];
-        int64_t since_ns;
+        int64_t since_ns;     /* wall, to be shown */
+        int64_t raised_ns;    /* monotonic */
     } alerts[KAS_ALERTS_MAX]; /* the newest, for health; a ring by alert_count */
     uint64_t alert_count;
     kas_control control;

@@ -1,4 +1,5 @@
 """The command line, as people and programs use it: exit codes, messages, tables, JSON, help, completion, manual page."""
+import hashlib
 import json
 import os
 import subprocess
@@ -245,6 +246,19 @@ class Remote(unittest.TestCase):
             self.assertNotIn("{", self.ok("layer", *command).decode())
         self.assertRegex(self.ok("layer", "replicas", "twice", "none").decode(), r"host:0 +- ")
         self.ok("layer", "delete", "twice")
+
+    def test_a_server_that_asks_for_a_token(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "tokens")
+            with open(path, "w") as file:
+                file.write(f"read {hashlib.sha256(b'secret').hexdigest()} reader\n")
+            server = Server("--token-file", path)
+            result = run("layer", "list", url=server.url)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("set KASMINA_TOKEN", result.stderr.decode())
+            self.assertEqual(run("layer", "list", "--token", "secret", url=server.url).returncode, 0)
+            self.assertIn("role", run("layer", "delete", "a", "--token", "secret", url=server.url).stderr.decode())
+            server.stop()
 
     def test_a_refusal_is_told(self):
         result = run("seed", "show", "nobody", url=self.server.url)
