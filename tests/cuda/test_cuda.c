@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "tests/cuda/doubles.h"
-#include "tests/cuda/rig.h"
+#include "tests/devices/doubling_rig.h"
 
 /* As much of the driver's is alive as before. */
 static void expect_left(const double_counts *before, const char *after_what)

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "tests/cuda/doubles.h"
-#include "tests/cuda/rig.h"
+#include "tests/devices/doubling_rig.h"
 
 enum { IMAGES = 2 }; /* of a kernel: machine code and PTX */
 
