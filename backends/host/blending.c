@@ -1,5 +1,6 @@
 /* judge and blend on the host: what kernels/judge.k and blend.k compute, a row at a time, in the same order;
  * built once for each instruction set. */
+#include <stdbool.h>
 #include <string.h>
 
 #include "kernels/dialect.h"
@@ -7,8 +8,9 @@
 #include "backends/host/packed.h"
 
 enum {
-    PART_FLOATS = 32768,   /* what a part reads, about */
-    CHUNK = 4 * VEC_FLOATS /* outputs that are blended at once */
+    PART_FLOATS = 32768, /* what a part reads, about */
+    CHUNK_VECTORS = 2,   /* outputs that are blended at once: a panel's */
+    CHUNK = CHUNK_VECTORS * VEC_FLOATS
 };
 
 /* 1 when one of n floats is NaN or infinite. */
@@ -20,39 +22,69 @@ static uint any_nonfinite(const float *x, size_t n)
     return bad;
 }
 
-/* `n` outputs, at most CHUNK, whose sums stay in registers where n is CHUNK. */
-static inline __attribute__((always_inline)) uint blend_chunk(float *restrict y, size_t n,
-                                                              const float *coefficients, int contributions,
-                                                              const float *restrict k, size_t stride)
+/* `vectors` vectors of a row, whose sums stay in registers. What it adds to *bad is NaN where the base is not
+ * finite. */
+static inline __attribute__((always_inline)) void blend_vectors(const blend_part *p,
+                                                                const float *coefficients, size_t row,
+                                                                size_t column, const int vectors, vec *bad)
 {
-    float sum[CHUNK];
-    uint bad = 0;
-    for (size_t i = 0; i < n; ++i) {
-        bad |= !IS_FINITE(y[i]);
-        sum[i] = y[i] * coefficients[0];
+    const float *base = p->base + row * p->ld_base + column, *k = p->k + row * p->ldk + column;
+    vec sum[CHUNK_VECTORS], c = vec_splat(coefficients[0]), zero = vec_zero();
+    UNROLL for (int v = 0; v < vectors; ++v) sum[v] = zero;
+    if (coefficients[0] != 0.0f) {
+        UNROLL for (int v = 0; v < vectors; ++v)
+        {
+            vec product = vec_load(base + v * VEC_FLOATS);
+            *bad = vec_madd(product, zero, *bad);
+            sum[v] = vec_mul(product, c);
+        }
     }
-    if (coefficients[0] == 0.0f) {
-        bad = 0;
-        memset(sum, 0, n * sizeof *sum);
+    for (size_t s = 0; s < p->contributions; ++s, k += p->k_stride) {
+        if (coefficients[1 + s] == 0.0f) continue;
+        vec w = vec_splat(coefficients[1 + s]);
+        UNROLL for (int v = 0; v < vectors; ++v) sum[v] =
+            vec_add(sum[v], vec_mul(w, vec_load(k + v * VEC_FLOATS)));
     }
-    for (int s = 0; s < contributions; ++s, k += stride) {
-        float w = coefficients[1 + s];
-        if (w == 0.0f) continue;
-        for (size_t i = 0; i < n; ++i)
-            sum[i] += w * k[i];
-    }
-    memcpy(y, sum, n * sizeof *y);
-    return bad;
+    UNROLL for (int v = 0; v < vectors; ++v) vec_store(p->y + row * p->ldy + column + v * VEC_FLOATS, sum[v]);
 }
 
-int PACKED(blend_row)(float *restrict y, size_t n, const float *coefficients, int contributions,
-                      const float *restrict k, size_t stride)
+static void blend_one(const blend_part *p, const float *coefficients, size_t row, size_t column, vec *bad)
 {
-    uint bad = 0;
-    for (; n >= CHUNK; n -= CHUNK, y += CHUNK, k += CHUNK)
-        bad |= blend_chunk(y, CHUNK, coefficients, contributions, k, stride);
-    if (n > 0) bad |= blend_chunk(y, n, coefficients, contributions, k, stride);
-    return bad != 0;
+    const float *k = p->k + row * p->ldk + column;
+    float sum = 0.0f;
+    if (coefficients[0] != 0.0f) {
+        float product = p->base[row * p->ld_base + column];
+        *bad = vec_madd(vec_splat(product), vec_zero(), *bad);
+        sum = product * coefficients[0];
+    }
+    for (size_t s = 0; s < p->contributions; ++s, k += p->k_stride)
+        if (coefficients[1 + s] != 0.0f) sum += coefficients[1 + s] * *k;
+    p->y[row * p->ldy + column] = sum;
+}
+
+static void raise_flags(const blend_part *p)
+{
+    for (size_t row = 0; row < p->rows; ++row)
+        if (p->coefficients[row * p->ld_coefficients] != 0.0f &&
+            any_nonfinite(p->base + row * p->ld_base, p->columns))
+            RAISE(p->flags[RESULT_HEAD * row]);
+}
+
+void PACKED(blend)(const blend_part *part)
+{
+    const blend_part p = *part;
+    const float *coefficients = p.coefficients;
+    vec bad = vec_zero();
+    for (size_t row = 0; row < p.rows; ++row, coefficients += p.ld_coefficients) {
+        size_t column = 0;
+        for (; column + CHUNK <= p.columns; column += CHUNK)
+            blend_vectors(&p, coefficients, row, column, CHUNK_VECTORS, &bad);
+        for (; column + VEC_FLOATS <= p.columns; column += VEC_FLOATS)
+            blend_vectors(&p, coefficients, row, column, 1, &bad);
+        for (; column < p.columns; ++column)
+            blend_one(&p, coefficients, row, column, &bad);
+    }
+    if (vec_any_nan(bad)) raise_flags(&p);
 }
 
 static void plan_rows(kas_host_task *task, kas_host_run *run, size_t row_floats)
@@ -136,16 +168,22 @@ static void run_blend(const kas_host_task *task, size_t begin, size_t end)
     const float *base = task->buffers[1], *k = task->buffers[2];
     uint *result = task->buffers[3];
     float *y = task->buffers[4];
-    size_t n = (size_t)args->n;
-    for (size_t row = first_row(task, begin); row < first_row(task, end); ++row) {
-        const uint *coefficients = result + args->coefficients + (size_t)(args->contributions + 1) * row;
-        float *out = y + row * n;
-        float weights[1 + 64];
-        memcpy(weights, coefficients, (size_t)(args->contributions + 1) * sizeof *weights);
-        if (weights[0] != 0.0f) memcpy(out, base + row * n, n * sizeof *out);
-        if (PACKED(blend_row)(out, n, weights, args->contributions, k + row * n, (size_t)args->k_stride))
-            RAISE(result[RESULT_HEAD * row + 3]);
-    }
+    size_t n = (size_t)args->n, row = first_row(task, begin);
+    size_t words = (size_t)(args->contributions + 1);
+    PACKED(blend)
+    (&(blend_part){.rows = first_row(task, end) - row,
+                   .columns = n,
+                   .y = y + row * n,
+                   .base = base + row * n,
+                   .k = k + row * n,
+                   .coefficients = (const float *)(result + args->coefficients + words * row),
+                   .flags = result + RESULT_HEAD * row + 3,
+                   .ldy = n,
+                   .ld_base = n,
+                   .ldk = n,
+                   .k_stride = (size_t)args->k_stride,
+                   .ld_coefficients = words,
+                   .contributions = (size_t)args->contributions});
 }
 
 void PACKED(plan_blend)(kas_host_task *task, unsigned threads)
