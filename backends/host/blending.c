@@ -1,8 +1,5 @@
 /* judge and blend on the host: what kernels/judge.k and blend.k compute, a row at a time, in the same order;
  * built once for each instruction set. */
-#include <stdbool.h>
-#include <string.h>
-
 #include "kernels/dialect.h"
 
 #include "backends/host/packed.h"
@@ -70,7 +67,7 @@ static void raise_flags(const blend_part *p)
             RAISE(p->flags[RESULT_HEAD * row]);
 }
 
-void PACKED(blend)(const blend_part *part)
+void PACKED(blend_rows)(const blend_part *part)
 {
     const blend_part p = *part;
     const float *coefficients = p.coefficients;
@@ -168,22 +165,23 @@ static void run_blend(const kas_host_task *task, size_t begin, size_t end)
     const float *base = task->buffers[1], *k = task->buffers[2];
     uint *result = task->buffers[3];
     float *y = task->buffers[4];
-    size_t n = (size_t)args->n, row = first_row(task, begin);
-    size_t words = (size_t)(args->contributions + 1);
-    PACKED(blend)
-    (&(blend_part){.rows = first_row(task, end) - row,
-                   .columns = n,
-                   .y = y + row * n,
-                   .base = base + row * n,
-                   .k = k + row * n,
-                   .coefficients = (const float *)(result + args->coefficients + words * row),
-                   .flags = result + RESULT_HEAD * row + 3,
-                   .ldy = n,
-                   .ld_base = n,
-                   .ldk = n,
-                   .k_stride = (size_t)args->k_stride,
-                   .ld_coefficients = words,
-                   .contributions = (size_t)args->contributions});
+    size_t n = (size_t)args->n, row = first_row(task, begin), words = (size_t)args->contributions + 1;
+    const blend_part part = {
+        .rows = first_row(task, end) - row,
+        .columns = n,
+        .y = y + row * n,
+        .base = base + row * n,
+        .k = k + row * n,
+        .coefficients = (const float *)(result + args->coefficients + words * row),
+        .flags = result + RESULT_HEAD * row + 3,
+        .ldy = n,
+        .ld_base = n,
+        .ldk = n,
+        .k_stride = (size_t)args->k_stride,
+        .ld_coefficients = words,
+        .contributions = (size_t)args->contributions,
+    };
+    PACKED(blend_rows)(&part);
 }
 
 void PACKED(plan_blend)(kas_host_task *task, unsigned threads)

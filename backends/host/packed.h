@@ -32,6 +32,6 @@ typedef struct blend_part {
         ld_coefficients; /* floats to the next row; to the next contribution */
     size_t contributions;
 } blend_part;
-void PACKED(blend)(const blend_part *part);
+void PACKED(blend_rows)(const blend_part *part);
 
 #endif

@@ -23,8 +23,7 @@ enum {
     HEIGHT_MAX = 12,      /* of any instruction set's tiles */
     DEPTH = 2048,         /* inputs of a block: a row group's stay near while it passes over the panels */
     AHEAD = 64,           /* steps of the depth between fetching weights and using them */
-    FETCH_PAUSES = 4,     /* in which a tile fetches what it needs at its end, */
-    FETCH_STEPS = 64,     /* and how far they are apart */
+    PAUSE_STEPS = 64,     /* of the depth between fetching for one row and for the next */
     PART_PANELS = 4,      /* panels of a part, at most: as many as are computed at once */
     PART_BYTES = 1 << 19, /* of their weights of one block, which stay in the second-level cache */
     READING_ROWS = 4,     /* that take as long as fewer, which wait for their weights */
@@ -42,7 +41,7 @@ typedef struct block {
     size_t depth;
     bool resume;       /* there are sums so far */
     const float *bias; /* of the first panel, in the last block; NULL: nothing to add */
-    /* to be brought near meanwhile: what they end up in, and what is blended with them */
+    /* to be brought near meanwhile, in so many pauses: where results go, and what is blended with them */
     const float *y, *k;
     size_t ldy, ldk, k_stride, contributions, pauses;
 } block;
@@ -52,11 +51,12 @@ typedef struct block {
 /* Brings near what a row of a tile needs after the last steps, and its first inputs for the next panel. */
 static ALWAYS_INLINE void fetch_row(const block *b, size_t row)
 {
-    const float *y = b->y + row * b->ldy, *k = b->k + row * b->ldk;
+    const float *y = b->y + row * b->ldy;
     __builtin_prefetch(b->x + row * b->ldx);
     __builtin_prefetch(y, 1);
     __builtin_prefetch(y + VEC_FLOATS, 1);
-    for (size_t s = 0; s < b->contributions; ++s, k += b->k_stride) {
+    for (size_t s = 0; s < b->contributions; ++s) {
+        const float *k = b->k + row * b->ldk + s * b->k_stride;
         __builtin_prefetch(k);
         __builtin_prefetch(k + VEC_FLOATS);
     }
@@ -69,9 +69,9 @@ static ALWAYS_INLINE void tile(const block *b, const int rows, const int panels)
     UNROLL for (int i = 0; i < rows; ++i) UNROLL for (int v = 0; v < vectors; ++v) sum[i * vectors + v] =
         b->resume ? vec_load(b->sums + (size_t)i * b->ld_sums + (size_t)(v * VEC_FLOATS)) : vec_zero();
     const float *w = b->w, *ahead = w + (size_t)AHEAD * PANEL;
-    size_t k = 0, row = 0, pauses = rows > 3 ? b->depth / FETCH_STEPS : 0;
+    size_t k = 0, row = 0, pauses = rows > 3 ? b->depth / PAUSE_STEPS : 0;
     if (pauses > b->pauses) pauses = b->pauses;
-    for (size_t end = b->depth - pauses * FETCH_STEPS;; end += FETCH_STEPS, --pauses) {
+    for (size_t end = b->depth - pauses * PAUSE_STEPS;; end += PAUSE_STEPS, --pauses) {
         for (; k < end; ++k, w += PANEL, ahead += PANEL) {
             vec weights[8];
             UNROLL for (int v = 0; v < vectors; ++v)
@@ -208,22 +208,25 @@ static void blend_rows(const product *p, size_t row, size_t rows, size_t column,
                        const float *base, size_t ld_base)
 {
     const struct linear_args *args = p->args;
-    size_t m = (size_t)args->m, ldy = (size_t)args->ldy, together = m == 1 ? rows : 1;
-    for (size_t end = row + rows; row < end; row += together, base += ld_base)
-        PACKED(blend)
-    (&(blend_part){.rows = together,
-                   .columns = columns,
-                   .y = p->y + row * ldy + column,
-                   .base = base,
-                   .k = p->k + row * p->outputs + column,
-                   .coefficients = (const float *)coefficients_of(p, row),
-                   .flags = p->result + RESULT_HEAD * (row / m) + 3,
-                   .ldy = ldy,
-                   .ld_base = ld_base,
-                   .ldk = p->outputs,
-                   .k_stride = (size_t)args->k_stride,
-                   .ld_coefficients = (size_t)args->contributions + 1,
-                   .contributions = (size_t)args->contributions});
+    size_t m = (size_t)args->m, ldy = (size_t)args->ldy;
+    blend_part part = {
+        .rows = m == 1 ? rows : 1, /* with coefficients that follow each other */
+        .columns = columns,
+        .ldy = ldy,
+        .ld_base = ld_base,
+        .ldk = p->outputs,
+        .k_stride = (size_t)args->k_stride,
+        .ld_coefficients = (size_t)args->contributions + 1,
+        .contributions = (size_t)args->contributions,
+    };
+    for (size_t end = row + rows; row < end; row += part.rows, base += ld_base) {
+        part.y = p->y + row * ldy + column;
+        part.base = base;
+        part.k = p->k + row * p->outputs + column;
+        part.coefficients = (const float *)coefficients_of(p, row);
+        part.flags = p->result + RESULT_HEAD * (row / m) + 3;
+        PACKED(blend_rows)(&part);
+    }
 }
 
 /* True when a blend uses the product on none of these rows. */
@@ -235,7 +238,7 @@ static bool unused(const product *p, size_t row, size_t rows)
     return true;
 }
 
-/* Some panels by way of memory of their own: of the last one only `columns` outputs may exist, or they are
+/* Some panels by way of memory of their own: the last one, of which some outputs may not exist, and what is
  * blended. */
 static void multiply_apart(const product *p, const block *b, size_t row, size_t rows, size_t column,
                            size_t panels, bool last)
@@ -245,6 +248,7 @@ static void multiply_apart(const product *p, const block *b, size_t row, size_t 
     block apart = *b;
     apart.sums = sums;
     apart.ld_sums = ld;
+    if (columns < ld) memset(sums, 0, sizeof sums);
     if (b->bias && columns < ld) {
         memset(bias, 0, sizeof bias);
         memcpy(bias, b->bias, columns * sizeof *bias);
@@ -276,7 +280,7 @@ static void multiply_group(const product *p, size_t row, size_t rows, size_t pan
         .ldk = p->outputs,
         .k_stride = (size_t)p->args->k_stride,
         .contributions = blends ? (size_t)p->args->contributions : 0,
-        .pauses = blends ? rows : 1,
+        .pauses = blends ? rows : 1, /* contributions may come from far: not all at once */
     };
     size_t whole_panels = p->outputs / PANEL;
     for (size_t panels; panel < end_panel; panel += panels) {
@@ -285,7 +289,7 @@ static void multiply_group(const product *p, size_t row, size_t rows, size_t pan
         b.w = p->w + panel * b.w_step + k0 * PANEL;
         b.sums = p->y + row * ldy + column;
         b.y = b.sums;
-        b.k = p->k + row * p->outputs + column;
+        b.k = blends ? p->k + row * p->outputs + column : NULL;
         b.bias = last && p->bias ? p->bias + column : NULL;
         if (panel < whole && !blends)
             multiply(&b, rows, panels);
