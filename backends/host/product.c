@@ -23,7 +23,8 @@ enum {
     HEIGHT_MAX = 12,      /* of any instruction set's tiles */
     DEPTH = 2048,         /* inputs of a block: a row group's stay near while it passes over the panels */
     AHEAD = 64,           /* steps of the depth between fetching weights and using them */
-    PAUSE_STEPS = 64,     /* of the depth between fetching for one row and for the next */
+    PAUSES = 8,           /* of a tile, at most, in which it fetches what it needs at its end, */
+    PAUSE_STEPS = 64,     /* and how many steps of the depth they are apart, at most */
     PART_PANELS = 4,      /* panels of a part, at most: as many as are computed at once */
     PART_BYTES = 1 << 19, /* of their weights of one block, which stay in the second-level cache */
     READING_ROWS = 4,     /* that take as long as fewer, which wait for their weights */
@@ -43,7 +44,7 @@ typedef struct block {
     const float *bias; /* of the first panel, in the last block; NULL: nothing to add */
     /* to be brought near meanwhile, in so many pauses: where results go, and what is blended with them */
     const float *y, *k;
-    size_t ldy, ldk, k_stride, contributions, pauses;
+    size_t ldy, ldk, k_stride, contributions, pauses, pause_steps;
 } block;
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
@@ -69,9 +70,8 @@ static ALWAYS_INLINE void tile(const block *b, const int rows, const int panels)
     UNROLL for (int i = 0; i < rows; ++i) UNROLL for (int v = 0; v < vectors; ++v) sum[i * vectors + v] =
         b->resume ? vec_load(b->sums + (size_t)i * b->ld_sums + (size_t)(v * VEC_FLOATS)) : vec_zero();
     const float *w = b->w, *ahead = w + (size_t)AHEAD * PANEL;
-    size_t k = 0, row = 0, pauses = rows > 3 ? b->depth / PAUSE_STEPS : 0;
-    if (pauses > b->pauses) pauses = b->pauses;
-    for (size_t end = b->depth - pauses * PAUSE_STEPS;; end += PAUSE_STEPS, --pauses) {
+    size_t k = 0, row = 0, pauses = rows > 3 ? b->pauses : 0;
+    for (size_t end = b->depth - pauses * b->pause_steps;; end += b->pause_steps, --pauses) {
         for (; k < end; ++k, w += PANEL, ahead += PANEL) {
             vec weights[8];
             UNROLL for (int v = 0; v < vectors; ++v)
@@ -264,6 +264,13 @@ static void multiply_apart(const product *p, const block *b, size_t row, size_t 
     }
 }
 
+/* Contributions may come from far: not all at once. */
+static void choose_pauses(block *b, size_t rows)
+{
+    b->pause_steps = b->depth / PAUSES < PAUSE_STEPS ? b->depth / PAUSES : PAUSE_STEPS;
+    b->pauses = b->contributions == 0 ? 1 : (rows < PAUSES ? rows : PAUSES);
+}
+
 static void multiply_group(const product *p, size_t row, size_t rows, size_t panel, size_t end_panel,
                            size_t k0)
 {
@@ -280,8 +287,8 @@ static void multiply_group(const product *p, size_t row, size_t rows, size_t pan
         .ldk = p->outputs,
         .k_stride = (size_t)p->args->k_stride,
         .contributions = blends ? (size_t)p->args->contributions : 0,
-        .pauses = blends ? rows : 1, /* contributions may come from far: not all at once */
     };
+    choose_pauses(&b, rows);
     size_t whole_panels = p->outputs / PANEL;
     for (size_t panels; panel < end_panel; panel += panels) {
         size_t column = panel * PANEL, whole = end_panel < whole_panels ? end_panel : whole_panels;
