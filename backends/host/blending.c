@@ -19,44 +19,60 @@ static uint any_nonfinite(const float *x, size_t n)
     return bad;
 }
 
-/* `vectors` vectors of a row, whose sums stay in registers. What it adds to *bad is NaN where the base is not
- * finite. */
-static inline __attribute__((always_inline)) void blend_vectors(const blend_part *p,
-                                                                const float *coefficients, size_t row,
-                                                                size_t column, const int vectors, vec *bad)
+/* `vectors` vectors of each row, whose sums stay in registers. NaN in some lane where a base that is used is
+ * not finite. */
+static inline __attribute__((always_inline)) vec blend_vectors(const blend_part *p, size_t column,
+                                                               const int vectors)
 {
-    const float *base = p->base + row * p->ld_base + column, *k = p->k + row * p->ldk + column;
-    vec sum[CHUNK_VECTORS], c = vec_splat(coefficients[0]), zero = vec_zero();
-    UNROLL for (int v = 0; v < vectors; ++v) sum[v] = zero;
-    if (coefficients[0] != 0.0f) {
-        UNROLL for (int v = 0; v < vectors; ++v)
-        {
-            vec product = vec_load(base + v * VEC_FLOATS);
-            *bad = vec_madd(product, zero, *bad);
-            sum[v] = vec_mul(product, c);
+    const float *coefficients = p->coefficients, *base = p->base + column, *row_k = p->k + column;
+    const float *end = coefficients + p->rows * p->ld_coefficients;
+    float *y = p->y + column;
+    vec sum[CHUNK_VECTORS], bad[CHUNK_VECTORS], zero = vec_zero();
+    UNROLL for (int v = 0; v < vectors; ++v) bad[v] = zero;
+    for (; coefficients < end; coefficients += p->ld_coefficients) {
+        UNROLL for (int v = 0; v < vectors; ++v) sum[v] = zero;
+        if (coefficients[0] != 0.0f) {
+            vec c = vec_splat(coefficients[0]);
+            UNROLL for (int v = 0; v < vectors; ++v)
+            {
+                vec product = vec_load(base + v * VEC_FLOATS);
+                bad[v] = vec_madd(product, zero, bad[v]);
+                sum[v] = vec_mul(product, c);
+            }
         }
+        const float *k = row_k;
+        for (size_t s = 1; s <= p->contributions; ++s, k += p->k_stride) {
+            if (coefficients[s] == 0.0f) continue;
+            vec w = vec_splat(coefficients[s]);
+            UNROLL for (int v = 0; v < vectors; ++v) sum[v] =
+                vec_add(sum[v], vec_mul(w, vec_load(k + v * VEC_FLOATS)));
+        }
+        UNROLL for (int v = 0; v < vectors; ++v) vec_store(y + v * VEC_FLOATS, sum[v]);
+        base += p->ld_base;
+        row_k += p->ldk;
+        y += p->ldy;
     }
-    for (size_t s = 0; s < p->contributions; ++s, k += p->k_stride) {
-        if (coefficients[1 + s] == 0.0f) continue;
-        vec w = vec_splat(coefficients[1 + s]);
-        UNROLL for (int v = 0; v < vectors; ++v) sum[v] =
-            vec_add(sum[v], vec_mul(w, vec_load(k + v * VEC_FLOATS)));
-    }
-    UNROLL for (int v = 0; v < vectors; ++v) vec_store(p->y + row * p->ldy + column + v * VEC_FLOATS, sum[v]);
+    UNROLL for (int v = 1; v < vectors; ++v) bad[0] = vec_add(bad[0], bad[v]);
+    return bad[0];
 }
 
-static void blend_one(const blend_part *p, const float *coefficients, size_t row, size_t column, vec *bad)
+/* One output of each row: non-zero where a base that is used is not finite. */
+static int blend_column(const blend_part *p, size_t column)
 {
-    const float *k = p->k + row * p->ldk + column;
-    float sum = 0.0f;
-    if (coefficients[0] != 0.0f) {
-        float product = p->base[row * p->ld_base + column];
-        *bad = vec_madd(vec_splat(product), vec_zero(), *bad);
-        sum = product * coefficients[0];
+    int bad = 0;
+    for (size_t row = 0; row < p->rows; ++row) {
+        const float *coefficients = p->coefficients + row * p->ld_coefficients;
+        const float *base = p->base + row * p->ld_base + column, *k = p->k + row * p->ldk + column;
+        float sum = 0.0f;
+        if (coefficients[0] != 0.0f) {
+            bad |= !IS_FINITE(*base);
+            sum = *base * coefficients[0];
+        }
+        for (size_t s = 1; s <= p->contributions; ++s, k += p->k_stride)
+            if (coefficients[s] != 0.0f) sum += coefficients[s] * *k;
+        p->y[row * p->ldy + column] = sum;
     }
-    for (size_t s = 0; s < p->contributions; ++s, k += p->k_stride)
-        if (coefficients[1 + s] != 0.0f) sum += coefficients[1 + s] * *k;
-    p->y[row * p->ldy + column] = sum;
+    return bad;
 }
 
 static void raise_flags(const blend_part *p)
@@ -70,18 +86,16 @@ static void raise_flags(const blend_part *p)
 void PACKED(blend_rows)(const blend_part *part)
 {
     const blend_part p = *part;
-    const float *coefficients = p.coefficients;
+    size_t column = 0;
     vec bad = vec_zero();
-    for (size_t row = 0; row < p.rows; ++row, coefficients += p.ld_coefficients) {
-        size_t column = 0;
-        for (; column + CHUNK <= p.columns; column += CHUNK)
-            blend_vectors(&p, coefficients, row, column, CHUNK_VECTORS, &bad);
-        for (; column + VEC_FLOATS <= p.columns; column += VEC_FLOATS)
-            blend_vectors(&p, coefficients, row, column, 1, &bad);
-        for (; column < p.columns; ++column)
-            blend_one(&p, coefficients, row, column, &bad);
-    }
-    if (vec_any_nan(bad)) raise_flags(&p);
+    int bad_column = 0;
+    for (; column + CHUNK <= p.columns; column += CHUNK)
+        bad = vec_add(bad, blend_vectors(&p, column, CHUNK_VECTORS));
+    for (; column + VEC_FLOATS <= p.columns; column += VEC_FLOATS)
+        bad = vec_add(bad, blend_vectors(&p, column, 1));
+    for (; column < p.columns; ++column)
+        bad_column |= blend_column(&p, column);
+    if (bad_column || vec_any_nan(bad)) raise_flags(&p);
 }
 
 static void plan_rows(kas_host_task *task, kas_host_run *run, size_t row_floats)
@@ -165,23 +179,22 @@ static void run_blend(const kas_host_task *task, size_t begin, size_t end)
     const float *base = task->buffers[1], *k = task->buffers[2];
     uint *result = task->buffers[3];
     float *y = task->buffers[4];
-    size_t n = (size_t)args->n, row = first_row(task, begin), words = (size_t)args->contributions + 1;
-    const blend_part part = {
-        .rows = first_row(task, end) - row,
-        .columns = n,
-        .y = y + row * n,
-        .base = base + row * n,
-        .k = k + row * n,
-        .coefficients = (const float *)(result + args->coefficients + words * row),
-        .flags = result + RESULT_HEAD * row + 3,
-        .ldy = n,
-        .ld_base = n,
-        .ldk = n,
-        .k_stride = (size_t)args->k_stride,
-        .ld_coefficients = words,
-        .contributions = (size_t)args->contributions,
-    };
-    PACKED(blend_rows)(&part);
+    size_t n = (size_t)args->n, words = (size_t)args->contributions + 1;
+    for (size_t row = first_row(task, begin); row < first_row(task, end); ++row) {
+        const blend_part part = {
+            .rows = 1, /* as memory lies */
+            .columns = n,
+            .y = y + row * n,
+            .base = base + row * n,
+            .k = k + row * n,
+            .coefficients = (const float *)(result + args->coefficients + words * row),
+            .flags = result + RESULT_HEAD * row + 3,
+            .k_stride = (size_t)args->k_stride,
+            .ld_coefficients = words,
+            .contributions = (size_t)args->contributions,
+        };
+        PACKED(blend_rows)(&part);
+    }
 }
 
 void PACKED(plan_blend)(kas_host_task *task, unsigned threads)
