@@ -6,8 +6,7 @@
 
 enum {
     PART_FLOATS = 32768, /* what a part reads, about */
-    CHUNK_VECTORS = 2,   /* outputs that are blended at once: a panel's */
-    CHUNK = CHUNK_VECTORS * VEC_FLOATS
+    VECTORS_MAX = 4      /* outputs of a row that are blended at once; a tile's are 2 */
 };
 
 /* 1 when one of n floats is NaN or infinite. */
@@ -27,7 +26,7 @@ static inline __attribute__((always_inline)) vec blend_vectors(const blend_part 
     const float *coefficients = p->coefficients, *base = p->base + column, *row_k = p->k + column;
     const float *end = coefficients + p->rows * p->ld_coefficients;
     float *y = p->y + column;
-    vec sum[CHUNK_VECTORS], bad[CHUNK_VECTORS], zero = vec_zero();
+    vec sum[VECTORS_MAX], bad[VECTORS_MAX], zero = vec_zero();
     UNROLL for (int v = 0; v < vectors; ++v) bad[v] = zero;
     for (; coefficients < end; coefficients += p->ld_coefficients) {
         UNROLL for (int v = 0; v < vectors; ++v) sum[v] = zero;
@@ -89,10 +88,13 @@ void PACKED(blend_rows)(const blend_part *part)
     size_t column = 0;
     vec bad = vec_zero();
     int bad_column = 0;
-    for (; column + CHUNK <= p.columns; column += CHUNK)
-        bad = vec_add(bad, blend_vectors(&p, column, CHUNK_VECTORS));
-    for (; column + VEC_FLOATS <= p.columns; column += VEC_FLOATS)
-        bad = vec_add(bad, blend_vectors(&p, column, 1));
+#define VECTORS(n)                                                                                           \
+    for (; column + (n)*VEC_FLOATS <= p.columns; column += (n)*VEC_FLOATS)                                   \
+    bad = vec_add(bad, blend_vectors(&p, column, n))
+    VECTORS(VECTORS_MAX);
+    VECTORS(2);
+    VECTORS(1);
+#undef VECTORS
     for (; column < p.columns; ++column)
         bad_column |= blend_column(&p, column);
     if (bad_column || vec_any_nan(bad)) raise_flags(&p);
