@@ -47,7 +47,8 @@ struct kas_device {
     kas_device *next;         /* in the registry, guarded by its lock */
     atomic_size_t used_bytes;
     atomic_bool lost;
-    pthread_mutex_t lock;                              /* guards programs and lost_reason */
+    pthread_mutex_t lock;                              /* guards programs, what a backend loads
+                                                          beside them, and lost_reason */
     _Atomic(kas_program *) programs[KAS_KERNEL_COUNT]; /* set once under the lock, read without */
     char lost_reason[256];
 };

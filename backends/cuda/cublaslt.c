@@ -55,8 +55,7 @@ void kas_cublaslt_start(kas_cuda_device *device)
              version / 10000, version / 100 % 100, version % 100);
     /* Not ReLU: cuBLASLt defines it as max(x, 0), in which a NaN may get lost, and judging a contribution
      * needs to see it. Not GELU: cuBLASLt's is the one by tanh. */
-    device->base.limits.fast_acts = 1ull << ACT_NONE | 1ull << ACT_GELU_TANH;
-    device->base.limits.fast_weights = 1 << KAS_WEIGHT_F32; /* it has no product of types that differ */
+    device->base.limits.fast_acts[KAS_WEIGHT_F32] = 1ull << ACT_NONE | 1ull << ACT_GELU_TANH;
 }
 
 static const char *name_of(cublaslt_code code)

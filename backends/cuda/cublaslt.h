@@ -84,7 +84,7 @@ typedef struct kas_cublaslt_symbols {
  * kas_debug area "cuda" says why. Any thread. */
 const kas_cublaslt_symbols *kas_cublaslt_load(void);
 
-/* Starts cuBLASLt for a device whose context is current: device->blas, limits.fast_acts and
+/* Starts cuBLASLt for a device whose context is current: device->blas, limits.fast_acts of float32 and
  * info.fast_product are set, or left as they are with a line in the log. */
 void kas_cublaslt_start(kas_cuda_device *device);
 

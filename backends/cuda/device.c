@@ -1,5 +1,6 @@
 /* A device: its primary context, and the pool that its memory comes from. */
 #include "backends/cuda/cublaslt.h"
+#include "backends/cuda/tensor.h"
 #include "base/log.h"
 
 bool kas_cuda_enter(const kas_cuda_device *device)
@@ -66,7 +67,10 @@ static kas_status open_context(kas_cuda_device *device)
                         device->base.index);
     }
     code = open_pool(device);
-    if (code == CUDA_SUCCESS) kas_cublaslt_start(device);
+    if (code == CUDA_SUCCESS) {
+        kas_cublaslt_start(device);
+        kas_cuda_tensor_start(device);
+    }
     kas_cuda_leave(device);
     if (code == CUDA_SUCCESS) return NULL;
     (void)device->cuda->context_release(device->id);
@@ -92,6 +96,7 @@ static void finish(kas_device *base)
     kas_cuda_device *device = kas_cuda_device_of(base);
     if (atomic_load(&base->lost)) return; /* releasing may wait for work that never ends */
     if (kas_cuda_enter(device)) {
+        kas_cuda_tensor_finish(device);
         if (device->blas) (void)device->blas->destroy(device->blas_handle);
         if (device->memory) (void)device->cuda->stream_destroy(device->memory); /* first: it may still free */
         if (device->pool) (void)device->cuda->pool_destroy(device->pool);

@@ -23,7 +23,8 @@ bool kas_cuda_is_fast(const kas_list *list, size_t index)
         !kas_cuda_device_of(list->device)->blas)
         return false;
     memcpy(&args, launch->args, sizeof args);
-    return args.act >= 0 && args.act < ACT_COUNT && list->device->limits.fast_acts >> args.act & 1;
+    return args.act >= 0 && args.act < ACT_COUNT &&
+           list->device->limits.fast_acts[KAS_WEIGHT_F32] >> args.act & 1;
 }
 
 /* ---- choosing ---- */

@@ -144,10 +144,21 @@ static bool has_products(const recipe *list)
     return false;
 }
 
+/* Whether the device has another product for any of the exact list's. */
+static bool has_fast_products(const kas_segment_plan *plan)
+{
+    const uint64_t *fast_acts = kas_device_get_limits(plan->device)->fast_acts;
+    for (uint32_t i = 0; i < plan->exact.count; ++i) {
+        kas_kernel kernel = plan->exact.launches[i].kernel;
+        if (kas_kernel_is_linear(kernel) && fast_acts[kas_kernel_weight_type(kernel)]) return true;
+    }
+    return false;
+}
+
 static kas_status plan_fast(kas_segment_plan *plan, const kas_graph *graph, kas_weights *weights)
 {
     kas_lowering lowering;
-    if (!kas_device_get_limits(plan->device)->fast_acts || !has_products(&plan->exact)) return NULL;
+    if (!has_fast_products(plan)) return NULL;
     kas_status status = kas_lower_graph(plan->device, graph, true, weights, &lowering);
     if (!status) status = finish_list(&lowering, plan->info.rows_max, &plan->info, &plan->fast);
     kas_lowering_finish(&lowering);

@@ -12,7 +12,7 @@ enum { ROWS = 9, ENDS_IN_NOTHING = 1 };
 static exec_world *open_world(uint64_t fast_acts)
 {
     kas_device *device = remote_device_open();
-    device->limits.fast_acts = fast_acts;
+    device->limits.fast_acts[KAS_WEIGHT_F32] = fast_acts;
     return exec_world_open(device, NULL);
 }
 
