@@ -54,8 +54,9 @@ typedef enum kas_kernel {
 /* How weights are stored; kernels/stored.h. */
 typedef enum kas_weight_type {
     KAS_WEIGHT_F32 = 0,
-    KAS_WEIGHT_F16, /* IEEE 754 binary16, two in a word */
-    KAS_WEIGHT_BF16 /* the upper half of a float32, two in a word */
+    KAS_WEIGHT_F16,  /* IEEE 754 binary16, two in a word */
+    KAS_WEIGHT_BF16, /* the upper half of a float32, two in a word */
+    KAS_WEIGHT_TYPES
 } kas_weight_type;
 
 typedef struct kas_kernel_info {

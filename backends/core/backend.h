@@ -47,10 +47,12 @@ struct kas_device {
     kas_device *next;         /* in the registry, guarded by its lock */
     atomic_size_t used_bytes;
     atomic_bool lost;
-    _Atomic(float) pace;                               /* pace.h; 0: as at first */
-    pthread_mutex_t lock;                              /* guards programs, lost_reason and fast_product */
+    _Atomic(float) pace;  /* pace.h; 0: as at first */
+    pthread_mutex_t lock; /* guards programs, what a backend loads beside them, lost_reason, and the fast
+                             product's name and types */
     _Atomic(kas_program *) programs[KAS_KERNEL_COUNT]; /* set once under the lock, read without */
     char fast_product[KAS_DEVICE_FAST_SIZE];           /* read without the lock once fast_is_known */
+    uint32_t fast_types;                               /* so too */
     atomic_bool fast_is_known;
     char lost_reason[256];
 };
@@ -73,9 +75,10 @@ struct kas_device_ops {
      * the size does not fit size_t. */
     size_t (*packed_bytes)(const kas_device *device, size_t inputs, size_t outputs);
     void (*pack)(const kas_device *device, const float *weight, size_t inputs, size_t outputs, void *out);
-    /* Required where limits.fast_acts, else NULL: gets the fast product ready and names it in `name`, or
-     * leaves that empty where there is none. Once, under the device's program lock. */
-    void (*start_fast_product)(kas_device *device, char name[KAS_DEVICE_FAST_SIZE]);
+    /* Required where limits.fast_acts, else NULL: gets the fast product ready, names it in `name` and returns
+     * a bit of each kas_weight_type that it multiplies by; 0, and no name: there is none. Once, under the
+     * device's program lock. */
+    uint32_t (*start_fast_product)(kas_device *device, char name[KAS_DEVICE_FAST_SIZE]);
     const kas_buffer_ops *buffer;
     const kas_program_ops *program;
     const kas_list_ops *list; /* optional: a list is then core's copy of its launches and nothing else */

@@ -50,16 +50,30 @@ void kas_device_get_info(kas_device *device, kas_device_info *out)
     if (device->ops->memory_free && !lost) out->memory_free_bytes = device->ops->memory_free(device);
 }
 
-const char *kas_device_fast_product(kas_device *device)
+static bool may_be_fast(const kas_device *device)
 {
-    if (!device->limits.fast_acts || atomic_load_explicit(&device->fast_is_known, memory_order_acquire))
-        return device->fast_product;
+    for (int type = 0; type < KAS_WEIGHT_TYPES; ++type)
+        if (device->limits.fast_acts[type]) return true;
+    return false;
+}
+
+uint32_t kas_device_fast_types(kas_device *device)
+{
+    if (!may_be_fast(device) || atomic_load_explicit(&device->fast_is_known, memory_order_acquire))
+        return device->fast_types;
     pthread_mutex_lock(&device->lock);
     if (!atomic_load(&device->fast_is_known)) {
-        if (!atomic_load(&device->lost)) device->ops->start_fast_product(device, device->fast_product);
+        if (!atomic_load(&device->lost))
+            device->fast_types = device->ops->start_fast_product(device, device->fast_product);
         atomic_store_explicit(&device->fast_is_known, true, memory_order_release);
     }
     pthread_mutex_unlock(&device->lock);
+    return device->fast_types;
+}
+
+const char *kas_device_fast_product(kas_device *device)
+{
+    (void)kas_device_fast_types(device);
     return device->fast_product;
 }
 

@@ -62,10 +62,10 @@ typedef struct kas_device_limits {
     bool immediate;          /* work runs inside kas_queue_wait, on the calling thread: nothing to launch */
     bool fp16, bf16;         /* weights are stored in these types where they lose nothing by it */
     bool subgroups;
-    uint64_t fast_acts; /* bit of each ACT_… that the device's fast product (kas_device_fast_product) can end
-                           in, where it turns out to have one; 0: every launch of `linear` is the portable
-                           product */
-    uint8_t fast_weights; /* bit of each kas_weight_type that it multiplies by, where there is one */
+    uint64_t fast_acts[KAS_WEIGHT_TYPES]; /* bit of each ACT_… that the device's fast product over weights of
+                                             that type can end in, where it turns out to have one
+                                             (kas_device_fast_types); 0: launches of that type are always
+                                             the portable product */
 } kas_device_limits;
 
 typedef struct kas_device_info {
@@ -114,6 +114,8 @@ const char *kas_device_id(const kas_device *device);
  * first call may take a second, in which the vendor's library is loaded; the answer stays the same from then
  * on, and nothing else loads it. Any thread. */
 const char *kas_device_fast_product(kas_device *device);
+/* Bit of each kas_weight_type that it multiplies by; as kas_device_fast_product for the rest. */
+uint32_t kas_device_fast_types(kas_device *device);
 
 /* ---- buffers ---- */
 
@@ -180,9 +182,9 @@ typedef enum kas_precision {
 typedef struct kas_launch {
     kas_kernel kernel;
     uint8_t precision; /* kas_precision that is enough: a device may give more. F32 for all kernels but
-                          `linear` and its types; whose activation must be one of limits.fast_acts, and
-                          whose type one of limits.fast_weights, for another precision to change anything,
-                          which it does once kas_device_fast_product has been asked */
+                          `linear` and its types; whose activation must be one of limits.fast_acts of
+                          its type for another precision to change anything, which it does once
+                          kas_device_fast_types has been asked */
     const char *label; /* static or outliving the list; may be NULL */
     kas_binding bindings[KAS_KERNEL_MAX_BUFFERS]; /* as many as the kernel has buffers; binding 0 is PARAMS */
     kas_grid_rule grid_x, grid_y;

@@ -47,23 +47,24 @@ static cublaslt_code create(const kas_cuda_device *device, const kas_cublaslt_sy
     return code;
 }
 
-void kas_cublaslt_start(kas_device *base, char name[KAS_DEVICE_FAST_SIZE])
+uint32_t kas_cublaslt_start(kas_device *base, char name[KAS_DEVICE_FAST_SIZE])
 {
     kas_cuda_device *device = kas_cuda_device_of(base);
     const kas_cublaslt_symbols *blas = kas_cublaslt_load();
-    if (!blas) return;
+    if (!blas) return 0;
     cublaslt_code code = create(device, blas, &device->blas_handle);
     if (code != CUBLASLT_SUCCESS) {
         kas_warning(
             "cuda",
             "%s: cuBLASLt does not start (error %d): layers with \"math\":\"fast\" get the portable product",
             base->info.id, code);
-        return;
+        return 0;
     }
     size_t version = blas->version();
     snprintf(name, KAS_DEVICE_FAST_SIZE, "cuBLASLt %zu.%zu.%zu", version / 10000, version / 100 % 100,
              version % 100);
     atomic_store_explicit(&device->blas, blas, memory_order_release);
+    return 1u << KAS_WEIGHT_F32; /* it has no product of types that differ */
 }
 
 static const char *name_of(cublaslt_code code)

@@ -86,11 +86,11 @@ typedef struct kas_cublaslt_symbols {
  * kas_debug area "cuda" says why. Any thread. */
 const kas_cublaslt_symbols *kas_cublaslt_load(void);
 
-extern const uint64_t kas_cublaslt_acts; /* limits.fast_acts */
+extern const uint64_t kas_cublaslt_acts; /* limits.fast_acts of float32 */
 
-/* start_fast_product of CUDA devices: loads and starts cuBLASLt, sets device->blas and names the version; or
- * leaves both as they are, with a line in the log. */
-void kas_cublaslt_start(kas_device *device, char name[KAS_DEVICE_FAST_SIZE]);
+/* Of start_fast_product of CUDA devices: loads and starts cuBLASLt, sets device->blas, names the version and
+ * returns the types; or leaves both as they are, with a line in the log, and returns 0. */
+uint32_t kas_cublaslt_start(kas_device *device, char name[KAS_DEVICE_FAST_SIZE]);
 
 /* A failed call as a status: KAS_OUT_OF_MEMORY or KAS_INTERNAL, blame device. native: cuBLAS's code. */
 kas_status kas_cublaslt_fail_at(const kas_cuda_device *device, cublaslt_code code, const char *file, int line,

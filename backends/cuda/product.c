@@ -21,7 +21,8 @@ bool kas_cuda_is_fast(const kas_list *list, size_t index)
     struct linear_args args;
     if (launch->precision == KAS_PRECISION_F32 || launch->kernel != KAS_KERNEL_linear) return false;
     memcpy(&args, launch->args, sizeof args);
-    return args.act >= 0 && args.act < ACT_COUNT && list->device->limits.fast_acts >> args.act & 1;
+    return args.act >= 0 && args.act < ACT_COUNT &&
+           list->device->limits.fast_acts[KAS_WEIGHT_F32] >> args.act & 1;
 }
 
 /* ---- choosing ---- */

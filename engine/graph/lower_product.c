@@ -12,12 +12,17 @@ typedef struct product {
     struct linear_args args;
 } product;
 
-/* Weights are stored once for the exact list and the fast one, as both can read them. */
+static uint64_t fast_acts(const kas_lowering *lowering, kas_weight_type type)
+{
+    return kas_device_get_limits(lowering->device)->fast_acts[type];
+}
+
+/* Weights are stored once for the exact list and the fast one: as float32 where only the fast product over
+ * float32 is there. */
 static kas_weight_type type_of(const kas_lowering *lowering, const kas_tensor *weights)
 {
-    const kas_device_limits *limits = kas_device_get_limits(lowering->device);
     kas_weight_type type = kas_lower_weight_type(lowering, weights);
-    return limits->fast_acts && !(limits->fast_weights >> type & 1) ? KAS_WEIGHT_F32 : type;
+    return fast_acts(lowering, KAS_WEIGHT_F32) && !fast_acts(lowering, type) ? KAS_WEIGHT_F32 : type;
 }
 
 static kas_status emit_one(kas_lowering *lowering, const product *p)
@@ -38,12 +43,15 @@ static kas_precision precision_of(const kas_tensor *weights)
     return type == KAS_WEIGHT_BF16 ? KAS_PRECISION_BF16 : KAS_PRECISION_TF32;
 }
 
-/* A fast product ends in few activations; others are a launch of their own. */
+/* A fast product may end in few activations; others are a launch of their own. Without one over weights of
+ * that type it is the portable product. */
 static kas_status emit_fast(kas_lowering *lowering, product *p)
 {
     const kas_ending ending = {.act = p->args.act, .a = p->args.act_a, .b = p->args.act_b};
     const kas_operand y = p->operands[3];
-    const bool apart = !(kas_device_get_limits(lowering->device)->fast_acts >> ending.act & 1);
+    const uint64_t acts = fast_acts(lowering, p->type);
+    if (!acts) return emit_one(lowering, p);
+    const bool apart = !(acts >> ending.act & 1);
     if (apart) {
         KAS_TRY(kas_lower_between(lowering, y.elements, &p->operands[3]));
         p->args.act = KAS_ACT_NONE;

@@ -52,7 +52,7 @@ void kas_segment_release(kas_segment *segment); /* accepts NULL */
 const kas_segment_info *kas_segment_get_info(const kas_segment *segment);
 kas_list *kas_segment_list(const kas_segment *segment); /* borrowed */
 /* The list whose products are the device's fast ones; the same as kas_segment_list where that makes no
- * difference. Borrowed. The first call for a device may take a second (kas_device_fast_product). */
+ * difference. Borrowed. The first call for a device may take a second (kas_device_fast_types). */
 kas_list *kas_segment_fast_list(const kas_segment *segment);
 
 /* The parts of blending, recorded for a number of contributions; see kernels/judge.k, blend.k and

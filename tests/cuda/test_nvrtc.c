@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/cuda/module.h"
 #include "base/clock.h"
 #include "tests/cuda/doubles.h"
 #include "tests/devices/doubling_rig.h"
@@ -69,6 +70,36 @@ Test(nvrtc, what_is_missing_is_named)
     expect_refused(KAS_UNSUPPORTED, "install the CUDA Toolkit's libnvrtc");
 }
 
+/* A kernel of each weights and tile; without an image, so that nothing else can be taken. */
+static void expect_tensor_kernels_compiled(kas_device *device)
+{
+    static const char *const names[] = {
+#define NAME(name, weights, rows, items) #name,
+        KAS_MMA_KERNELS(NAME)
+#undef NAME
+    };
+    const kas_cuda_device *cuda = kas_cuda_device_of(device);
+    cr_assert(kas_cuda_enter(cuda));
+    for (int i = 0; i < KAS_MMA_KERNEL_COUNT; ++i) {
+        const kas_cuda_kernel kernel = {.name = names[i],
+                                        .source = kas_mma_kernel_source((kas_mma_kernel)i, NULL)};
+        cuda_module module;
+        cuda_function function;
+        kas_status status = kas_cuda_load_kernel(cuda, &kernel, &module, &function);
+        cr_assert_null(status, "%s", kas_status_message(status));
+        cr_expect_eq(cuda->cuda->module_unload(module), CUDA_SUCCESS);
+    }
+    kas_cuda_leave(cuda);
+}
+
+Test(nvrtc, tensor_core_kernels_are_compiled_too)
+{
+    kas_device *device;
+    cr_assert_null(kas_device_open("cuda:0", &device));
+    expect_tensor_kernels_compiled(device);
+    kas_device_release(device);
+}
+
 /* The toolkit's compiler needs no GPU: the portable source goes through the real one where it is installed.
  */
 Test(nvrtc, the_real_compiler_takes_every_kernel)
@@ -86,6 +117,7 @@ Test(nvrtc, the_real_compiler_takes_every_kernel)
         cr_expect_null(status, "%s", kas_status_message(status));
         kas_status_free(status);
     }
+    expect_tensor_kernels_compiled(device);
     kas_device_release(device);
     dlclose(real);
 }

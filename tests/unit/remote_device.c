@@ -85,7 +85,7 @@ void remote_device_lose(kas_device *device)
 
 void remote_device_say_fast(kas_device *device, uint64_t acts, bool there)
 {
-    device->limits.fast_acts = acts;
+    device->limits.fast_acts[KAS_WEIGHT_F32] = acts;
     atomic_store(&fast_is_there, there);
     atomic_store(&fast_starts, 0);
 }
@@ -95,14 +95,16 @@ unsigned remote_device_fast_starts(void)
     return atomic_load(&fast_starts);
 }
 
-static void start_fast_product(kas_device *device, char name[KAS_DEVICE_FAST_SIZE])
+static uint32_t start_fast_product(kas_device *device, char name[KAS_DEVICE_FAST_SIZE])
 {
     char thread[16] = "";
     (void)device;
     (void)pthread_getname_np(pthread_self(), thread, sizeof thread);
     need(strcmp(thread, "kas-control") != 0, "the control thread waits for a fast product");
     atomic_fetch_add(&fast_starts, 1);
-    snprintf(name, KAS_DEVICE_FAST_SIZE, "%s", atomic_load(&fast_is_there) ? "the host's own" : "");
+    if (!atomic_load(&fast_is_there)) return 0;
+    snprintf(name, KAS_DEVICE_FAST_SIZE, "the host's own");
+    return 1u << KAS_WEIGHT_F32;
 }
 
 static kas_status init(kas_device *device, uint32_t index)
