@@ -9,6 +9,10 @@
  * multipliers busy: they take several panels at once. For long rows the depth is cut into blocks; sums wait
  * in Y.
  *
+ * What is blended goes by way of a tile's own memory: Y is written once. A tile fetches the contributions
+ * that it will need in pauses of its last steps; all at once, they wait for each other, and the product for
+ * them.
+ *
  * Bits: a result is always x₀w₀, + x₁w₁, …, one at a time in ascending k, then + b, whatever the height, the
  * panels taken at once, the depth block or the thread. A sum kept in Y comes back as it was. */
 #include <assert.h>
