@@ -43,9 +43,10 @@ static rig set_up(size_t inputs, size_t outputs, int act)
     rig r = {.inputs = inputs, .outputs = outputs, .act = act};
     ok(kas_device_open("host:0", &r.device));
     ok(kas_queue_create(r.device, "blend", &r.queue));
-    ok(kas_buffer_create(r.device, kas_device_packed_bytes(r.device, inputs, outputs), "weights", &r.w));
+    ok(kas_buffer_create(r.device, kas_device_packed_bytes(r.device, KAS_WEIGHT_F32, inputs, outputs),
+                         "weights", &r.w));
     float *w = some(inputs * outputs, 1);
-    kas_device_pack(r.device, w, inputs, outputs, kas_buffer_host(r.w));
+    kas_device_pack(r.device, KAS_WEIGHT_F32, w, inputs, outputs, kas_buffer_host(r.w));
     kas_free(w);
     r.x = some(ROWS * inputs, 2);
     r.k = some(CONTRIBUTIONS * ROWS * outputs, 3);
