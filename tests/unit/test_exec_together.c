@@ -130,14 +130,13 @@ Test(exec_together, a_failure_of_the_batch_is_each_ones_own)
     exec_world *w = open_two(64);
     for (uint32_t i = 0; i < 4; ++i)
         prepare(i, "b", 1, false);
-    kas_fault_arm(KAS_FAULT_SUBMISSION, 1, KAS_OUT_OF_MEMORY);
-    kas_exec_forward_together(w->exec, calls, 4);
-    cr_expect(kas_fault_fired(KAS_FAULT_SUBMISSION));
-    for (uint32_t i = 0; i < 4; ++i)
-        expect_failure(calls[i].status, KAS_OUT_OF_MEMORY, "layer b");
+    kas_fault_arm(KAS_FAULT_SUBMISSION, 1, KAS_DEVICE_LOST);
     kas_exec_forward_together(w->exec, calls, 4);
     for (uint32_t i = 0; i < 4; ++i)
-        expect_as_alone(w, i);
+        expect_failure(calls[i].status, KAS_DEVICE_LOST, "layer b: computing the base on host:0");
+    kas_exec_stats stats;
+    cr_assert(kas_exec_layer_stats(w->exec, 2, &stats));
+    cr_expect_eq(stats.failed_calls, 4);
     exec_world_close(w);
 }
 
