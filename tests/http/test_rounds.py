@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
 """Small passes of requests that arrive together: they may be computed in one batch, and nobody can tell by the answers."""
+import contextlib
 import json
+import signal
+import socket
+import struct
 import unittest
 
 from server import Raw, ServerTest, floats
 
-CLIENTS, TURNS = 48, 6
+CLIENTS, TURNS = 96, 4  # more than a thread puts off at a time
 
 
 class Rounds(ServerTest):
@@ -30,6 +34,15 @@ class Rounds(ServerTest):
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         raw.send(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n{lines}\r\n".encode() + body)
 
+    @contextlib.contextmanager
+    def at_once(self):
+        """What is sent here lies ready when the server looks."""
+        self.server.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.server.process.send_signal(signal.SIGCONT)
+
     def alone(self, number):
         return self.client.post(*self.forward(number))
 
@@ -40,8 +53,9 @@ class Rounds(ServerTest):
         alone = [self.expect(self.alone(number), 200) for number in range(CLIENTS)]
         before = [self.calls(path) for path in self.paths]
         for _ in range(TURNS):
-            for number, raw in enumerate(self.clients):
-                self.send(raw, *self.forward(number))
+            with self.at_once():
+                for number, raw in enumerate(self.clients):
+                    self.send(raw, *self.forward(number))
             for number, raw in enumerate(self.clients):
                 answer = self.expect(raw.answer(), 200)
                 self.assertEqual(answer.body, alone[number].body)
@@ -53,14 +67,15 @@ class Rounds(ServerTest):
         gone = self.layer("gone")
         good = self.alone(0)
         for turn in range(TURNS):
-            for number, raw in enumerate(self.clients):
-                if number % 4 == 1:
-                    self.send(raw, f"{gone}/forward", self.row(0), {})
-                elif number % 4 == 2:
-                    body = {"inputs": [{"name": "input", "shape": [1, 64], "datatype": "FP32", "data": [0.5] * 64}], "parameters": {"alpha.7": 0.5}}
-                    self.send(raw, "/v2/models/seeded/infer", json.dumps(body).encode(), {})
-                else:
-                    self.send(raw, *self.forward(0))
+            with self.at_once():
+                for number, raw in enumerate(self.clients):
+                    if number % 4 == 1:
+                        self.send(raw, f"{gone}/forward", self.row(0), {})
+                    elif number % 4 == 2:
+                        body = {"inputs": [{"name": "input", "shape": [1, 64], "datatype": "FP32", "data": [0.5] * 64}], "parameters": {"alpha.7": 0.5}}
+                        self.send(raw, "/v2/models/seeded/infer", json.dumps(body).encode(), {})
+                    else:
+                        self.send(raw, *self.forward(0))
             if turn == TURNS // 2:
                 self.expect(self.client.delete(gone), 204)
             for number, raw in enumerate(self.clients):
@@ -75,14 +90,18 @@ class Rounds(ServerTest):
 
     def test_clients_that_go_away(self):
         good = self.alone(0)
-        for number, raw in enumerate(self.clients):
-            self.send(raw, *self.forward(0))
-            if number % 2:
-                raw.file.close()
-                raw.socket.close()
-        for raw in self.clients[::2]:
-            self.assertEqual(self.expect(raw.answer(), 200).body, good.body)
-        self.wait_for("/v1/stats", lambda stats: stats["http"]["connections"] <= CLIENTS // 2 + 1)
+        for _ in range(TURNS):
+            gone = [Raw(self.server) for _ in range(CLIENTS // 2)]
+            for raw, other in zip(self.clients, gone):
+                self.send(raw, *self.forward(0))
+                self.send(other, *self.forward(0))
+                other.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+                other.file.close()
+                other.socket.close()
+            for raw, _ in zip(self.clients, gone):
+                self.assertEqual(self.expect(raw.answer(), 200).body, good.body)
+        self.wait_for("/v1/stats", lambda stats: stats["http"]["connections"] == CLIENTS + 1)
+        self.wait_for("/v1/stats", lambda stats: stats["http"]["in_progress"] == 1)
 
     def test_seeds_of_one_answer_are_not_anothers(self):
         body = {"inputs": [{"name": "input", "shape": [1, 64], "datatype": "FP32", "data": [0.5] * 64}]}
@@ -92,10 +111,11 @@ class Rounds(ServerTest):
             expected[alpha] = (self.expect(answer, 200)["outputs"], answer.header("X-Kasmina-Seeds-Used"))
         self.assertNotEqual(expected[0], expected[1])
         for _ in range(TURNS):
-            for number, raw in enumerate(self.clients):
-                alpha = (None, 0, 1)[number % 3]
-                self.send(raw, "/v2/models/seeded/infer",
-                          json.dumps({**body, **({"parameters": {"alpha.0": alpha}} if alpha is not None else {})}).encode(), {})
+            with self.at_once():
+                for number, raw in enumerate(self.clients):
+                    alpha = (None, 0, 1)[number % 3]
+                    self.send(raw, "/v2/models/seeded/infer",
+                              json.dumps({**body, **({"parameters": {"alpha.0": alpha}} if alpha is not None else {})}).encode(), {})
             for number, raw in enumerate(self.clients):
                 answer = raw.answer()
                 self.assertEqual((self.expect(answer, 200)["outputs"], answer.header("X-Kasmina-Seeds-Used")), expected[(None, 0, 1)[number % 3]])
