@@ -9,6 +9,7 @@
 #include "http/json_tensor.h"
 #include "http/problems.h"
 #include "http/respond.h"
+#include "http/rounds.h"
 #include "http/serving.h"
 
 enum { SHAPE_SIZE = 24 * KAS_TENSOR_MAX_RANK, ANSWER_FACTOR = 4 };
@@ -197,12 +198,10 @@ static bool make_output(kas_http_request *request, forward *work)
 static void start(kas_http_request *request, forward *work)
 {
     work->result.size = sizeof work->result;
-    if (kas_forward_is_small(request->engine, work->pass.layer, work->rows)) {
-        request->status = kas_forward(request->engine, &work->pass, &work->result);
-        answer(request);
-    } else {
+    if (kas_forward_is_small(request->engine, work->pass.layer, work->rows))
+        kas_http_forward_small(request, &work->pass, &work->result, answer);
+    else
         kas_http_forward(request, &work->pass, &work->result, answer);
-    }
 }
 
 void kas_http_post_forward(kas_http_request *request)

@@ -15,6 +15,7 @@
 #include "http/idempotency.h"
 #include "http/listen.h"
 #include "http/request.h"
+#include "http/rounds.h"
 #include "http/serving.h"
 #include "http/streams.h"
 #include "http/tokens.h"
@@ -100,6 +101,7 @@ static kas_status begin(kas_http_server *server)
         KAS_TRY(kas_http_tokens_read(server->options.token_file, &server->tokens));
     KAS_TRY(kas_http_answers_create(&server->answers));
     KAS_TRY(kas_http_streams_create(server));
+    KAS_TRY(kas_http_rounds_create(server));
     KAS_TRY(kas_http_heads_start(server));
     return start_daemon(server);
 }
@@ -108,6 +110,7 @@ static void release(kas_http_server *server)
 {
     kas_http_heads_stop(server);
     kas_http_streams_destroy(server);
+    kas_http_rounds_destroy(server);
     kas_http_answers_destroy(server->answers);
     kas_http_tokens_destroy(server->tokens);
     if (server->listener >= 0) close(server->listener);
