@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { VENDOR_PRODUCTS_MAX = 2 };
+enum { VENDOR_PRODUCTS_MAX = 3 };
 
 /* y[rows, outputs] = x[rows, inputs] · wᵀ, w[outputs, inputs]: all float32, row-major, on the host. */
 typedef struct product_case {
@@ -27,7 +27,8 @@ typedef struct vendor_run {
 /* OpenBLAS and oneDNN; both write the case's y, whose memory outlives the runs. They use so many threads as
  * the first call says. */
 size_t vendor_host_products(const product_case *of, uint32_t threads, vendor_run out[VENDOR_PRODUCTS_MAX]);
-/* cuBLASLt in float32 and with TF32, on the memory of the first CUDA device, whose y is its own. */
+/* cuBLASLt in float32, with TF32 and with bfloat16 (factors rounded from float32), on the memory of the first
+ * CUDA device, whose y is its own. */
 size_t vendor_cuda_products(const product_case *of, vendor_run out[VENDOR_PRODUCTS_MAX]);
 
 /* Copies of pinned memory of this size to the first CUDA device, and back, by the driver alone. */
