@@ -1,5 +1,5 @@
 /* How a product's weights are stored: float32, or two of 16 bits in a word, the even one in the low half.
- * Kernels read them by WEIGHT and are built again for each format from one text: NAME_f16.k defines
+ * Kernels read them by WEIGHT and are built again for each type from one text: NAME_f16.k defines
  * STORED_F16, NAME_bf16.k STORED_BF16, and both include NAME.k. Only storage is of 16 bits: a weight is
  * widened, exactly, by bits (languages may flush subnormals in conversions of their own), and all arithmetic
  * is float32's. */

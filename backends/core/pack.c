@@ -1,6 +1,4 @@
 /* Weights of products as kernels read them. */
-#include <string.h>
-
 #include "backends/core/backend.h"
 #include "base/alloc.h"
 #include "base/half.h"
