@@ -187,22 +187,28 @@ static void fill_random(float *values, size_t count)
         values[i] = (float)(rand() % 2001 - 1000) / 1000.0f;
 }
 
-/* What is enough of a layer's product; the last two are of `math: fast`. */
-static const struct product_kind {
-    kas_precision precision;
+/* What is enough of a layer's product, over weights of a type; all but the first are of `math: fast`. */
+typedef struct product_kind {
     const char *name;
+    kas_weight_type type;
+    kas_precision precision;
     double tolerance; /* of a result, times the inputs */
-} product_kinds[] = {{KAS_PRECISION_F32, "product", 1e-5},
-                     {KAS_PRECISION_TF32, "fast product, TF32", 1e-4},
-                     {KAS_PRECISION_BF16, "fast product, bfloat16", 1e-3}};
+} product_kind;
 
-static kas_list *record_product(const rig *self, const product_case *of, const struct product_kind *kind,
+static const product_kind product_kinds[] = {
+    {"product", KAS_WEIGHT_F32, KAS_PRECISION_F32, 1e-5},
+    {"fast product, TF32", KAS_WEIGHT_F32, KAS_PRECISION_TF32, 2e-4},
+    {"fast product, f16 weights", KAS_WEIGHT_F16, KAS_PRECISION_TF32, 2e-4},
+    {"fast product, bf16 weights", KAS_WEIGHT_BF16, KAS_PRECISION_BF16, 2e-3},
+};
+
+static kas_list *record_product(const rig *self, const product_case *of, const product_kind *kind,
                                 kas_buffer *weights)
 {
     const int k = (int)of->inputs, n = (int)of->outputs;
     const struct linear_args args = {.k = k, .n = n, .m = 1, .ldx = k, .ldy = n};
     kas_launch launch = {
-        .kernel = KAS_KERNEL_linear,
+        .kernel = kas_kernel_over(KAS_KERNEL_linear, kind->type),
         .precision = (uint8_t)kind->precision,
         .bindings = {{.slot = KAS_SLOT_PARAMS},
                      {.slot = KAS_SLOT_X},
@@ -219,7 +225,7 @@ static kas_list *record_product(const rig *self, const product_case *of, const s
 }
 
 /* Some of the results, against float64: what is fast and wrong is no figure. */
-static void check_product(const product_case *of, const struct product_kind *kind, const float *y)
+static void check_product(const product_case *of, const product_kind *kind, const float *y)
 {
     for (size_t i = 0; i < 64; ++i) {
         const size_t row = i * 7 % of->rows, output = i * 37 % of->outputs;
@@ -245,7 +251,7 @@ static void run_product(void *user)
     wait_for(self->submit->queue);
 }
 
-static void compare_product(const product_case *of, const struct product_kind *kind, product_run *ours,
+static void compare_product(const product_case *of, const product_kind *kind, product_run *ours,
                             const rig *self)
 {
     vendor_run vendors[VENDOR_PRODUCTS_MAX];
@@ -267,42 +273,39 @@ static void compare_product(const product_case *of, const struct product_kind *k
     }
 }
 
-/* Slots: parameters, x, y. */
-static void measure_kind(const rig *self, const product_case *of, const struct product_kind *kind,
-                         kas_buffer *weights, kas_buffer **slots)
+/* Weights that are exact in every type. */
+static void fill_short(float *values, size_t count)
 {
-    static submissions submit;
-    kas_list *list = record_product(self, of, kind, weights);
-    fill_submissions(&submit, self, list, slots, 1);
-    product_run ours = {&submit, of->rows};
-    run_product(&ours);
-    must(kas_queue_download(self->queue, slots[2], 0, of->y, (size_t)of->rows * of->outputs * sizeof(float)),
-         "download");
-    wait_for(self->queue);
-    check_product(of, kind, of->y);
-    compare_product(of, kind, &ours, self);
-    kas_list_release(list);
+    for (size_t i = 0; i < count; ++i)
+        values[i] = (float)(rand() % 257 - 128) / 128.0f;
 }
 
-static void measure_product(const rig *self, uint32_t rows, uint32_t inputs, uint32_t outputs)
+static void measure_product(const rig *self, const product_kind *kind, uint32_t rows, uint32_t inputs,
+                            uint32_t outputs)
 {
+    static submissions submit;
     const size_t x_bytes = (size_t)rows * inputs * sizeof(float),
                  y_bytes = (size_t)rows * outputs * sizeof(float), w_count = (size_t)inputs * outputs,
-                 packed_bytes = kas_device_packed_bytes(self->device, KAS_WEIGHT_F32, inputs, outputs);
+                 packed_bytes = kas_device_packed_bytes(self->device, kind->type, inputs, outputs);
     float *x = must_alloc(x_bytes), *w = must_alloc(w_count * sizeof *w), *y = must_alloc(y_bytes);
     void *packed = must_alloc(packed_bytes);
     fill_random(x, x_bytes / sizeof *x);
-    fill_random(w, w_count);
-    kas_device_pack(self->device, KAS_WEIGHT_F32, w, inputs, outputs, packed);
+    fill_short(w, w_count);
+    kas_device_pack(self->device, kind->type, w, inputs, outputs, packed);
     const uint32_t params[PARAMS_HEAD] = {rows};
     kas_buffer *weights = make_buffer(self, packed, packed_bytes);
     kas_buffer *slots[] = {make_buffer(self, params, sizeof params), make_buffer(self, x, x_bytes),
                            make_buffer(self, NULL, y_bytes)};
     const product_case of = {rows, inputs, outputs, x, w, y};
-    const size_t kinds =
-        *kas_device_fast_product(self->device) ? sizeof product_kinds / sizeof *product_kinds : 1;
-    for (size_t i = 0; i < kinds; ++i)
-        measure_kind(self, &of, &product_kinds[i], weights, slots);
+    kas_list *list = record_product(self, &of, kind, weights);
+    fill_submissions(&submit, self, list, slots, 1);
+    product_run ours = {&submit, rows};
+    run_product(&ours);
+    must(kas_queue_download(self->queue, slots[2], 0, y, y_bytes), "download");
+    wait_for(self->queue);
+    check_product(&of, kind, y);
+    compare_product(&of, kind, &ours, self);
+    kas_list_release(list);
     kas_buffer_release(weights);
     for (size_t i = 0; i < sizeof slots / sizeof *slots; ++i)
         kas_buffer_release(slots[i]);
@@ -329,7 +332,9 @@ int main(int count, char **arguments)
         unsigned rows, inputs, outputs;
         if (sscanf(arguments[i], "%ux%ux%u", &rows, &inputs, &outputs) != 3 || !rows || !inputs || !outputs)
             must(kas_fail(KAS_INVALID_ARGUMENT, CALLER, "ROWSxINPUTSxOUTPUTS is wanted"), arguments[i]);
-        measure_product(&self, rows, inputs, outputs);
+        for (size_t kind = 0; kind < sizeof product_kinds / sizeof *product_kinds; ++kind)
+            if (!kind || kas_device_fast_types(self.device) >> product_kinds[kind].type & 1)
+                measure_product(&self, &product_kinds[kind], rows, inputs, outputs);
     }
     figures_end();
     kas_queue_destroy(self.queue);

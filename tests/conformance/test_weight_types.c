@@ -78,7 +78,7 @@ static outcome run_kernel(segment_runner *runner, size_t i)
     cr_assert_not_null(result.y);
     segment_runner_run(runner, (const float *)(const void *)corpus.kernels[i].x.data, BATCH_ROWS, result.y);
     kas_device_get_info(runner->device, &device);
-    result.used_bytes = device.memory_used_bytes;
+    result.used_bytes = device.memory_used_bytes - kas_buffer_size(runner->work);
     segment_runner_unload(runner);
     return result;
 }
