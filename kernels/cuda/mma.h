@@ -1,17 +1,20 @@
+/* clang-format off: a table in a comment */
 /* A warp's matrix products (PTX ISA, "Matrix Multiply-Accumulate Operation Using mma Instruction") and copies
  * that run beside them, for CUDA of compute capability 8.0 and later; and the same in C11, with which tests
  * run these kernels where there is no GPU. Added to kernels/dialect.h, included after it:
  *
- *   WARPS { MMA(acc, c, a, i, b, j); }   acc[c … c+3] += A B of each warp, its lanes' fragments in the
- * PRIVATE arrays acc, a[i … i+3] and b[j, j+1] ASYNC_COPY16(to, from, bytes)        16 bytes to SHARED
- * memory, `bytes` of them from global memory and the ASYNC_COPY4(to, from, bytes)         rest zero; 4 bytes,
- * of which 4 or 0 ASYNC_COMMIT; ASYNC_WAIT(n)          closes a set of copies; waits for all but the last n
- * sets
+ *   WARPS { MMA(acc, c, a, i, b, j); }   acc[c … c+3] += A B of each warp, whose lanes' fragments are in
+ *                                        the PRIVATE arrays acc, a[i … i+3] and b[j, j+1]
+ *   ASYNC_COPY16(to, from, bytes)        16 bytes to SHARED memory: `bytes` of them from global memory,
+ *                                        the rest zero
+ *   ASYNC_COPY4(to, from, bytes)         4 bytes, of which 4 or 0
+ *   ASYNC_COMMIT; ASYNC_WAIT(n)          closes a set of copies; waits for all but the last n sets
  *
  * MMA is m16n8k16 of bfloat16 pairs, the even k in the low half, with STORED_BF16; m16n8k8 of TF32 without.
  * C11's side takes fragments apart by the manual's tables, written apart from the kernel's own indices so
  * that tests find a mistake in either, and copies only when they are waited for, so that a missing wait
  * shows. */
+/* clang-format on */
 #ifndef KAS_KERNELS_CUDA_MMA_H
 #define KAS_KERNELS_CUDA_MMA_H
 
