@@ -116,11 +116,10 @@ Test(segment, a_fast_product_has_weights_that_it_reads)
 {
     kas_device *device = host();
     device->limits.fp16 = device->limits.bf16 = true;
-    device->limits.fast_acts = 1;
-    device->limits.fast_weights = 1 << KAS_WEIGHT_F32;
+    device->limits.fast_acts[KAS_WEIGHT_F32] = 1;
     cr_expect_eq(kernel_over(of_bf16, false), KAS_KERNEL_linear);
     cr_expect_eq(kernel_over(of_bf16, true), KAS_KERNEL_conv_bf16, "no convolution is fast");
-    device->limits.fast_weights |= 1 << KAS_WEIGHT_BF16;
+    device->limits.fast_acts[KAS_WEIGHT_BF16] = 1;
     cr_expect_eq(kernel_over(of_bf16, false), KAS_KERNEL_linear_bf16);
     cr_expect_eq(kernel_over(of_f16, false), KAS_KERNEL_linear);
     kas_device_release(device);
