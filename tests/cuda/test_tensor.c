@@ -360,6 +360,7 @@ static void fail_each_call(const char *symbol, cuda_code code, kas_code meaning)
 
 Test(cuda_tensor, each_call_that_loads_fails_in_turn)
 {
+    fail_each_call("cuModuleLoadData", CUDA_ERROR_INVALID_VALUE, KAS_INTERNAL);
     fail_each_call("cuModuleGetFunction", CUDA_ERROR_NOT_FOUND, KAS_INTERNAL);
     fail_each_call("cuModuleGetFunction", CUDA_ERROR_OUT_OF_MEMORY, KAS_OUT_OF_MEMORY);
 }
