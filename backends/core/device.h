@@ -38,7 +38,7 @@ enum {
     KAS_DEVICE_ID_SIZE = 32,
     KAS_DEVICE_NAME_SIZE = 128,
     KAS_DEVICE_UUID_SIZE = 37,
-    KAS_DEVICE_FAST_SIZE = 48,
+    KAS_DEVICE_FAST_SIZE = 96,
     KAS_DEVICE_CHOICE_SIZE = 128 /* of what names a device to kas_device_open; longer ones name none */
 };
 

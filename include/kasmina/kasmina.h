@@ -369,7 +369,7 @@ typedef struct kas_device_report {
     uint32_t max_group_items, compute_units;
     bool fp16, bf16, subgroups, host_pointers;
     char uuid[37];         /* "" where its API has none */
-    char fast_product[48]; /* what multiplies for layers of KAS_MATH_FAST, "cuBLASLt 13.1.0"; "": the product
+    char fast_product[96]; /* what multiplies for layers of KAS_MATH_FAST, "cuBLASLt 13.1.0"; "": the product
                               that all layers have */
 } kas_device_report;
 
