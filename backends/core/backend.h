@@ -8,7 +8,8 @@
  * Core validates everything first: a slot below never sees an offset out of range, a foreign device's object,
  * an unbound slot or a lost device (`finish` slots excepted: they must work on a lost device). A backend
  * never retries, logs or aborts; a device that is gone is reported as KAS_DEVICE_LOST and core makes that
- * sticky.
+ * sticky. A device whose work has not come back (kas_device_use_grace) is lost too, and silent: none of its
+ * slots is called any more, `finish` slots included.
  *
  * Slots are required unless marked optional; an optional one is NULL where its default will do. Device slots
  * may be called by any number of threads at once, queue slots by one thread at a time; no lock of core is
@@ -47,10 +48,16 @@ struct kas_device {
     kas_device *next;         /* in the registry, guarded by its lock */
     atomic_size_t used_bytes;
     atomic_bool lost;
-    pthread_mutex_t lock;                              /* guards programs and lost_reason */
+    atomic_bool silent; /* and its work may still run: nothing is given back to its driver, or asked of it */
+    pthread_mutex_t lock;                              /* guards programs, lost_reason and the loss itself */
     _Atomic(kas_program *) programs[KAS_KERNEL_COUNT]; /* set once under the lock, read without */
     char lost_reason[256];
 };
+
+/* Leads from one thing of a silent device to the next, once nobody else has it. */
+typedef struct kas_kept {
+    struct kas_kept *next;
+} kas_kept;
 
 typedef struct kas_buffer_ops kas_buffer_ops;
 typedef struct kas_program_ops kas_program_ops;
@@ -81,7 +88,10 @@ struct kas_buffer {
     kas_device *device; /* retained */
     size_t size_bytes;  /* > 0 and within limits.max_buffer_bytes */
     char label[KAS_LABEL_SIZE];
-    atomic_uint references; /* core's */
+
+    /* core's own */
+    atomic_uint references;
+    kas_kept kept;
 };
 
 struct kas_buffer_ops {
@@ -116,7 +126,10 @@ struct kas_list {
     size_t slot_bytes[KAS_SLOT_COUNT];  /* what is bound there must be larger than this */
     uint32_t rows_max;                  /* rows that keep every grid within the device's limits */
     char label[KAS_LABEL_SIZE];
-    atomic_uint references; /* core's */
+
+    /* core's own */
+    atomic_uint references;
+    kas_kept kept;
 };
 
 struct kas_list_ops {
@@ -140,15 +153,16 @@ struct kas_queue {
     /* core's own */
     kas_hold *holds; /* an array of hold_capacity, hold_count used */
     size_t hold_count, hold_capacity;
-    uint32_t submitted;       /* since the last successful wait */
-    bool abandoned;           /* a deadline passed with work in flight: only idle and destroy are left */
-    kas_queue *next_given_up; /* destroyed while abandoned */
+    uint32_t submitted;   /* since the last successful wait */
+    bool abandoned;       /* a deadline passed with work in flight: only idle and destroy are left */
+    int64_t abandoned_ns; /* since then; monotonic */
+    kas_kept kept;
 };
 
 struct kas_queue_ops {
     size_t size_bytes; /* of the backend's queue struct */
     kas_status (*init)(kas_queue *queue);
-    /* Idle, or its device lost (then without waiting for anything). */
+    /* Idle, or its device reported lost (then without waiting for anything). */
     void (*finish)(kas_queue *queue);
     /* Traffic, in order with submissions; `host` stays valid until a wait has succeeded. Sizes > 0, within
      * bounds. */

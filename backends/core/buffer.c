@@ -58,6 +58,10 @@ void kas_buffer_release(kas_buffer *buffer)
 {
     if (!buffer || atomic_fetch_sub_explicit(&buffer->references, 1, memory_order_acq_rel) != 1) return;
     kas_device *device = buffer->device;
+    if (kas_device_is_silent(device)) {
+        kas_keep(&buffer->kept);
+        return;
+    }
     device->ops->buffer->finish(buffer);
     atomic_fetch_sub(&device->used_bytes, buffer->size_bytes);
     kas_free(buffer);

@@ -148,6 +148,10 @@ void kas_list_release(kas_list *list)
 {
     if (!list || atomic_fetch_sub_explicit(&list->references, 1, memory_order_acq_rel) != 1) return;
     kas_device *device = list->device;
+    if (kas_device_is_silent(device)) {
+        kas_keep(&list->kept);
+        return;
+    }
     if (device->ops->list) device->ops->list->finish(list);
     drop(list);
     kas_device_release(device);

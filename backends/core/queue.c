@@ -1,4 +1,5 @@
 /* Queues: bounds, what is kept alive while in flight, and what a passed deadline means. */
+#include <stdio.h>
 #include <string.h>
 
 #include "backends/core/backend.h"
@@ -59,26 +60,47 @@ static void drop_holds(kas_queue *queue)
         drop_last_hold(queue);
 }
 
+/* ---- hangs ---- */
+
+#define DEFAULT_GRACE_NS (30 * KAS_NS_PER_S)
+
+static _Atomic int64_t grace_ns = DEFAULT_GRACE_NS;
+
+void kas_device_use_grace(int64_t ns)
+{
+    atomic_store(&grace_ns, ns ? ns : DEFAULT_GRACE_NS);
+}
+
+void kas_queue_give_up(kas_queue *queue)
+{
+    if (!queue->abandoned || kas_device_is_silent(queue->device)) return;
+    char reason[sizeof queue->device->lost_reason];
+    int64_t late_ms = (kas_monotonic_ns() - queue->abandoned_ns) / KAS_NS_PER_MS;
+    snprintf(reason, sizeof reason,
+             "work of queue \"%s\" that passed its deadline has not ended after another %lld ms; the device "
+             "is left alone, with all that it was given",
+             queue->label, (long long)late_ms);
+    kas_device_lose(queue->device, reason, true);
+}
+
+/* Whether what was abandoned has ended. One that is late for too long is not waited for any more. */
+static bool has_come_back(kas_queue *queue)
+{
+    if (kas_device_is_silent(queue->device)) return false;
+    const kas_queue_ops *ops = queue->device->ops->queue;
+    if (!ops->idle || ops->idle(queue)) return true;
+    if (kas_monotonic_ns() - queue->abandoned_ns > atomic_load(&grace_ns)) kas_queue_give_up(queue);
+    return false;
+}
+
 bool kas_queue_idle(kas_queue *queue)
 {
     if (!queue->abandoned) return queue->submitted == 0 && queue->hold_count == 0;
-    bool idle = queue->device->ops->queue->idle ? queue->device->ops->queue->idle(queue) : true;
-    if (!idle) return false; /* wait */
+    if (!has_come_back(queue)) return false; /* wait */
     queue->abandoned = false;
     queue->submitted = 0;
     drop_holds(queue);
     return true;
-}
-
-/* Queues whose device never came back: neither they nor what they use is ever freed or waited for, as the
- * device may write there at any time. */
-static _Atomic(kas_queue *) given_up;
-
-static void give_up(kas_queue *queue)
-{
-    queue->next_given_up = atomic_load(&given_up);
-    while (!atomic_compare_exchange_weak(&given_up, &queue->next_given_up, queue))
-        ;
 }
 
 void kas_queue_destroy(kas_queue *queue)
@@ -86,8 +108,9 @@ void kas_queue_destroy(kas_queue *queue)
     if (!queue) return;
     kas_device *device = queue->device;
     bool idle = !queue->abandoned || kas_queue_idle(queue); /* wait */
-    if (!idle) {
-        give_up(queue);
+    if (!idle) kas_queue_give_up(queue);
+    if (kas_device_is_silent(device)) {
+        kas_keep(&queue->kept);
         return;
     }
     device->ops->queue->finish(queue);
@@ -264,6 +287,7 @@ kas_status kas_queue_wait(kas_queue *queue, int64_t deadline_ns, kas_progress *p
     KAS_TRY(check_usable(queue));
     kas_status status = kas_device_outcome(queue->device, wait_for(queue, deadline_ns, progress));
     if (kas_status_code(status) == KAS_DEADLINE && !queue->device->limits.immediate) {
+        queue->abandoned_ns = kas_monotonic_ns();
         queue->abandoned = true; /* wait */
     } else {
         queue->submitted = 0;
