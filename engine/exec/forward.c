@@ -12,11 +12,24 @@ static _Thread_local uint32_t last_set __attribute__((tls_model("initial-exec"))
 
 /* ---- visits ---- */
 
+/* Contexts of a lost device may all be gone; any other's will do to look a layer up. */
+static __attribute__((noinline)) kas_context_set *sound_set(kas_exec *exec, kas_context_set *lost)
+{
+    uint32_t sets = atomic_load(&exec->set_count);
+    for (uint32_t s = 0; s < sets; ++s) {
+        kas_context_set *set = atomic_load(&exec->sets[s]);
+        if (!atomic_load(&set->lost)) return set;
+    }
+    return lost;
+}
+
 static kas_context_set *likely_set(kas_exec *exec)
 {
     uint32_t sets = atomic_load_explicit(&exec->set_count, memory_order_acquire);
     if (sets == 0) return NULL;
-    return atomic_load_explicit(&exec->sets[last_set < sets ? last_set : 0], memory_order_acquire);
+    kas_context_set *set =
+        atomic_load_explicit(&exec->sets[last_set < sets ? last_set : 0], memory_order_acquire);
+    return atomic_load_explicit(&set->lost, memory_order_relaxed) ? sound_set(exec, set) : set;
 }
 
 /* Announces in `context`, and finds, the present plan of a layer: steps 1 to 5 of root.c. Often it is the one
@@ -34,7 +47,8 @@ static inline __attribute__((always_inline)) kas_sight enter(kas_publication *pu
     kas_plan *plan = context->found_in == root->sequence && strcmp(context->found->name, name) == 0
                          ? context->found
                          : kas_root_find(root, context, name);
-    kas_sight sight = {.plan = plan, .epoch = root->epoch, .closed = root->closed};
+    kas_sight sight = {
+        .plan = plan, .sequence = root->sequence, .epoch = root->epoch, .closed = root->closed};
     atomic_store_explicit(&context->announced, plan, memory_order_release);
     return sight;
 }
@@ -44,7 +58,7 @@ void kas_visit_end(kas_exec *exec, const kas_visit *visit)
 {
     if (!visit->context) return;
     if (visit->hung)
-        kas_context_abandon(visit->context);
+        kas_exec_abandon(exec, visit->context);
     else if (!kas_context_free(visit->context))
         kas_batcher_hand_over(exec, visit->context);
 }
@@ -139,19 +153,6 @@ static inline bool admit(kas_exec *exec, const kas_sight *sight, kas_pass *pass)
     return true;
 }
 
-/* A pass that failed with its device goes to another where there is one: then it has not failed. */
-static void send_elsewhere(kas_exec *exec, const kas_plan *plan, kas_pass *pass)
-{
-    if (kas_status_code(pass->status) != KAS_DEVICE_LOST) return;
-    atomic_store(&plan->set->lost, true);
-    if (!kas_plan_has_device(plan->holder)) return;
-    kas_status_free(pass->status);
-    pass->status = NULL;
-    pass->again = true;
-    atomic_fetch_sub_explicit(&plan->record->failed_calls, 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&exec->failed_calls, 1, memory_order_relaxed);
-}
-
 static void run_batch(kas_exec *exec, kas_visit *visit, kas_pass *passes)
 {
     kas_batch batch;
@@ -186,8 +187,13 @@ static __attribute__((noinline)) void run_replicated(kas_exec *exec, kas_visit *
     atomic_fetch_add_explicit(in_flight, rows, memory_order_relaxed);
     run(exec, visit, passes);
     atomic_fetch_sub_explicit(in_flight, rows, memory_order_relaxed);
+}
+
+/* What failed with its device may go to another. */
+static __attribute__((noinline)) void look_at_failed(kas_exec *exec, const kas_visit *visit, kas_pass *passes)
+{
     for (kas_pass *pass = passes; pass; pass = pass->next)
-        send_elsewhere(exec, plan, pass);
+        if (pass->status) (void)kas_exec_sends_elsewhere(exec, &visit->sight, pass);
 }
 
 static inline __attribute__((always_inline)) void run_all(kas_exec *exec, kas_visit *visit, kas_pass *passes)
@@ -196,6 +202,8 @@ static inline __attribute__((always_inline)) void run_all(kas_exec *exec, kas_vi
         run_replicated(exec, visit, passes);
     else
         run(exec, visit, passes);
+    if (passes->status)
+        look_at_failed(exec, visit, passes); /* a device's failure is that of all of a batch */
 }
 
 void kas_visit_lead(kas_exec *exec, kas_visit *visit, kas_waiter *leader)
@@ -231,6 +239,8 @@ static kas_status forward_later(kas_exec *exec, const kas_pass *pass, kas_contex
     waiter.pass.request = pass->request;
     waiter.pass.result = pass->result;
     waiter.pass.arrived_ns = pass->arrived_ns;
+    waiter.pass.after = pass->after;
+    waiter.pass.hold_until_ns = pass->hold_until_ns;
     waiter.set = set;
     kas_status status = kas_batcher_wait(exec, &waiter);
     kas_waiter_finish(&waiter);
@@ -248,11 +258,13 @@ kas_status kas_exec_forward(kas_exec *exec, const kas_forward_request *request, 
     pass.result = result;
     pass.arrived_ns = pass.started_ns = kas_monotonic_ns();
     pass.next = NULL;
+    pass.after = 0;
+    pass.hold_until_ns = 0;
     do {
         kas_context_set *set = NULL;
         kas_visit visit;
         pass.again = false;
-        if (kas_batcher_is_waited(exec) || !begin(exec, request->layer, &set, &visit))
+        if (pass.after || kas_batcher_is_waited(exec) || !begin(exec, request->layer, &set, &visit))
             return forward_later(exec, &pass, set);
         if (admit(exec, &visit.sight, &pass)) {
             kas_pass_begin(&pass, visit.sight.plan);
