@@ -37,6 +37,12 @@ struct kas_driver {
 
 /* ---- device ---- */
 
+/* What nobody has any more and may not be freed yet (lost.h). */
+typedef struct kas_kept {
+    struct kas_kept *next;
+    void (*free)(struct kas_kept *thing);
+} kas_kept;
+
 struct kas_device {
     const kas_device_ops *ops;
     kas_device_info info;     /* id, kind, api, name, uuid, memory_total_bytes: by init; the rest is core's */
@@ -49,15 +55,14 @@ struct kas_device {
     atomic_size_t used_bytes;
     atomic_bool lost;
     atomic_bool silent; /* and its work may still run: nothing is given back to its driver, or asked of it */
-    pthread_mutex_t lock;                              /* guards programs, lost_reason and the loss itself */
+    atomic_uint late_queues;                           /* whose work has passed its deadline and runs on */
+    _Atomic(kas_kept *) kept;                          /* what is not freed while there are any */
+    kas_device *next_silent;                           /* once silent */
+    pthread_mutex_t loss_lock;                         /* guards lost_reason until it is lost */
+    pthread_mutex_t lock;                              /* guards programs */
     _Atomic(kas_program *) programs[KAS_KERNEL_COUNT]; /* set once under the lock, read without */
     char lost_reason[256];
 };
-
-/* Leads from one thing of a silent device to the next, once nobody else has it. */
-typedef struct kas_kept {
-    struct kas_kept *next;
-} kas_kept;
 
 typedef struct kas_buffer_ops kas_buffer_ops;
 typedef struct kas_program_ops kas_program_ops;

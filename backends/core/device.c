@@ -6,50 +6,6 @@
 #include "backends/core/lost.h"
 #include "base/alloc.h"
 
-void kas_device_lose(kas_device *device, const char *reason, bool silent)
-{
-    pthread_mutex_lock(&device->lock);
-    if (silent) atomic_store_explicit(&device->silent, true, memory_order_release);
-    if (!atomic_load(&device->lost)) { /* written once: whoever sees `lost` may read it without the lock */
-        snprintf(device->lost_reason, sizeof device->lost_reason, "%s", reason);
-        atomic_store_explicit(&device->lost, true, memory_order_release);
-    }
-    pthread_mutex_unlock(&device->lock);
-}
-
-bool kas_device_is_lost(const kas_device *device)
-{
-    return atomic_load_explicit(&device->lost, memory_order_acquire);
-}
-
-const char *kas_device_lost_reason(const kas_device *device)
-{
-    return kas_device_is_lost(device) ? device->lost_reason : "";
-}
-
-/* Things of silent devices, linked so that none of them is out of reach: a leak is told from them. */
-static _Atomic(kas_kept *) kept;
-
-void kas_keep(kas_kept *thing)
-{
-    thing->next = atomic_load(&kept);
-    while (!atomic_compare_exchange_weak(&kept, &thing->next, thing))
-        ;
-}
-
-kas_status kas_device_check(kas_device *device)
-{
-    if (!atomic_load_explicit(&device->lost, memory_order_acquire)) return NULL;
-    return kas_fail(KAS_DEVICE_LOST, DEVICE, "device %s is lost: %s", device->info.id, device->lost_reason);
-}
-
-kas_status kas_device_outcome(kas_device *device, kas_status status)
-{
-    if (kas_status_code(status) == KAS_DEVICE_LOST)
-        kas_device_lose(device, kas_status_message(status), false);
-    return status;
-}
-
 void kas_label_copy(char out[KAS_LABEL_SIZE], const char *label)
 {
     snprintf(out, KAS_LABEL_SIZE, "%s", label ? label : "unnamed");

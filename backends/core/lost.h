@@ -17,9 +17,13 @@ static inline bool kas_device_is_silent(const kas_device *device)
     return atomic_load_explicit(&device->silent, memory_order_acquire);
 }
 
-/* The end of what a silent device may still use, and of what its driver would have to be called to free: it
- * stays as it is until the process ends. */
-void kas_keep(kas_kept *thing);
+/* For what nobody has any more, and whose freeing would call the driver. While queues are late it is kept,
+ * and freed once none is; on a silent device it stays for good. False: it may be freed now. */
+bool kas_device_keeps(kas_device *device, kas_kept *thing, void (*free)(kas_kept *thing));
+
+/* A queue's work has passed its deadline and runs on; and it has ended after all. */
+void kas_device_late(kas_device *device);
+void kas_device_came_back(kas_device *device);
 
 /* Copies a label, cut to fit; NULL is "unnamed". */
 void kas_label_copy(char out[KAS_LABEL_SIZE], const char *label);

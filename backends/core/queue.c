@@ -100,24 +100,27 @@ bool kas_queue_idle(kas_queue *queue)
     queue->abandoned = false;
     queue->submitted = 0;
     drop_holds(queue);
+    kas_device_came_back(queue->device);
     return true;
 }
 
-void kas_queue_destroy(kas_queue *queue)
+static void free_queue(kas_kept *kept)
 {
-    if (!queue) return;
+    kas_queue *queue = (kas_queue *)((char *)kept - offsetof(kas_queue, kept));
     kas_device *device = queue->device;
-    bool idle = !queue->abandoned || kas_queue_idle(queue); /* wait */
-    if (!idle) kas_queue_give_up(queue);
-    if (kas_device_is_silent(device)) {
-        kas_keep(&queue->kept);
-        return;
-    }
     device->ops->queue->finish(queue);
     drop_holds(queue);
     kas_free(queue->holds);
     kas_free(queue);
     kas_device_release(device);
+}
+
+void kas_queue_destroy(kas_queue *queue)
+{
+    if (!queue) return;
+    bool idle = !queue->abandoned || kas_queue_idle(queue); /* wait */
+    if (!idle) kas_queue_give_up(queue);
+    if (!kas_device_keeps(queue->device, &queue->kept, free_queue)) free_queue(&queue->kept);
 }
 
 static kas_status check_usable(kas_queue *queue)
@@ -288,6 +291,7 @@ kas_status kas_queue_wait(kas_queue *queue, int64_t deadline_ns, kas_progress *p
     kas_status status = kas_device_outcome(queue->device, wait_for(queue, deadline_ns, progress));
     if (kas_status_code(status) == KAS_DEADLINE && !queue->device->limits.immediate) {
         queue->abandoned_ns = kas_monotonic_ns();
+        kas_device_late(queue->device);
         queue->abandoned = true; /* wait */
     } else {
         queue->submitted = 0;

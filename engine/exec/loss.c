@@ -2,6 +2,7 @@
 #include "engine/exec/loss.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "engine/exec/executor.h"
 
 static void tell(const kas_exec *exec)
@@ -11,6 +12,9 @@ static void tell(const kas_exec *exec)
 
 void kas_exec_abandon(kas_exec *exec, kas_context *context)
 {
+    kas_warning("pass",
+                "%s has not come back from a pass within %lld ms: it is avoided until it has, or is lost",
+                kas_device_id(context->set->device), (long long)(exec->options.deadline_ns / KAS_NS_PER_MS));
     kas_context_abandon(context);
     tell(exec);
 }

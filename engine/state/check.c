@@ -100,13 +100,16 @@ static const char *check_move(const kas_layer *layer, const kas_move *move)
 {
     if (move->layer != layer || (move->operation && move->operation->layer != layer))
         return "a move's operation is another's";
-    if ((move->operation == NULL) != move->ready) return "a replica is neither ready nor made, or both";
+    if ((move->operation != NULL) + move->ready + move->lost != 1)
+        return "a replica is neither ready nor made nor lost, or more than one of them";
+    if (move->lost && (!move->stays || move->weights.copy)) return "a lost replica has weights, or is none";
     if (move->ready && !kas_move_has_all(move)) return "a replica lacks what its layer has";
     if (!strcmp(move->device, layer->device)) return "a layer moves to where it is";
     for (uint32_t i = 0; i < 2 * layer->num_seeds; ++i) {
         const kas_hold *hold = &move->holds[i];
         if (hold->layer != layer || hold->seed != i % layer->num_seeds)
             return "a move's hold is of another seed";
+        if (hold->entry && move->lost) return "a lost replica holds a kernel";
         if (hold->entry && (!hold->entry->kernel || strcmp(hold->entry->device, move->device) != 0))
             return "a move holds a kernel that is elsewhere";
     }

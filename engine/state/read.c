@@ -43,6 +43,7 @@ static void fill_layer(const kas_state *state, const kas_layer *layer, kas_layer
     for (uint32_t i = 0; i < layer->replica_count; ++i) {
         memcpy(out->replicas[i].device, layer->replicas[i]->device, sizeof out->replicas[i].device);
         out->replicas[i].ready = layer->replicas[i]->ready;
+        out->replicas[i].lost = layer->replicas[i]->lost;
     }
     for (uint32_t i = 0; i < layer->num_seeds; ++i) {
         out->active_seeds += kas_seed_state(layer, i) == KAS_SEED_ACTIVE;

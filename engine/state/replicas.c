@@ -61,6 +61,32 @@ kas_status kas_replicas_drop_all(kas_state *state, kas_layer *layer)
     return NULL;
 }
 
+/* ---- loss ---- */
+
+static kas_status end_making(kas_state *state, kas_move *replica)
+{
+    kas_failure failure = {.code = KAS_DEVICE_LOST, .type = KAS_ERROR_DEVICE_ERROR, .reason = ""};
+    snprintf(failure.detail, sizeof failure.detail, "layer %s has no replica on %s: the device is lost",
+             replica->layer->name, replica->device);
+    return kas_replica_drop(state, replica, KAS_OPERATION_FAILED, &failure);
+}
+
+kas_status kas_replica_lost(kas_state *state, kas_layer *layer, const char *device)
+{
+    kas_move *replica = find(layer, device);
+    if (!replica || replica->lost) return NULL;
+    if (replica->operation) return end_making(state, replica);
+    KAS_TRY(kas_layer_mark(state, layer, KAS_MARK_VIEW));
+    KAS_TRY(kas_move_edit(state, replica));
+    KAS_TRY(kas_publish_hide_replica(state, replica));
+    KAS_TRY(kas_move_let_go(state, replica));
+    replica->weights.of = replica->weights.copy = 0;
+    replica->tried = replica->ready = false;
+    replica->lost = true;
+    ++layer->revision;
+    return kas_emit_plain(state, KAS_EFFECT_LAYER_UPDATE, layer);
+}
+
 /* ---- what is missing ---- */
 
 kas_status kas_replica_arrive(kas_state *state, kas_move *replica)
@@ -75,7 +101,7 @@ kas_status kas_replica_arrive(kas_state *state, kas_move *replica)
 static kas_status look_again(kas_state *state, kas_move *replica)
 {
     uint32_t missing;
-    if (replica->operation || kas_move_has_all(replica)) return NULL;
+    if (replica->operation || replica->lost || kas_move_has_all(replica)) return NULL;
     KAS_TRY(kas_move_edit(state, replica));
     KAS_TRY(kas_move_hold(state, replica, &missing));
     if (kas_move_has_all(replica)) return NULL;

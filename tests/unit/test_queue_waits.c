@@ -112,6 +112,7 @@ Test(queue_waits, nothing_of_it_is_given_back)
     kas_queue_give_up(other);
     cr_expect_not(kas_device_is_lost(r.device), "the other one does not hang");
     kas_queue_give_up(r.queue);
+    remote_device_forbid_freeing(true);
     cr_expect(kas_device_is_lost(r.device));
     const size_t used = used_bytes(&r);
     kas_buffer_release(unused);
