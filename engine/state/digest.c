@@ -140,6 +140,7 @@ static void add_move(digest *d, const kas_layer *layer, const kas_move *move)
     add(d, move->operation ? move->operation->info.id : 0);
     add(d, move->stays);
     add(d, move->ready);
+    add(d, move->joined);
     add(d, move->lost);
     add(d, move->flees);
     add(d, move->wait);

@@ -38,7 +38,7 @@ kas_status kas_device_lost(kas_state *state, const kas_command *command)
     uint32_t layers = 0;
     for (size_t i = 0; i < state->layers_in_order.count; ++i) {
         kas_layer *layer = state->layers_in_order.items[i].object;
-        KAS_TRY(kas_replica_lost(state, layer, command->lost.device));
+        KAS_TRY(kas_replica_device_lost(state, layer, command->lost.device));
         if (strcmp(layer->device, command->lost.device) != 0) continue;
         KAS_TRY(leave(state, layer, command));
         ++layers;

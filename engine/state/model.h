@@ -220,11 +220,12 @@ typedef struct kas_move {
     kas_layer *layer;
     kas_operation *operation; /* NULL: a replica that lacks nothing */
     kas_move_wait wait;
-    bool stays; /* a replica */
-    bool ready; /* a replica that lacks nothing, with a plan that was tried: part of the layer's view */
-    bool lost;  /* a replica on a lost device: it has nothing, and nothing is made for it */
-    bool flees; /* a move that nobody asked for, or need ask for again: the layer's device is lost */
-    bool tried; /* a plan of what is held now was composed */
+    bool stays;  /* a replica */
+    bool ready;  /* a replica that lacks nothing, with a plan that was tried: part of the layer's view */
+    bool joined; /* a replica that has been ready */
+    bool lost;   /* a replica that had joined, on a lost device: it has nothing, and nothing is made for it */
+    bool flees;  /* a move that nobody asked for, or need ask for again: the layer's device is lost */
+    bool tried;  /* a plan of what is held now was composed */
     uint32_t device_kind;
     char device[KAS_DEVICE_NAME_SIZE];
     struct {

@@ -137,6 +137,7 @@ static kas_status fail(kas_state *state, kas_move *move, const kas_failure *fail
     memcpy(error.detail, told.detail, sizeof error.detail);
     KAS_TRY(kas_emit_error(state, move->flees ? KAS_EFFECT_ALERT : KAS_EFFECT_ERROR, layer, KAS_NO_SEED,
                            move->operation->info.artifact_id, &error));
+    if (move->stays && failure->code == KAS_DEVICE_LOST) return kas_replica_lose(state, move, &told);
     return end(state, move, KAS_OPERATION_FAILED, &told);
 }
 

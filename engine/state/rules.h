@@ -186,8 +186,10 @@ kas_status kas_replicas_keep_weights(kas_state *state, kas_layer *layer, kas_res
 kas_status kas_replicas_drop_all(kas_state *state, kas_layer *layer) KAS_MUST_USE;
 /* There is no replica where the layer itself is. */
 kas_status kas_replica_make_way(kas_state *state, kas_layer *layer, const char *device) KAS_MUST_USE;
-/* The device is lost: what is there is let go of; what is being made there ends. */
-kas_status kas_replica_lost(kas_state *state, kas_layer *layer, const char *device) KAS_MUST_USE;
+/* Its device is lost: one that had joined stays in the list with nothing, another is dropped. failure: of
+ * what is being made there. */
+kas_status kas_replica_lose(kas_state *state, kas_move *replica, const kas_failure *failure) KAS_MUST_USE;
+kas_status kas_replica_device_lost(kas_state *state, kas_layer *layer, const char *device) KAS_MUST_USE;
 kas_status kas_replica_arrive(kas_state *state, kas_move *replica) KAS_MUST_USE;
 kas_status kas_replica_drop(kas_state *state, kas_move *replica, kas_operation_state how,
                             const kas_failure *failure) KAS_MUST_USE;

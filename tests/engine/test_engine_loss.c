@@ -117,7 +117,7 @@ Test(engine_loss, a_load_finds_out)
 /* What cannot be made on the host stays, and an operator is told why. */
 Test(engine_loss, nowhere_to_go)
 {
-    kas_engine *engine = open_remote(NULL);
+    kas_engine *engine = open_remote(&(kas_engine_options){.deadline_ns = 50 * KAS_NS_PER_MS});
     kas_device *host;
     ok(kas_devices_open(&engine->devices, "host:0", &host));
     remote_device_lose(host);
