@@ -70,8 +70,7 @@ static void answer(kas_http_request *request)
 {
     forward *work = request->work;
     if (kas_http_failed(request)) return;
-    kas_http_add_durations(request, &work->result);
-    kas_http_add_result(request, &work->result);
+    kas_http_add_pass(request, &work->result);
     uint8_t form = request->answer & request->media ? request->media : request->answer;
     if (form & KAS_MEDIA_OCTETS)
         respond_octets(request, work);

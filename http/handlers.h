@@ -54,10 +54,10 @@ void kas_http_list_quarantine(kas_http_request *request);
 void kas_http_lift_quarantine(kas_http_request *request);
 /* forward.c */
 void kas_http_post_forward(kas_http_request *request);
-/* pass_headers.c: headers that tell what a pass took (each duration by itself, beside Server-Timing), and
- * what it used. */
-void kas_http_add_durations(kas_http_request *request, const kas_forward_result *result);
-void kas_http_add_result(kas_http_request *request, const kas_forward_result *result);
+/* pass_headers.c: headers that tell what a pass took and what it used. Of an inference only what says
+ * something: every header costs as much as reading a small request does, on both sides. */
+void kas_http_add_pass(kas_http_request *request, const kas_forward_result *result);
+void kas_http_add_inference(kas_http_request *request, const kas_forward_result *result);
 /* infer.c */
 void kas_http_infer(kas_http_request *request);
 /* models.c */

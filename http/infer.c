@@ -83,7 +83,7 @@ static void answer(kas_http_request *request)
 {
     inference *work = request->work;
     if (kas_http_failed(request)) return;
-    kas_http_add_result(request, &work->result);
+    kas_http_add_inference(request, &work->result);
     if (work->asked.binary_output)
         respond_binary(request, work);
     else

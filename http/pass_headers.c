@@ -44,18 +44,24 @@ static void add_timing(kas_http_request *request, const kas_forward_result *resu
     kas_http_add_text_header(request, "Server-Timing", text, (size_t)(at - text));
 }
 
-void kas_http_add_durations(kas_http_request *request, const kas_forward_result *result)
+void kas_http_add_pass(kas_http_request *request, const kas_forward_result *result)
 {
     kas_http_add_count_header(request, "X-Kasmina-Queue-Us", result->queue_ns / KAS_NS_PER_US);
     kas_http_add_count_header(request, "X-Kasmina-Compute-Us", result->compute_ns / KAS_NS_PER_US);
     kas_http_add_count_header(request, "X-Kasmina-Total-Us", result->total_ns / KAS_NS_PER_US);
-}
-
-void kas_http_add_result(kas_http_request *request, const kas_forward_result *result)
-{
     add_seeds(request, "X-Kasmina-Seeds-Used", result->seeds_used);
     add_seeds(request, "X-Kasmina-Seeds-Failed", result->seeds_failed);
     kas_http_add_count_header(request, "X-Kasmina-Rows-Failed", result->rows_failed);
+    kas_http_add_count_header(request, "X-Kasmina-Generation", result->generation);
+    kas_http_add_count_header(request, "X-Kasmina-Epoch", result->epoch);
+    add_timing(request, result);
+}
+
+void kas_http_add_inference(kas_http_request *request, const kas_forward_result *result)
+{
+    if (result->seeds_used) add_seeds(request, "X-Kasmina-Seeds-Used", result->seeds_used);
+    if (result->seeds_failed) add_seeds(request, "X-Kasmina-Seeds-Failed", result->seeds_failed);
+    if (result->rows_failed) kas_http_add_count_header(request, "X-Kasmina-Rows-Failed", result->rows_failed);
     kas_http_add_count_header(request, "X-Kasmina-Generation", result->generation);
     kas_http_add_count_header(request, "X-Kasmina-Epoch", result->epoch);
     add_timing(request, result);

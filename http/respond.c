@@ -79,7 +79,8 @@ static void queue(kas_http_request *request, unsigned status, const char *media_
 static void *pack(kas_http_request *request, const void *bytes, size_t size, size_t *packed_size)
 {
     if (size < PACK_MIN || size > PACK_MAX) return NULL;
-    kas_http_add_text_header(request, "Vary", "Accept-Encoding", strlen("Accept-Encoding"));
+    if (request->route && request->route->method == KAS_HTTP_GET) /* others' answers are in no cache */
+        kas_http_add_text_header(request, "Vary", "Accept-Encoding", strlen("Accept-Encoding"));
     if (!kas_gzip_is_accepted(kas_http_header(request, KAS_FIELD_ACCEPT_ENCODING))) return NULL;
     void *packed = kas_gzip(bytes, size, packed_size);
     if (packed) kas_http_add_header(request, "Content-Encoding", "gzip");

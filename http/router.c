@@ -45,15 +45,13 @@ bool kas_http_match(const char *pattern, const char *path, char (*params)[KAS_HT
     return *pattern == *path;
 }
 
-/* The route for this method, or else one of the path's others, with all the path's methods in *methods. The
- * first pattern that matches is the one that counts: an artifact called "validate" is /v1/kernels/%76alidate.
- */
-static const kas_http_route *find(kas_http_request *request, uint32_t wanted, uint32_t *methods)
+/* As find, of one section. */
+static const kas_http_route *find_in(const kas_http_section *section, kas_http_request *request,
+                                     uint32_t wanted, uint32_t *methods)
 {
     const kas_http_route *first = NULL;
-    *methods = 0;
-    for (size_t i = 0; i < kas_http_route_count; ++i) {
-        const kas_http_route *route = &kas_http_routes[i];
+    for (size_t i = 0; i < section->count; ++i) {
+        const kas_http_route *route = &section->routes[i];
         if (first ? strcmp(route->pattern, first->pattern) != 0
                   : !kas_http_match(route->pattern, request->path, request->params))
             continue;
@@ -62,6 +60,21 @@ static const kas_http_route *find(kas_http_request *request, uint32_t wanted, ui
         if (route->method == wanted) return route;
     }
     return first;
+}
+
+/* The route for this method, or else one of the path's others, with all the path's methods in *methods. The
+ * first pattern that matches is the one that counts: an artifact called "validate" is /v1/kernels/%76alidate.
+ */
+static const kas_http_route *find(kas_http_request *request, uint32_t wanted, uint32_t *methods)
+{
+    const kas_http_route *route = NULL;
+    *methods = 0;
+    for (size_t i = 0; i < kas_http_section_count && !route; ++i) {
+        const kas_http_section *section = &kas_http_sections[i];
+        if (strncmp(request->path, section->prefix, section->prefix_length) == 0)
+            route = find_in(section, request, wanted, methods);
+    }
+    return route;
 }
 
 static size_t body_limit(const kas_http_request *request, const kas_http_route *route, kas_http_media media)

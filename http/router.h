@@ -4,9 +4,17 @@
 
 #include "http/request.h"
 
-/* All routes; several may share a pattern, one a method. */
-extern const kas_http_route kas_http_routes[];
-extern const size_t kas_http_route_count;
+/* All routes whose patterns begin with a prefix, but for those of a section before; several may share a
+ * pattern, one a method. */
+typedef struct kas_http_section {
+    const char *prefix;
+    size_t prefix_length;
+    const kas_http_route *routes;
+    size_t count;
+} kas_http_section;
+
+extern const kas_http_section kas_http_sections[];
+extern const size_t kas_http_section_count;
 
 /* Judges the head: sets route, params, media, answer and the body's limit, or refuses. In this order: 401,
  * 403, 404 of the path, 405, 413, 415, 406. */

@@ -80,7 +80,9 @@ class Infer(ServerTest):
             parameters = {"parameters": {"alpha.1": alpha}} if alpha is not None else {}
             answer = self.client.post(model, {"inputs": [tensor], **parameters})
             results[alpha] = self.expect(answer, 200)["outputs"][0]["data"]
-            self.assertEqual(answer.header("X-Kasmina-Seeds-Used"), "" if alpha == 0 else "1")
+            self.assertEqual(answer.header("X-Kasmina-Seeds-Used"), None if alpha == 0 else "1")
+            self.assertIsNone(answer.header("X-Kasmina-Rows-Failed"))
+            self.assertEqual(answer.header("X-Kasmina-Generation"), str(self.client.get(path).json["generation"]))
         self.assertEqual(results[None], results[0.5])
         self.assertNotEqual(results[0], results[1])
         with self.unchanged(f"{path}/seeds/1"):

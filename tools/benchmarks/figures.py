@@ -18,8 +18,10 @@ class Figures:
     def __init__(self):
         self.rows = []
 
-    def add(self, name, value, unit, against=None, reference=None):
-        ratio = value / reference if reference else None
+    def add(self, name, value, unit, against=None, reference=None, ratio=None):
+        """The ratio to the reference is told, or given where it is not one of these two values."""
+        if reference:
+            ratio = value / reference
         self.rows.append({"name": name, "value": value, "unit": unit, "against": against, "ratio": ratio})
         compared = f"   {ratio:6.3f} × {against}" if ratio is not None else ""
         print(f"{name:58} {value:12.2f} {unit:10}{compared}", flush=True)

@@ -3,6 +3,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import subprocess
 
 from benchmarks.figures import BUILD
@@ -24,6 +25,17 @@ def wrk(url, connections, seconds, script=None):
     return float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)), quantile("50"), quantile("99")
 
 
+def load(server, path, connections, seconds, script=None):
+    """Requests a second, p50 and p99 in µs, and the processor time of server and client in µs a request."""
+    def spent():
+        client = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return server.processor_time() + client.ru_utime + client.ru_stime
+
+    before = spent()
+    rate, p50, p99 = wrk(f"http://127.0.0.1:{server.port}{path}", connections, seconds, script)
+    return rate, p50, p99, (spent() - before) / (rate * seconds) * 1e6
+
+
 def wrk_script(folder, name, body, headers):
     path, data = os.path.join(folder, name + ".lua"), os.path.join(folder, name + ".body")
     with open(data, "wb") as file:
@@ -38,6 +50,12 @@ class Server:
     def __init__(self, command, pattern):
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.port = int(re.search(pattern, self.process.stdout.readline()).group(1))
+
+    def processor_time(self):
+        """Seconds, of all threads."""
+        with open(f"/proc/{self.process.pid}/stat") as file:
+            user, system = file.read().rsplit(")", 1)[1].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def close(self):
         self.process.stdin.close()
