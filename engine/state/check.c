@@ -187,7 +187,8 @@ static const char *check_entry(const kas_state *state, const kas_entry *entry)
     if (entry->make && entry->make->entry != entry) return "an entry's make makes another";
     if (entry->draining && (entry->published || !entry->kernel)) return "an entry drains that is shown";
     bool idle = entry->kernel && !entry->uses && !entry->published && !entry->draining;
-    if (entry->doomed && (idle || entry->uses)) return "a doomed entry is idle or in use";
+    if (entry->doomed && (idle || (entry->uses && !entry->lost))) return "a doomed entry is idle or in use";
+    if (entry->lost && !entry->doomed) return "a lost entry can be found";
     bool cold = idle && !entry->content->pins && !entry->doomed;
     if (cold != kas_list_linked(&entry->cold)) return "what may be evicted is not what the list says";
     if (!entry->doomed && kas_cache_find(entry->content, entry->device) != entry)
@@ -204,6 +205,7 @@ static kas_status check_cache(const kas_state *state)
         const kas_entry *entry = KAS_OWNER(link, kas_entry, all);
         const char *wrong = check_entry(state, entry);
         if (wrong) return broken(wrong, "entry", (int64_t)entry->number);
+        if (entry->lost) continue;
         bytes += entry->device_bytes;
         ++entries;
         if (!kas_list_linked(&entry->cold)) continue;

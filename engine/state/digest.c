@@ -234,6 +234,7 @@ static void add_entry(digest *d, const kas_entry *entry)
     add(d, entry->published);
     add(d, entry->draining);
     add(d, entry->doomed);
+    add(d, entry->lost);
     add_text(d, entry->device);
     add_facts(d, &entry->facts);
     for (const kas_link *link = entry->users.next; link != &entry->users; link = link->next) {

@@ -17,18 +17,28 @@ static kas_status leave(kas_state *state, kas_layer *layer, const kas_command *c
 {
     const kas_move *replica = ready_replica(layer);
     if (replica) return kas_move_flee(state, layer, replica->device, replica->device_kind);
-    if (!command->lost.refuge[0]) return NULL;
+    if (!command->lost.refuge[0] || !strcmp(command->lost.refuge, layer->device)) return NULL;
     return kas_move_flee(state, layer, command->lost.refuge, command->lost.refuge_kind);
+}
+
+/* Whether the layer was there, or on its way there from another lost device. */
+static kas_status lose(kas_state *state, kas_layer *layer, const kas_command *command, bool *leaves)
+{
+    const char *device = command->lost.device;
+    *leaves = !strcmp(layer->device, device) ||
+              (layer->move && layer->move->flees && !strcmp(layer->move->device, device));
+    KAS_TRY(kas_replica_device_lost(state, layer, device));
+    KAS_TRY(kas_move_device_lost(state, layer, device));
+    return *leaves ? leave(state, layer, command) : NULL;
 }
 
 static kas_status raise_alarm(kas_state *state, const kas_command *command, uint32_t layers)
 {
     kas_error_info error = {.type = KAS_ERROR_DEVICE_ERROR};
     const char *refuge = command->lost.refuge;
-    snprintf(error.detail, sizeof error.detail, "%s is lost, with %u layers on it, which %s%s; %.110s",
-             command->lost.device, layers,
-             refuge[0] ? "go to a replica or to " : "stay there: there is no other", refuge,
-             command->lost.reason);
+    const char *where = !layers ? "" : *refuge ? ", which go to a replica or to " : ", and no other to go to";
+    snprintf(error.detail, sizeof error.detail, "%s is lost, with %u layers on it%s%s: %.110s",
+             command->lost.device, layers, where, layers ? refuge : "", command->lost.reason);
     KAS_TRY(kas_emit_error(state, KAS_EFFECT_ERROR, NULL, KAS_NO_SEED, "", &error));
     return kas_emit_error(state, KAS_EFFECT_ALERT, NULL, KAS_NO_SEED, "", &error);
 }
@@ -37,11 +47,10 @@ kas_status kas_device_lost(kas_state *state, const kas_command *command)
 {
     uint32_t layers = 0;
     for (size_t i = 0; i < state->layers_in_order.count; ++i) {
-        kas_layer *layer = state->layers_in_order.items[i].object;
-        KAS_TRY(kas_replica_device_lost(state, layer, command->lost.device));
-        if (strcmp(layer->device, command->lost.device) != 0) continue;
-        KAS_TRY(leave(state, layer, command));
-        ++layers;
+        bool leaves;
+        KAS_TRY(lose(state, state->layers_in_order.items[i].object, command, &leaves));
+        layers += leaves;
     }
+    KAS_TRY(kas_cache_device_lost(state, command->lost.device));
     return raise_alarm(state, command, layers);
 }

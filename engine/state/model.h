@@ -80,7 +80,8 @@ struct kas_entry {
     uint32_t uses;            /* length of users */
     uint32_t published;       /* views' bindings of it */
     bool draining;            /* a publication dropped it; passes in flight may still use it */
-    bool doomed;              /* evicted by request while draining: released when drained */
+    bool doomed;              /* evicted by request while draining, or lost: released once it is idle */
+    bool lost;                /* with its device: it counts against no limit any more */
     char device[KAS_DEVICE_NAME_SIZE];
     kas_kernel_facts facts;
 };

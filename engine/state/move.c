@@ -350,6 +350,14 @@ kas_status kas_move_kernel_failed(kas_state *state, kas_operation *operation, co
     return kas_move_go_on(state, move); /* nobody needs that kernel any more */
 }
 
+kas_status kas_move_device_lost(kas_state *state, kas_layer *layer, const char *device)
+{
+    if (!layer->move || strcmp(layer->move->device, device) != 0) return NULL;
+    kas_failure failure = {.code = KAS_DEVICE_LOST, .type = KAS_ERROR_DEVICE_ERROR, .reason = ""};
+    snprintf(failure.detail, sizeof failure.detail, "%s is lost", device);
+    return fail(state, layer->move, &failure);
+}
+
 /* ---- the request ---- */
 
 kas_status kas_move_create(kas_state *state, kas_layer *layer, const char *device, uint32_t device_kind,

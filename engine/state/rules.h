@@ -158,6 +158,8 @@ kas_status kas_move_cancel(kas_state *state, kas_operation *operation,
 /* The layer's device is lost: it goes to this one, unless it is on its way to another. */
 kas_status kas_move_flee(kas_state *state, kas_layer *layer, const char *device,
                          uint32_t device_kind) KAS_MUST_USE;
+/* A move to this device, which is lost, has failed. */
+kas_status kas_move_device_lost(kas_state *state, kas_layer *layer, const char *device) KAS_MUST_USE;
 /* What moves and replicas have in common: the making of what a layer needs elsewhere. */
 kas_move *kas_move_of(const kas_operation *operation); /* NULL: it is over, or none of these */
 kas_status kas_move_edit(kas_state *state, kas_move *move) KAS_MUST_USE;
@@ -225,6 +227,8 @@ kas_status kas_cache_remove(kas_state *state, kas_entry *entry) KAS_MUST_USE;
 kas_status kas_hold_take(kas_state *state, kas_hold *hold, kas_entry *entry) KAS_MUST_USE;
 kas_status kas_hold_drop(kas_state *state, kas_hold *hold) KAS_MUST_USE;
 kas_status kas_evict(kas_state *state, const kas_command *command) KAS_MUST_USE;
+/* Kernels there are found by nobody, count against no limit, and go when nobody needs them any more. */
+kas_status kas_cache_device_lost(kas_state *state, const char *device) KAS_MUST_USE;
 kas_status kas_kernel_drained(kas_state *state, const kas_command *command) KAS_MUST_USE;
 
 /* ---- compatibility.c ---- */

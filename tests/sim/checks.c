@@ -294,6 +294,7 @@ static void check_resources(sim *s)
         if (resource->owner != SIM_STATE) continue;
         if (resource->is_kernel) {
             note_idle(s, i);
+            if (resource->lost) continue;
             ++entries;
             bytes += s->world.contents[resource->content].device_bytes;
         } else {

@@ -56,7 +56,7 @@ static void leave(sim *s, int index, int device, bool refuge)
 {
     sim_layer *layer = &s->model.layers[index];
     bool goes = refuge || is_ready_elsewhere(s, index, device);
-    if (layer->move) {
+    if (layer->move) { /* on its way already */
         s->model.operations[layer->move].flees |= goes;
         return;
     }
@@ -70,6 +70,23 @@ static void leave(sim *s, int index, int device, bool refuge)
         s, id, (sim_operation){.move = true, .flees = true, .layer = index, .device = layer->move_to});
 }
 
+/* Moves to where the loss is end. */
+static void lose_moves(sim *s, int device)
+{
+    for (int i = 0; i < SIM_LAYERS; ++i)
+        if (s->model.layers[i].exists && s->model.layers[i].move && s->model.layers[i].move_to == device)
+            s->model.operations[s->model.layers[i].move].may_be_cancelled = true;
+}
+
+static void lose_kernels(sim *s, int device)
+{
+    for (kas_resource i = 1; i <= s->world.last_resource; ++i) {
+        sim_resource *kernel = &s->world.resources[i];
+        if (!kernel->is_kernel || kernel->owner != SIM_STATE || kernel->device != device) continue;
+        kernel->lost = kernel->doomed = true;
+    }
+}
+
 static void require_alarm(sim *s)
 {
     for (size_t i = 0; i < s->effects.count; ++i)
@@ -81,6 +98,8 @@ void sim_accept_lost(sim *s, const kas_command *command)
 {
     int device = sim_device_named(command->lost.device);
     require_alarm(s);
+    lose_moves(s, device);
+    lose_kernels(s, device);
     for (int i = 0; i < SIM_LAYERS; ++i) {
         sim_layer *layer = &s->model.layers[i];
         if (!layer->exists) continue;

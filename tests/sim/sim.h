@@ -48,7 +48,8 @@ typedef struct sim_resource {
     bool is_kernel;
     uint8_t content, device; /* of a kernel; weights have a device too */
     bool undrained;          /* a publication has dropped it; KERNEL_DRAINED is owed */
-    bool doomed;             /* evicted by request: released once drained */
+    bool doomed;             /* evicted by request, or lost: released once drained */
+    bool lost;               /* with its device: it does not count */
     uint32_t idle_since;     /* step since which nothing needs it; 0: something does */
     double value;
 } sim_resource;
