@@ -201,7 +201,8 @@ size_t kas_list_length(const kas_list *list);
 /* ---- queues ---- */
 
 kas_status kas_queue_create(kas_device *device, const char *label, kas_queue **out) KAS_MUST_USE;
-/* One that was abandoned and is not idle is given up. Accepts NULL. */
+/* One that was abandoned and is not idle is kept, with all that it uses, and nothing of its device is freed from
+ * then on: whoever does not wait for it gives it up first. Accepts NULL. */
 void kas_queue_destroy(kas_queue *queue);
 /* Nobody waits any longer for work that passed its deadline (else nothing happens): its device is lost, and
  * neither its driver nor anything that it was given is touched again, as it may read and write there at any

@@ -118,8 +118,7 @@ static void free_queue(kas_kept *kept)
 void kas_queue_destroy(kas_queue *queue)
 {
     if (!queue) return;
-    bool idle = !queue->abandoned || kas_queue_idle(queue); /* wait */
-    if (!idle) kas_queue_give_up(queue);
+    if (queue->abandoned) (void)kas_queue_idle(queue); /* it may have come back */
     if (!kas_device_keeps(queue->device, &queue->kept, free_queue)) free_queue(&queue->kept);
 }
 

@@ -51,6 +51,12 @@ kas_status kas_devices_init(kas_devices *devices, const char *automatic, const k
     return NULL;
 }
 
+static void give_up(kas_queue *queue)
+{
+    if (!kas_queue_idle(queue)) kas_queue_give_up(queue);
+    kas_queue_destroy(queue);
+}
+
 /* Lock held. */
 static void reap_stranded(kas_devices *devices)
 {
@@ -85,7 +91,7 @@ bool kas_devices_put_away(kas_devices *devices, kas_device *device, kas_queue *q
             devices->stranded[devices->stranded_count++] = (stranded_queue){.device = device, .queue = queue};
         pthread_mutex_unlock(&devices->lock);
     }
-    if (!kept) kas_queue_destroy(queue);
+    if (!kept) give_up(queue);
     return idle;
 }
 
@@ -93,7 +99,7 @@ void kas_devices_give_up(kas_devices *devices)
 {
     pthread_mutex_lock(&devices->lock);
     for (size_t i = 0; i < devices->stranded_count; ++i)
-        kas_queue_destroy(devices->stranded[i].queue);
+        give_up(devices->stranded[i].queue);
     devices->stranded_count = 0;
     pthread_mutex_unlock(&devices->lock);
 }
