@@ -206,10 +206,10 @@ static bool goes_again(kas_waiter *waiter)
 
 /* The layer is on other devices than the one whose context it was given. Where that is a lost one, only
  * another root is of use. */
-static void wait_there(const kas_exec *exec, kas_waiter *waiter, const kas_sight *sight)
+static void wait_there(const kas_exec *exec, kas_waiter *waiter, uint64_t sequence)
 {
     bool lost = atomic_load(&waiter->set->lost);
-    waiter->pass.after = lost ? sight->sequence : 0;
+    waiter->pass.after = lost ? sequence : 0;
     waiter->pass.hold_until_ns = lost ? kas_exec_hold_until(exec, waiter->set) : 0;
     if (lost) waiter->set = NULL;
 }
@@ -234,7 +234,7 @@ static kas_status wait_and_lead(kas_exec *exec, kas_waiter *waiter)
             kas_visit_lead(exec, &visit, waiter);
             kas_visit_end(exec, &visit);
         } else {
-            wait_there(exec, waiter, &visit.sight);
+            wait_there(exec, waiter, visit.sequence);
         }
         pthread_mutex_lock(&batcher->lock);
         if (leads && !goes_again(waiter)) return waiter->pass.status;
@@ -257,6 +257,7 @@ kas_status kas_batcher_wait(kas_exec *exec, kas_waiter *waiter)
 
 typedef struct gathering {
     const kas_sight *sight;
+    uint64_t sequence; /* of the root that it is in */
     uint64_t rows, rows_max;
     int64_t now_ns;
     kas_waiter_list taken;
@@ -267,7 +268,7 @@ static bool goes_along(gathering *found, kas_waiter *waiter)
 {
     kas_pass *pass = &waiter->pass;
     const kas_plan *plan = found->sight->plan;
-    if (pass->after >= found->sight->sequence || strcmp(pass->request->layer, plan->name) != 0) return false;
+    if (pass->after >= found->sequence || strcmp(pass->request->layer, plan->name) != 0) return false;
     pass->started_ns = found->now_ns;
     pass->status = kas_pass_admit(pass, found->sight);
     if (pass->status) return true;
@@ -307,6 +308,7 @@ kas_waiter *kas_batcher_gather(kas_exec *exec, const kas_visit *visit, uint64_t 
     kas_batcher *batcher = &exec->batcher;
     const kas_sight *sight = &visit->sight;
     gathering found = {.sight = sight,
+                       .sequence = visit->context->found_in,
                        .rows = rows,
                        .rows_max = sight->plan->layout.staged_rows,
                        .now_ns = kas_monotonic_ns()};

@@ -444,6 +444,8 @@ static bool move(kas_batch *batch)
     kas_context *other = kas_context_try(batch->plan->set);
     if (!other) return false;
     atomic_store(&other->announced, batch->plan->holder);
+    other->found = batch->context->found;
+    other->found_in = batch->context->found_in;
     kas_exec_abandon(batch->exec, batch->context);
     batch->context = other;
     batch->hung = false;

@@ -23,7 +23,7 @@ static __attribute__((noinline)) kas_context_set *sound_set(kas_exec *exec, kas_
     return lost;
 }
 
-static kas_context_set *likely_set(kas_exec *exec)
+static inline __attribute__((always_inline)) kas_context_set *likely_set(kas_exec *exec)
 {
     uint32_t sets = atomic_load_explicit(&exec->set_count, memory_order_acquire);
     if (sets == 0) return NULL;
@@ -47,20 +47,24 @@ static inline __attribute__((always_inline)) kas_sight enter(kas_publication *pu
     kas_plan *plan = context->found_in == root->sequence && strcmp(context->found->name, name) == 0
                          ? context->found
                          : kas_root_find(root, context, name);
-    kas_sight sight = {
-        .plan = plan, .sequence = root->sequence, .epoch = root->epoch, .closed = root->closed};
+    kas_sight sight = {.plan = plan, .epoch = root->epoch, .closed = root->closed};
     atomic_store_explicit(&context->announced, plan, memory_order_release);
     return sight;
 }
 
 /* A context that is free may be gone at once, and the executor too, if somebody waits to end it. */
-void kas_visit_end(kas_exec *exec, const kas_visit *visit)
+static inline __attribute__((always_inline)) void end_visit(kas_exec *exec, const kas_visit *visit)
 {
     if (!visit->context) return;
     if (visit->hung)
         kas_exec_abandon(exec, visit->context);
     else if (!kas_context_free(visit->context))
         kas_batcher_hand_over(exec, visit->context);
+}
+
+void kas_visit_end(kas_exec *exec, const kas_visit *visit)
+{
+    end_visit(exec, visit);
 }
 
 /* For a layer that is not, or not only, on the context's device. fixed: any device of it will do. What is
@@ -74,6 +78,7 @@ static __attribute__((noinline)) bool settle(kas_exec *exec, bool fixed, kas_con
     out->sight.plan = plan;
     *set = plan->set;
     if (plan->set == out->context->set) return true;
+    out->sequence = out->context->found_in;
     kas_visit_end(exec, out);
     return false;
 }
@@ -192,8 +197,9 @@ static __attribute__((noinline)) void run_replicated(kas_exec *exec, kas_visit *
 /* What failed with its device may go to another. */
 static __attribute__((noinline)) void look_at_failed(kas_exec *exec, const kas_visit *visit, kas_pass *passes)
 {
+    uint64_t sequence = visit->context->found_in;
     for (kas_pass *pass = passes; pass; pass = pass->next)
-        if (pass->status) (void)kas_exec_sends_elsewhere(exec, &visit->sight, pass);
+        if (pass->status) (void)kas_exec_sends_elsewhere(exec, visit->sight.plan, sequence, pass);
 }
 
 static inline __attribute__((always_inline)) void run_all(kas_exec *exec, kas_visit *visit, kas_pass *passes)
@@ -232,15 +238,16 @@ void kas_visit_lead(kas_exec *exec, kas_visit *visit, kas_waiter *leader)
 
 /* ---- entries ---- */
 
-static kas_status forward_later(kas_exec *exec, const kas_pass *pass, kas_context_set *set)
+/* held: until there is a root after pass->after. */
+static kas_status forward_later(kas_exec *exec, const kas_pass *pass, kas_context_set *set, bool held)
 {
     kas_waiter waiter;
     KAS_TRY(kas_waiter_init(&waiter, &exec->batcher));
     waiter.pass.request = pass->request;
     waiter.pass.result = pass->result;
     waiter.pass.arrived_ns = pass->arrived_ns;
-    waiter.pass.after = pass->after;
-    waiter.pass.hold_until_ns = pass->hold_until_ns;
+    waiter.pass.after = held ? pass->after : 0;
+    waiter.pass.hold_until_ns = held ? pass->hold_until_ns : 0;
     waiter.set = set;
     kas_status status = kas_batcher_wait(exec, &waiter);
     kas_waiter_finish(&waiter);
@@ -258,21 +265,20 @@ kas_status kas_exec_forward(kas_exec *exec, const kas_forward_request *request, 
     pass.result = result;
     pass.arrived_ns = pass.started_ns = kas_monotonic_ns();
     pass.next = NULL;
-    pass.after = 0;
-    pass.hold_until_ns = 0;
-    do {
+    for (;;) {
         kas_context_set *set = NULL;
         kas_visit visit;
         pass.again = false;
-        if (pass.after || kas_batcher_is_waited(exec) || !begin(exec, request->layer, &set, &visit))
-            return forward_later(exec, &pass, set);
+        if (kas_batcher_is_waited(exec) || !begin(exec, request->layer, &set, &visit))
+            return forward_later(exec, &pass, set, false);
         if (admit(exec, &visit.sight, &pass)) {
             kas_pass_begin(&pass, visit.sight.plan);
             run_all(exec, &visit, &pass);
         }
-        kas_visit_end(exec, &visit);
-    } while (pass.again);
-    return pass.status;
+        end_visit(exec, &visit);
+        if (!pass.again) return pass.status;
+        if (pass.after) return forward_later(exec, &pass, NULL, true);
+    }
 }
 
 bool kas_exec_is_small(kas_exec *exec, const char *layer, uint64_t rows)

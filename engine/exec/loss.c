@@ -45,23 +45,24 @@ static void send(kas_exec *exec, const kas_plan *plan, kas_pass *pass)
 }
 
 /* The layer has no device left: the pass waits for a root in which it has one. */
-static bool is_held(const kas_exec *exec, const kas_sight *sight, kas_pass *pass)
+static bool is_held(const kas_exec *exec, const kas_plan *plan, uint64_t sequence, kas_pass *pass)
 {
-    int64_t until_ns = kas_exec_hold_until(exec, sight->plan->set);
+    int64_t until_ns = kas_exec_hold_until(exec, plan->set);
     if (kas_monotonic_ns() >= until_ns) return false;
-    pass->after = sight->sequence;
+    pass->after = sequence;
     pass->hold_until_ns = until_ns;
     return true;
 }
 
-bool kas_exec_sends_elsewhere(kas_exec *exec, const kas_sight *sight, kas_pass *pass)
+bool kas_exec_sends_elsewhere(kas_exec *exec, const kas_plan *plan, uint64_t sequence, kas_pass *pass)
 {
-    const kas_plan *plan = sight->plan;
     kas_code code = kas_status_code(pass->status);
     bool sends = false;
+    pass->after = 0;
+    pass->hold_until_ns = 0;
     if (code == KAS_DEVICE_LOST) {
         kas_exec_note_lost(exec, plan->set);
-        sends = kas_plan_has_device(plan->holder) || is_held(exec, sight, pass);
+        sends = kas_plan_has_device(plan->holder) || is_held(exec, plan, sequence, pass);
     } else if (code == KAS_DEADLINE && kas_status_blame(pass->status) == KAS_BLAME_DEVICE &&
                atomic_load(&plan->set->hanging) > 0) {
         sends = kas_plan_has_sound_device(plan->holder);

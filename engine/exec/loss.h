@@ -16,8 +16,9 @@ void kas_exec_note_lost(kas_exec *exec, kas_context_set *set);
 int64_t kas_exec_hold_until(const kas_exec *exec, const kas_context_set *set);
 
 /* Whether a pass that failed is to be computed again, on another device or in a later root than that which it
- * was in: then pass->again is set, and it has not failed. `plan` is still announced. */
-bool kas_exec_sends_elsewhere(kas_exec *exec, const kas_sight *sight, kas_pass *pass);
+ * was in, of that sequence: then pass->again and pass->after are set, and it has not failed. `plan` is still
+ * announced. */
+bool kas_exec_sends_elsewhere(kas_exec *exec, const kas_plan *plan, uint64_t sequence, kas_pass *pass);
 
 /* On the control thread: frees contexts that have come back, and finds out which devices are lost. True when
  * something hangs. */

@@ -32,8 +32,7 @@ typedef struct kas_publication {
 
 /* What a pass found: valid until the context is freed. */
 typedef struct kas_sight {
-    kas_plan *plan;    /* NULL: no such layer */
-    uint64_t sequence; /* of the root */
+    kas_plan *plan; /* NULL: no such layer */
     uint32_t epoch;
     bool closed;
 } kas_sight;
