@@ -17,7 +17,9 @@ class Loss(ServerTest):
         path = self.layer("away", WIDTH, WIDTH, device=DEVICE)
         row, rows = bytes(4 * WIDTH), bytes(4 * WIDTH * ROWS)
         self.expect_problem(self.client.post(f"{path}/forward", rows), 504, "deadline", DEVICE)
-        self.wait_for(path, lambda layer: layer["device"] == "host:0")
+        while self.client.get(f"/v1/devices/{DEVICE}").json["state"] == "ready":  # it came back before anybody looked
+            self.assertIn(self.client.post(f"{path}/forward", rows).status, (200, 504))
+        self.wait_for(path, lambda layer: layer["device"] == "host:0", seconds=60)
         while (answer := self.client.post(f"{path}/forward", row)).status == 504:
             pass  # the host has the same few milliseconds
         self.expect(answer, 200)
