@@ -37,3 +37,18 @@ uint16_t kas_bfloat_from_float(float value)
     if ((bits & 0x7fffffffu) > 0x7f800000u) return (uint16_t)(bits >> 16 | 0x40u);
     return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }
+
+bool kas_all_half(const float *values, size_t count)
+{
+    for (size_t i = 0; i < count; ++i)
+        if (bits_of(kas_half_to_float(kas_half_from_float(values[i]))) != bits_of(values[i])) return false;
+    return true;
+}
+
+bool kas_all_bfloat(const float *values, size_t count)
+{
+    for (size_t i = 0; i < count; ++i)
+        if (bits_of(kas_bfloat_to_float(kas_bfloat_from_float(values[i]))) != bits_of(values[i]))
+            return false;
+    return true;
+}

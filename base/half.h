@@ -2,11 +2,17 @@
 #ifndef KAS_BASE_HALF_H
 #define KAS_BASE_HALF_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 uint16_t kas_half_from_float(float value);
 uint16_t kas_bfloat_from_float(float value);
+
+/* Whether each value comes back from 16 bits as it was, bit by bit. */
+bool kas_all_half(const float *values, size_t count);
+bool kas_all_bfloat(const float *values, size_t count);
 
 /* Here and without branches, so that loops over arrays vectorise. */
 static inline float kas_half_to_float(uint16_t half)

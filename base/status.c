@@ -135,6 +135,19 @@ kas_status kas_status_clone(kas_status status)
     return kas_with_native(kas_with_reason(copy, status->reason), status->native);
 }
 
+static kas_code code_of(int error)
+{
+    switch (error) {
+    case ENOMEM:
+        return KAS_OUT_OF_MEMORY;
+    case ENOSPC:
+    case EDQUOT:
+        return KAS_NO_ROOM;
+    default:
+        return KAS_IO;
+    }
+}
+
 kas_status kas_fail_errno(int error, const char *file, int line, const char *format, ...)
 {
     char reason[128], suffix[160];
@@ -144,8 +157,7 @@ kas_status kas_fail_errno(int error, const char *file, int line, const char *for
     char *message = format_message(suffix, format, args);
     va_end(args);
     if (!message) return &out_of_memory;
-    kas_code code = error == ENOMEM ? KAS_OUT_OF_MEMORY : KAS_IO;
-    return kas_with_native(make(code, KAS_BLAME_ENGINE, file, line, message), error);
+    return kas_with_native(make(code_of(error), KAS_BLAME_ENGINE, file, line, message), error);
 }
 
 kas_code kas_status_code(kas_status status)

@@ -59,8 +59,8 @@ kas_status kas_join(kas_status first, kas_status second) KAS_MUST_USE;
 /* An independent copy (NULL for NULL). */
 kas_status kas_status_clone(kas_status status) KAS_MUST_USE;
 
-/* A failed system call: code KAS_IO (KAS_OUT_OF_MEMORY for ENOMEM), native = errno value, "what: strerror".
- */
+/* A failed system call: code KAS_IO (KAS_OUT_OF_MEMORY for ENOMEM, KAS_NO_ROOM for a full disk), native =
+ * errno value, "what: strerror". */
 kas_status kas_fail_errno(int error, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5), returns_nonnull)) KAS_MUST_USE;
 #define kas_fail_os(error, ...) KAS_STATUS_FAILED(kas_fail_errno((error), __FILE__, __LINE__, __VA_ARGS__))

@@ -90,8 +90,9 @@ static void measure(kas_device *device, kas_queue *queue, uint32_t rows, int k, 
     kas_buffer *x = make(device, rows * inputs), *y = make(device, rows * outputs),
                *bias = make(device, outputs);
     kas_buffer *plain = make(device, inputs * outputs), *params = make(device, PARAMS_HEAD), *w;
-    check(kas_buffer_create(device, kas_device_packed_bytes(device, inputs, outputs), "weights", &w));
-    kas_device_pack(device, kas_buffer_host(plain), inputs, outputs, kas_buffer_host(w));
+    check(kas_buffer_create(device, kas_device_packed_bytes(device, KAS_WEIGHT_F32, inputs, outputs),
+                            "weights", &w));
+    kas_device_pack(device, KAS_WEIGHT_F32, kas_buffer_host(plain), inputs, outputs, kas_buffer_host(w));
     *(uint32_t *)kas_buffer_host(params) = rows;
     kas_list *list = record(device, w, bias, k, n);
     kas_submission submission = {.list = list};

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 const cli_option cli_remote_options[] = {
     {"url", "URL", "KASMINA_URL", "the server (http://127.0.0.1:8080)"},
@@ -65,6 +66,26 @@ const char *cli_value(const cli_arguments *arguments, const char *name)
 bool cli_switch(const cli_arguments *arguments, const char *name)
 {
     return cli_value(arguments, name) != NULL;
+}
+
+static bool is_one_of(const char *text, const char *const *words)
+{
+    for (; *words; ++words)
+        if (strcasecmp(text, *words) == 0) return true;
+    return false;
+}
+
+bool cli_setting(const cli_arguments *arguments, const char *name, bool *out)
+{
+    static const char *const on[] = {"",    "1",  "true",
+                                     "yes", "on", NULL}; /* "": the switch itself was given */
+    static const char *const off[] = {"0", "false", "no", "off", NULL};
+    const char *text = cli_value(arguments, name);
+    if (!text) return true;
+    *out = is_one_of(text, on);
+    if (*out || is_one_of(text, off)) return true;
+    cli_usage_error(arguments->command, "%s is '%s' by the environment: true or false is wanted", name, text);
+    return false;
 }
 
 bool cli_integer(const cli_arguments *arguments, const char *name, long long min, long long max,
@@ -138,6 +159,9 @@ static int take_operands(cli_arguments *out, int argc, char **argv)
     size_t min, max;
     operand_range(out->command->operands, &min, &max);
     const size_t given = (size_t)(argc - optind);
+    if (max == 0 && given > 0)
+        return cli_usage_error(out->command, "%s takes no operand; '%s' is one", out->command->name,
+                               argv[optind]);
     if (given < min || given > max)
         return cli_usage_error(out->command, "%s %s: %zu operand%s given", out->command->name,
                                out->command->operands, given, given == 1 ? "" : "s");

@@ -48,6 +48,10 @@ extern const size_t cli_remote_option_count;
 const char *cli_value(const cli_arguments *arguments, const char *name);
 bool cli_switch(const cli_arguments *arguments, const char *name);
 
+/* A switch that the environment can set as well, to true or false; false after a message when it is neither
+ * there. *out is unchanged when neither has it. */
+bool cli_setting(const cli_arguments *arguments, const char *name, bool *out);
+
 /* A whole number in [min, max]; false after a message when it is not one. *out is unchanged when the option
  * is absent. */
 bool cli_integer(const cli_arguments *arguments, const char *name, long long min, long long max,

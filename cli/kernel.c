@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/operation.h"
+#include "cli/pages.h"
 #include "cli/remote.h"
 #include "cli/table.h"
 
@@ -14,17 +15,26 @@ static const cli_column columns[] = {
 };
 enum { COLUMN_COUNT = sizeof columns / sizeof *columns };
 
+static int send_compatible(const cli_arguments *arguments, const char *layer, json_t **kernels)
+{
+    json_t *answer;
+    int result =
+        cli_send_json(arguments, "GET", cli_path("/v1/layers/%s/compatible-kernels", layer), NULL, &answer);
+    if (result != CLI_OK) return result;
+    *kernels = json_incref(json_object_get(answer, "kernels"));
+    json_decref(answer);
+    return result;
+}
+
 static int list(const cli_arguments *arguments)
 {
     const char *layer = cli_value(arguments, "layer");
-    json_t *answer;
-    int result =
-        cli_send_json(arguments, "GET",
-                      layer ? cli_path("/v1/layers/%s/compatible-kernels", layer) : "/v1/kernels?limit=1000",
-                      NULL, &answer);
+    json_t *kernels;
+    int result = layer ? send_compatible(arguments, layer, &kernels)
+                       : cli_list(arguments, "/v1/kernels", "kernels", &kernels);
     if (result != CLI_OK) return result;
-    if (!arguments->json) result = cli_print_table(json_object_get(answer, "kernels"), columns, COLUMN_COUNT);
-    json_decref(answer);
+    if (!arguments->json) result = cli_print_table(kernels, columns, COLUMN_COUNT);
+    json_decref(kernels);
     return result;
 }
 
@@ -47,10 +57,9 @@ static int validate_file(const cli_arguments *arguments, const char *layer, cons
                           &body, &got);
     free(bytes);
     if (result != CLI_OK) return result;
-    *answer = json_loadb((const char *)got.bytes, got.size, 0, NULL);
-    if (*answer && arguments->json) printf("%s\n", (const char *)got.bytes);
+    result = cli_take_json(arguments, &got, answer);
     cli_answer_free(&got);
-    return *answer ? CLI_OK : cli_failure("the server's answer is not JSON");
+    return result;
 }
 
 static int validate(const cli_arguments *arguments)
@@ -83,7 +92,9 @@ static int put(const cli_arguments *arguments)
     cli_answer got;
     int result = cli_send(arguments, "PUT", cli_path("/v1/kernels/%s", arguments->operands[0]), &body, &got);
     free(bytes);
-    if (result == CLI_OK)
+    if (result != CLI_OK) return result;
+    result = cli_take_json(arguments, &got, NULL);
+    if (result == CLI_OK && !arguments->json)
         printf("%s: %s\n", arguments->operands[0], got.status == 201 ? "kept" : "known already");
     cli_answer_free(&got);
     return result;
@@ -92,8 +103,9 @@ static int put(const cli_arguments *arguments)
 static int preload(const cli_arguments *arguments)
 {
     json_t *request = json_pack("{s:[s]}", "artifact_ids", arguments->operands[0]);
+    const cli_arguments quiet = cli_quiet(arguments);
     json_t *answer;
-    int result = cli_send_json(arguments, "POST", "/v1/kernels/preload", request, &answer);
+    int result = cli_send_json(&quiet, "POST", "/v1/kernels/preload", request, &answer);
     if (result != CLI_OK) return result;
     json_t *operation = json_array_get(json_object_get(answer, "operations"), 0);
     result = operation ? cli_follow_operation(arguments, operation)

@@ -4,25 +4,43 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/pages.h"
 #include "cli/remote.h"
 #include "cli/table.h"
 
 static const cli_column columns[] = {
-    {"NAME", "name", false},      {"IN", "input_size", true},         {"OUT", "output_size", true},
-    {"SEEDS", "num_seeds", true}, {"ACTIVE", "active_seeds", true},   {"DEVICE", "device", false},
-    {"STATE", "state", false},    {"GENERATION", "generation", true},
+    {"NAME", "name", false},         {"IN", "input_size", true},       {"OUT", "output_size", true},
+    {"SEEDS", "num_seeds", true},    {"ACTIVE", "active_seeds", true}, {"DEVICE", "device", false},
+    {"REPLICAS", "replicas", false}, {"STATE", "state", false},        {"GENERATION", "generation", true},
 };
 enum { COLUMN_COUNT = sizeof columns / sizeof *columns };
+
+/* Of each replica its device, and a word where passes do not take it yet: what fits into a cell. */
+static void tell_replicas(json_t *layer)
+{
+    json_t *names = json_array(), *replica;
+    size_t index;
+    json_array_foreach(json_object_get(layer, "replicas"), index, replica)
+    {
+        const char *device = json_string_value(json_object_get(replica, "device"));
+        bool ready = json_is_true(json_object_get(replica, "ready"));
+        json_array_append_new(names,
+                              json_sprintf("%s%s", device ? device : "?", ready ? "" : " (not ready)"));
+    }
+    json_object_set_new(layer, "replicas", names);
+}
 
 static int print_layer(const cli_arguments *arguments, json_t *layer)
 {
     if (arguments->json) return CLI_OK;
+    tell_replicas(layer);
     json_t *rows = json_pack("[O]", layer);
     int result = cli_print_table(rows, columns, COLUMN_COUNT);
     json_decref(rows);
     return result;
 }
 
+/* And prints the layer as it is with them. */
 static int put_weights(const cli_arguments *arguments, const char *layer, const char *file, const char *epoch)
 {
     unsigned char *bytes;
@@ -34,8 +52,22 @@ static int put_weights(const cli_arguments *arguments, const char *layer, const 
                              : cli_path("/v1/layers/%s/weights", layer);
     int result = cli_send(arguments, "PUT", path, &body, &answer);
     free(bytes);
+    if (result != CLI_OK) return result;
+    json_t *now = NULL;
+    result = cli_take_json(arguments, &answer, &now);
     cli_answer_free(&answer);
+    if (result == CLI_OK) result = print_layer(arguments, now);
+    json_decref(now);
     return result;
+}
+
+/* A new layer that does not get its weights would serve random ones: it is taken back. */
+static int fill_new(const cli_arguments *arguments, const char *layer, const char *file)
+{
+    int result = put_weights(arguments, layer, file, NULL);
+    if (result == CLI_OK) return result;
+    cli_send_json(arguments, "DELETE", cli_path("/v1/layers/%s", layer), NULL, NULL);
+    return cli_failure("layer %s is not made, as it did not get its weights", layer);
 }
 
 /* "a,b" → ["a", "b"]; "none": []. */
@@ -66,37 +98,26 @@ static int create(const cli_arguments *arguments)
                   (json_int_t)input, "output_size", (json_int_t)output, "num_seeds", (json_int_t)seeds,
                   "init_seed", (json_int_t)init_seed, "bias", !cli_switch(arguments, "no-bias"), "device",
                   device ? device : "auto", "math", math ? math : "invariant");
-    const char *others = cli_value(arguments, "replica");
+    const char *others = cli_value(arguments, "replica"), *weights = cli_value(arguments, "weights");
     if (others) json_object_set_new(request, "replicas", device_list(others));
+    const cli_arguments sent = weights ? cli_quiet(arguments) : *arguments;
     json_t *layer;
-    int result = cli_send_json(arguments, "POST", "/v1/layers", request, &layer);
+    int result = cli_send_json(&sent, "POST", "/v1/layers", request, &layer);
     if (result != CLI_OK) return result;
-    const char *weights = cli_value(arguments, "weights");
-    if (weights) result = put_weights(arguments, arguments->operands[0], weights, NULL);
-    if (result == CLI_OK) result = print_layer(arguments, layer);
+    result = weights ? fill_new(arguments, arguments->operands[0], weights) : print_layer(arguments, layer);
     json_decref(layer);
     return result;
 }
 
 static int list(const cli_arguments *arguments)
 {
-    json_t *all = json_array();
-    char cursor[1024] = "";
-    int result = CLI_OK;
-    do {
-        json_t *page;
-        result = cli_send_json(arguments, "GET",
-                               *cursor ? cli_path("/v1/layers?limit=500&cursor=%s", cursor)
-                                       : "/v1/layers?limit=500",
-                               NULL, &page);
-        if (result != CLI_OK) break;
-        json_array_extend(all, json_object_get(page, "layers"));
-        const char *next = json_string_value(json_object_get(page, "next_cursor"));
-        snprintf(cursor, sizeof cursor, "%s", next ? next : "");
-        json_decref(page);
-    } while (*cursor);
-    if (result == CLI_OK && !arguments->json) result = cli_print_table(all, columns, COLUMN_COUNT);
-    json_decref(all);
+    json_t *layers, *layer;
+    size_t index;
+    int result = cli_list(arguments, "/v1/layers", "layers", &layers);
+    if (result != CLI_OK) return result;
+    json_array_foreach(layers, index, layer) tell_replicas(layer);
+    if (!arguments->json) result = cli_print_table(layers, columns, COLUMN_COUNT);
+    json_decref(layers);
     return result;
 }
 
@@ -109,9 +130,10 @@ static int show(const cli_arguments *arguments)
     if (!arguments->json) {
         json_t *seeds = json_incref(json_object_get(layer, "seeds"));
         json_object_del(layer, "seeds");
+        tell_replicas(layer);
         result = cli_print_object(layer);
         if (result == CLI_OK && putchar('\n') < 0) result = CLI_FAILED;
-        if (result == CLI_OK) result = cli_print_table(seeds, cli_seed_columns, cli_seed_column_count);
+        if (result == CLI_OK) result = cli_print_seeds(seeds);
         json_decref(seeds);
     }
     json_decref(layer);
@@ -126,10 +148,9 @@ static int delete_layer(const cli_arguments *arguments)
     return cli_send_json(arguments, "DELETE", path, NULL, NULL);
 }
 
-static int move(const cli_arguments *arguments)
+static int patch_layer(const cli_arguments *arguments, json_t *request)
 {
     json_t *layer;
-    json_t *request = json_pack("{s:s}", "device", arguments->operands[1]);
     int result =
         cli_send_json(arguments, "PATCH", cli_path("/v1/layers/%s", arguments->operands[0]), request, &layer);
     if (result != CLI_OK) return result;
@@ -138,16 +159,14 @@ static int move(const cli_arguments *arguments)
     return result;
 }
 
+static int move(const cli_arguments *arguments)
+{
+    return patch_layer(arguments, json_pack("{s:s}", "device", arguments->operands[1]));
+}
+
 static int replicas(const cli_arguments *arguments)
 {
-    json_t *layer;
-    json_t *request = json_pack("{s:o}", "replicas", device_list(arguments->operands[1]));
-    int result =
-        cli_send_json(arguments, "PATCH", cli_path("/v1/layers/%s", arguments->operands[0]), request, &layer);
-    if (result != CLI_OK) return result;
-    result = print_layer(arguments, layer);
-    json_decref(layer);
-    return result;
+    return patch_layer(arguments, json_pack("{s:o}", "replicas", device_list(arguments->operands[1])));
 }
 
 static int weights(const cli_arguments *arguments)

@@ -3,8 +3,7 @@
 
 #include "cli/table.h"
 
-/* What a table of seeds shows. */
-extern const cli_column cli_seed_columns[];
-extern const size_t cli_seed_column_count;
+/* A table of a layer's seeds (an array; what is staged is put into words in it). Returns an exit code. */
+int cli_print_seeds(json_t *seeds);
 
 #endif

@@ -34,21 +34,28 @@ static bool has_ended(json_t *operation)
 static int conclude(const cli_arguments *arguments, json_t *operation)
 {
     if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
+    cli_print_json(arguments, operation);
     const char *state = text_of(operation, "state"), *artifact = text_of(operation, "artifact_id");
     if (strcmp(state, "succeeded") != 0)
         return cli_failure("%s of %s %s: %s", text_of(operation, "kind"), artifact, state,
                            text_of(json_object_get(operation, "error"), "detail"));
-    if (!arguments->json)
-        printf("%s: live, found in the %s tier, %lld µs\n", artifact, text_of(operation, "tier"),
-               (long long)json_integer_value(json_object_get(operation, "duration_us")));
+    if (arguments->json) return CLI_OK;
+    const char *epoch = cli_value(arguments, "at-epoch");
+    if (strcmp(text_of(operation, "kind"), "preload") == 0)
+        printf("%s: on the device", artifact);
+    else if (epoch)
+        printf("%s: ready, live at epoch %s", artifact, epoch);
+    else
+        printf("%s: live", artifact);
+    printf(", found in the %s tier, %lld µs\n", text_of(operation, "tier"),
+           (long long)json_integer_value(json_object_get(operation, "duration_us")));
     return CLI_OK;
 }
 
 int cli_follow_operation(const cli_arguments *arguments, json_t *operation)
 {
     char id[64];
-    cli_arguments quiet = *arguments;
-    quiet.json = false;
+    const cli_arguments quiet = cli_quiet(arguments);
     snprintf(id, sizeof id, "%s", text_of(operation, "id"));
     json_t *now = json_incref(operation);
     while (!has_ended(now)) {

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +63,9 @@ static int tell_problem(const cli_answer *answer)
     json_t *problem = json_loadb((const char *)answer->bytes, answer->size, 0, NULL);
     const char *detail = json_string_value(json_object_get(problem, "detail"));
     if (!detail) detail = json_string_value(json_object_get(problem, "error"));
-    if (detail)
+    if (answer->status == 401)
+        cli_failure("the server asks for a token, or does not know this one: set KASMINA_TOKEN (HTTP 401)");
+    else if (detail)
         cli_failure("%s (HTTP %ld)", detail, answer->status);
     else
         cli_failure("the server answered HTTP %ld", answer->status);
@@ -104,15 +107,26 @@ int cli_send(const cli_arguments *arguments, const char *method, const char *pat
     return result;
 }
 
-static int take_json(const cli_arguments *arguments, const cli_answer *got, json_t **answer)
+void cli_print_json(const cli_arguments *arguments, const json_t *value)
+{
+    if (!arguments->json) return;
+    json_dumpf(value, stdout, JSON_INDENT(2));
+    fputc('\n', stdout);
+}
+
+cli_arguments cli_quiet(const cli_arguments *arguments)
+{
+    cli_arguments quiet = *arguments;
+    quiet.json = false;
+    return quiet;
+}
+
+int cli_take_json(const cli_arguments *arguments, const cli_answer *got, json_t **answer)
 {
     json_error_t error;
     json_t *value = got->size ? json_loadb((const char *)got->bytes, got->size, 0, &error) : json_null();
     if (!value) return cli_failure("the server's answer is not JSON: %s", error.text);
-    if (arguments->json && got->size) {
-        json_dumpf(value, stdout, JSON_INDENT(2));
-        fputc('\n', stdout);
-    }
+    if (got->size) cli_print_json(arguments, value);
     if (answer)
         *answer = value;
     else
@@ -131,7 +145,7 @@ int cli_send_json(const cli_arguments *arguments, const char *method, const char
     int result = cli_send(arguments, method, path, &body, &got);
     free(text);
     if (result != CLI_OK) return result;
-    result = take_json(arguments, &got, answer);
+    result = cli_take_json(arguments, &got, answer);
     cli_answer_free(&got);
     return result;
 }
@@ -212,9 +226,10 @@ bool cli_read_file(const char *name, unsigned char **bytes, size_t *size)
     while (right && (got = fread(part, 1, sizeof part, file)) > 0)
         right = collect(part, 1, got, &content) == got;
     right = right && !ferror(file);
+    int error = errno;
     if (file && file != stdin) fclose(file);
     if (!right) {
-        cli_failure("cannot read %s", name);
+        cli_failure("cannot read %s: %s", name, strerror(error));
         cli_answer_free(&content);
         return false;
     }
@@ -228,6 +243,6 @@ bool cli_write_file(const char *name, const void *bytes, size_t size)
     FILE *file = strcmp(name, "-") ? fopen(name, "wb") : stdout;
     bool right = file && fwrite(bytes, 1, size, file) == size && fflush(file) == 0;
     if (file && file != stdout && fclose(file)) right = false;
-    if (!right) cli_failure("cannot write %s", name);
+    if (!right) cli_failure("cannot write %s: %s", name, strerror(errno));
     return right;
 }

@@ -31,6 +31,13 @@ int cli_send(const cli_arguments *arguments, const char *method, const char *pat
 int cli_send_json(const cli_arguments *arguments, const char *method, const char *path, json_t *request,
                   json_t **answer);
 
+/* What cli_send_json does with an answer, for one that cli_send got. */
+int cli_take_json(const cli_arguments *arguments, const cli_answer *got, json_t **answer);
+/* With --json: prints a document of the command's own. */
+void cli_print_json(const cli_arguments *arguments, const json_t *value);
+/* The arguments without --json, for requests whose answers are not what the command prints. */
+cli_arguments cli_quiet(const cli_arguments *arguments);
+
 /* Streams a GET's body to `take` until it returns false or the server ends it. */
 int cli_stream(const cli_arguments *arguments, const char *path,
                bool (*take)(void *user, const char *bytes, size_t size), void *user);

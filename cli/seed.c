@@ -7,23 +7,39 @@
 #include "cli/operation.h"
 #include "cli/remote.h"
 
-const cli_column cli_seed_columns[] = {
-    {"SEED", "index", true},
-    {"STATE", "lifecycle_state", false},
-    {"KERNEL", "artifact_id", false},
-    {"ALPHA", "alpha_blend", true},
-    {"TARGET", "alpha_target", true},
-    {"HEALTH", "health_accumulator", true},
-    {"ERRORS", "error_count", true},
-    {"LATENCY µs", "exec_latency_us", true},
-    {"LAST ERROR", "last_error.detail", false},
+static const cli_column columns[] = {
+    {"SEED", "index", true},          {"STATE", "lifecycle_state", false},
+    {"KERNEL", "artifact_id", false}, {"ALPHA", "alpha_blend", true},
+    {"TARGET", "alpha_target", true}, {"HEALTH", "health_accumulator", true},
+    {"ERRORS", "error_count", true},  {"LATENCY µs", "exec_latency_us", true},
+    {"STAGED", "staged", false},      {"LAST ERROR", "last_error.detail", false},
 };
-const size_t cli_seed_column_count = sizeof cli_seed_columns / sizeof *cli_seed_columns;
+
+/* "load digits-mlp at 5": what fits into a cell. */
+static void tell_staged(json_t *seed)
+{
+    json_t *staged = json_object_get(seed, "staged");
+    if (!json_is_object(staged)) return;
+    const char *operation = json_string_value(json_object_get(staged, "operation"));
+    const char *artifact = json_string_value(json_object_get(staged, "artifact_id"));
+    json_object_set_new(seed, "staged",
+                        json_sprintf("%s%s%s at %lld", operation ? operation : "?", artifact ? " " : "",
+                                     artifact ? artifact : "",
+                                     (long long)json_integer_value(json_object_get(staged, "at_epoch"))));
+}
+
+int cli_print_seeds(json_t *seeds)
+{
+    json_t *seed;
+    size_t index;
+    json_array_foreach(seeds, index, seed) tell_staged(seed);
+    return cli_print_table(seeds, columns, sizeof columns / sizeof *columns);
+}
 
 static int print_seed(const cli_arguments *arguments, json_t *seed)
 {
     json_t *rows = json_pack("[o]", seed);
-    int result = arguments->json ? CLI_OK : cli_print_table(rows, cli_seed_columns, cli_seed_column_count);
+    int result = arguments->json ? CLI_OK : cli_print_seeds(rows);
     json_decref(rows);
     return result;
 }
@@ -38,8 +54,7 @@ static int show(const cli_arguments *arguments)
                                NULL, &answer);
     if (result != CLI_OK) return result;
     if (seed) return print_seed(arguments, answer);
-    if (!arguments->json)
-        result = cli_print_table(json_object_get(answer, "seeds"), cli_seed_columns, cli_seed_column_count);
+    if (!arguments->json) result = cli_print_seeds(json_object_get(answer, "seeds"));
     json_decref(answer);
     return result;
 }
@@ -85,13 +100,15 @@ static int load(const cli_arguments *arguments)
         json_decref(request);
         return CLI_USAGE;
     }
+    const bool waits = !cli_switch(arguments, "no-wait");
+    const cli_arguments sent = waits ? cli_quiet(arguments) : *arguments;
     json_t *operation;
     int result =
-        cli_send_json(arguments, "POST",
+        cli_send_json(&sent, "POST",
                       cli_path("/v1/layers/%s/seeds/%s/load", arguments->operands[0], arguments->operands[1]),
                       request, &operation);
     if (result != CLI_OK) return result;
-    if (!cli_switch(arguments, "no-wait")) result = cli_follow_operation(arguments, operation);
+    if (waits) result = cli_follow_operation(arguments, operation);
     json_decref(operation);
     return result;
 }

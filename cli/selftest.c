@@ -10,14 +10,17 @@
 #include "cli/table.h"
 #include "selftest/operators.h"
 
-enum { LISTED_MAX = 16, DEVICES_MAX = 64, COLUMNS_MAX = DEVICES_MAX + 1 };
+enum { LISTED_MAX = 16, DEVICES_MAX = 64, COLUMNS_MAX = DEVICES_MAX + 2 };
 
-static json_t *describe_operator(const char *name, const selftest_cell *cell)
+/* weights: the type of the row's; stored_as: what the device made of them. */
+static json_t *describe_operator(const selftest_suite *suite, size_t row, const selftest_cell *cell)
 {
+    const char *weights = selftest_row_weights(suite, row);
     json_t *worst = isfinite(cell->worst) ? json_real(cell->worst) : json_null();
-    return json_pack("{s:s, s:I, s:I, s:I, s:o}", "operator", name, "cases", (json_int_t)cell->cases, "wrong",
-                     (json_int_t)cell->wrong, "batch_dependent", (json_int_t)cell->dependent, "worst_share",
-                     worst);
+    return json_pack("{s:s, s:s?, s:s?, s:I, s:I, s:I, s:o}", "operator", selftest_row_name(suite, row),
+                     "weights", weights, "stored_as", selftest_is_widened(suite, row, cell) ? "f32" : weights,
+                     "cases", (json_int_t)cell->cases, "wrong", (json_int_t)cell->wrong, "batch_dependent",
+                     (json_int_t)cell->dependent, "worst_share", worst);
 }
 
 static bool passes(const selftest_cell *cell)
@@ -34,7 +37,7 @@ static json_t *test_device(const selftest_suite *suite, const kas_device_info *i
     selftest_run(suite, info->id, info->id, cells);
     for (size_t row = 0; row < selftest_row_count(suite); ++row) {
         passed = passed && passes(&cells[row]);
-        json_array_append_new(operators, describe_operator(selftest_row_name(suite, row), &cells[row]));
+        json_array_append_new(operators, describe_operator(suite, row, &cells[row]));
     }
     return json_pack("{s:s, s:s, s:s, s:b, s:o}", "id", info->id, "kind", info->kind, "name", info->name,
                      "passed", passed, "operators", operators);
@@ -84,6 +87,13 @@ static bool test_driver(const selftest_report *report, const kas_driver *driver)
     return passed;
 }
 
+static bool is_widened(json_t *operator)
+{
+    const char *weights = json_string_value(json_object_get(operator, "weights"));
+    const char *stored_as = json_string_value(json_object_get(operator, "stored_as"));
+    return weights && stored_as && strcmp(weights, stored_as) != 0;
+}
+
 /* "0.13", or what is wrong. */
 static void cell_words(json_t *operator, char * out, size_t size)
 {
@@ -96,16 +106,25 @@ static void cell_words(json_t *operator, char * out, size_t size)
     else if (dependent)
         snprintf(out, size, "FAILED: %lld depend on the batch", (long long)dependent);
     else
-        snprintf(out, size, "%.2f", json_real_value(json_object_get(operator, "worst_share")));
+        snprintf(out, size, "%.2f%s", json_real_value(json_object_get(operator, "worst_share")),
+                 is_widened(operator) ? " as f32" : "");
 }
+
+static const char exclusions[] =
+    "Weights -: the operator has none; what passes between operators is float32 everywhere.\n"
+    "as f32: the device's own products read float32 alone, so it stores these weights as such, with the same "
+    "bits in every result.";
 
 static int print_table(const selftest_report *report)
 {
-    cli_column columns[COLUMNS_MAX] = {{"OPERATOR", "operator", false}};
+    cli_column columns[COLUMNS_MAX] = {{"OPERATOR", "operator", false}, {"WEIGHTS", "weights", false}};
     json_t *rows = json_array(), *device;
-    size_t index, count = 1;
-    for (size_t row = 0; row < selftest_row_count(report->suite); ++row)
-        json_array_append_new(rows, json_pack("{s:s}", "operator", selftest_row_name(report->suite, row)));
+    size_t index, count = 2;
+    for (size_t row = 0; row < selftest_row_count(report->suite); ++row) {
+        const char *weights = selftest_row_weights(report->suite, row);
+        json_array_append_new(rows, json_pack("{s:s, s:s}", "operator", selftest_row_name(report->suite, row),
+                                              "weights", weights ? weights : "-"));
+    }
     json_array_foreach(report->devices, index, device)
     {
         const char *id = json_string_value(json_object_get(device, "id"));
@@ -120,6 +139,7 @@ static int print_table(const selftest_report *report)
     puts("Worst share of the tolerance (above 1 is wrong); bits are the same in every batch.");
     int result = cli_print_table(rows, columns, count);
     json_decref(rows);
+    puts(exclusions);
     return result;
 }
 

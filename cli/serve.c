@@ -109,7 +109,7 @@ static int read_settings(const cli_arguments *arguments, serve_settings *out)
     kas_log_set(level, NULL, NULL);
     out->http.listen = cli_value(arguments, "listen");
     out->http.token_file = cli_value(arguments, "token-file");
-    out->http.allow_anyone = cli_switch(arguments, "allow-anyone");
+    if (!cli_setting(arguments, "allow-anyone", &out->http.allow_anyone)) return CLI_USAGE;
     out->engine.data_dir = cli_value(arguments, "data-dir");
     if (!out->engine.data_dir) out->engine.data_dir = "kasmina-data";
     out->engine.artifact_dir = cli_value(arguments, "artifact-dir");
@@ -154,6 +154,15 @@ static kas_status check_device(const char *device)
     return kas_device_resolve(device, id);
 }
 
+/* The first thing that whoever reads a log wants to know. */
+static void tell_setup(const serve_settings *settings, const char *url)
+{
+    const char *artifacts = settings->engine.artifact_dir;
+    kas_info("serve", "kasmina %s at %s: data in %s, artifacts from %s, device %s, %s", kas_version(), url,
+             settings->engine.data_dir, artifacts ? artifacts : "uploads alone", settings->engine.device,
+             settings->http.token_file ? "tokens are asked for" : "nobody is asked for a token");
+}
+
 /* Returns when a signal came and everything was answered. */
 static int serve(kas_engine *engine, const serve_settings *settings, const sigset_t *signals)
 {
@@ -163,11 +172,15 @@ static int serve(kas_engine *engine, const serve_settings *settings, const sigse
     kas_status status = check_device(settings->engine.device);
     if (!status) status = kas_http_start(&http, &server);
     if (status) return complain(status);
+    tell_setup(settings, kas_http_url(server));
     printf("kasmina: listening on %s\n", kas_http_url(server));
     fflush(stdout);
     wait_for_signal(signals);
     status = kas_http_stop(server, GRACE_S * KAS_NS_PER_S);
-    if (!status) return CLI_OK;
+    if (!status) {
+        kas_info("serve", "stopped");
+        return CLI_OK;
+    }
     cli_failure("%s", kas_status_message(status));
     _exit(CLI_FAILED); /* the server's threads still use the engine */
 }

@@ -1,6 +1,7 @@
 #include "cli/table.h"
 
 #include <libsmartcols/libsmartcols.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,12 +40,12 @@ static bool join_strings(json_t *array, char *out, size_t size)
 static void cell_text(json_t *value, char *out, size_t size)
 {
     if (json_is_array(value) && json_array_size(value) > 0 && join_strings(value, out, size)) return;
-    if (json_is_string(value))
+    if (json_string_length(value) > 0)
         snprintf(out, size, "%s", json_string_value(value));
     else if (json_is_integer(value))
         snprintf(out, size, "%lld", (long long)json_integer_value(value));
     else if (json_is_real(value))
-        snprintf(out, size, "%.4g", json_real_value(value));
+        snprintf(out, size, fabs(json_real_value(value)) < 1000 ? "%.4g" : "%.0f", json_real_value(value));
     else if (json_is_boolean(value))
         snprintf(out, size, "%s", json_is_true(value) ? "yes" : "no");
     else if (json_array_size(value) > 0 || json_is_object(value)) {

@@ -65,6 +65,7 @@ static void write_layer(kas_json *json, kas_engine *engine, const kas_event *eve
     kas_json_open(json, NULL, '{');
     kas_json_text(json, "layer", event->layer);
     kas_json_text(json, "state", state);
+    kas_json_text_or_null(json, "device", status ? "" : layer.device);
     if (status)
         kas_json_null(json, "generation");
     else

@@ -9,6 +9,7 @@
 #include "http/json_tensor.h"
 #include "http/problems.h"
 #include "http/respond.h"
+#include "http/rounds.h"
 #include "http/serving.h"
 
 enum { SHAPE_SIZE = 24 * KAS_TENSOR_MAX_RANK, ANSWER_FACTOR = 4 };
@@ -159,6 +160,8 @@ static bool read_json(kas_http_request *request, forward *work)
 {
     kas_json_tensor *tensor = &work->tensor;
     kas_status status = kas_json_tensor_read((const char *)request->body.bytes, request->body.size, tensor);
+    if (kas_status_code(status) == KAS_MALFORMED && request->body.size && request->body.bytes[0] != '{')
+        kas_status_prefix(status, "raw float32 values need Content-Type: application/octet-stream");
     if (status) {
         kas_http_fail(request, status);
         return false;
@@ -195,12 +198,10 @@ static bool make_output(kas_http_request *request, forward *work)
 static void start(kas_http_request *request, forward *work)
 {
     work->result.size = sizeof work->result;
-    if (kas_forward_is_small(request->engine, work->pass.layer, work->rows)) {
-        request->status = kas_forward(request->engine, &work->pass, &work->result);
-        answer(request);
-    } else {
+    if (kas_forward_is_small(request->engine, work->pass.layer, work->rows))
+        kas_http_forward_small(request, &work->pass, &work->result, answer);
+    else
         kas_http_forward(request, &work->pass, &work->result, answer);
-    }
 }
 
 void kas_http_post_forward(kas_http_request *request)

@@ -8,6 +8,7 @@
 #include "http/infer_read.h"
 #include "http/problems.h"
 #include "http/respond.h"
+#include "http/rounds.h"
 #include "http/serving.h"
 
 enum {
@@ -213,12 +214,10 @@ static void start(kas_http_request *request, inference *work, size_t rows)
 {
     work->pass.alphas = work->asked.alphas;
     work->pass.alpha_count = work->asked.alpha_count;
-    if (kas_forward_is_small(request->engine, work->pass.layer, rows)) {
-        request->status = kas_forward(request->engine, &work->pass, &work->result);
-        answer(request);
-    } else {
+    if (kas_forward_is_small(request->engine, work->pass.layer, rows))
+        kas_http_forward_small(request, &work->pass, &work->result, answer);
+    else
         kas_http_forward(request, &work->pass, &work->result, answer);
-    }
 }
 
 void kas_http_infer(kas_http_request *request)

@@ -145,6 +145,19 @@ static kas_status take_parameter(infer_reader *reader, const char *name, size_t 
     return NULL;
 }
 
+/* The name of a tensor, which must be `only`. */
+static kas_status read_name(infer_reader *reader, const char *only, bool *has)
+{
+    const char *text;
+    size_t length;
+    KAS_TRY(read_text(reader, "name", &text, &length));
+    if (!is_named(text, length, only))
+        return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "unexpected inference %s '%.*s'; a layer has one, '%s'",
+                        only, length > 64 ? 64 : (int)length, text, only);
+    *has = true;
+    return NULL;
+}
+
 /* ---- inputs ---- */
 
 static kas_status take_input_parameter(infer_reader *reader, const char *name, size_t length)
@@ -153,19 +166,6 @@ static kas_status take_input_parameter(infer_reader *reader, const char *name, s
     if (!is_named(name, length, "binary_data_size")) return kas_json_skip(&reader->scan);
     reader->out->binary = true;
     return read_size(reader, "binary_data_size", &reader->out->binary_bytes);
-}
-
-static kas_status read_input_name(infer_reader *reader)
-{
-    const char *text;
-    size_t length;
-    KAS_TRY(read_text(reader, "name", &text, &length));
-    if (!is_named(text, length, "input"))
-        return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
-                        "unexpected inference input '%.*s'; a layer has one, 'input'",
-                        length > 64 ? 64 : (int)length, text);
-    reader->out->has_input = true;
-    return NULL;
 }
 
 static kas_status read_datatype(infer_reader *reader)
@@ -182,7 +182,7 @@ static kas_status read_datatype(infer_reader *reader)
 static kas_status take_input_member(infer_reader *reader, const char *name, size_t length)
 {
     kas_json_tensor *input = &reader->out->input;
-    if (is_named(name, length, "name")) return read_input_name(reader);
+    if (is_named(name, length, "name")) return read_name(reader, "input", &reader->out->has_input);
     if (is_named(name, length, "datatype")) return read_datatype(reader);
     if (is_named(name, length, "parameters")) return read_parameters(reader, take_input_parameter);
     if (is_named(name, length, "shape") || is_named(name, length, "data")) {
@@ -227,22 +227,9 @@ static kas_status take_output_parameter(infer_reader *reader, const char *name, 
     return read_bool(reader, "binary_data", &reader->out->binary_output);
 }
 
-static kas_status read_output_name(infer_reader *reader)
-{
-    const char *text;
-    size_t length;
-    KAS_TRY(read_text(reader, "name", &text, &length));
-    if (!is_named(text, length, "output"))
-        return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
-                        "unexpected inference output '%.*s'; a layer has one, 'output'",
-                        length > 64 ? 64 : (int)length, text);
-    reader->has_output = true;
-    return NULL;
-}
-
 static kas_status take_output_member(infer_reader *reader, const char *name, size_t length)
 {
-    if (is_named(name, length, "name")) return read_output_name(reader);
+    if (is_named(name, length, "name")) return read_name(reader, "output", &reader->has_output);
     if (is_named(name, length, "parameters")) return read_parameters(reader, take_output_parameter);
     return kas_json_skip(&reader->scan);
 }

@@ -41,7 +41,7 @@ static const char *type_of(const json_t *value)
     case JSON_INTEGER:
         return "a whole number";
     case JSON_REAL:
-        return "a number";
+        return "a decimal number";
     case JSON_NULL:
         return "null";
     default:
@@ -138,8 +138,9 @@ static kas_status read_text(const char *where, const kas_json_member *member, co
         return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "%s%s has %zu bytes; it must have 1 to %d", where,
                         member->name, length, KAS_NAME_SIZE - 1);
     if (member->type == KAS_JSON_NAME && !kas_name_is_valid(text))
-        return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "%s%s is '%s'; a name is made of A-Z a-z 0-9 . _ -",
-                        where, member->name, text);
+        return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
+                        "%s%s is '%s'; a name is made of A-Z a-z 0-9 . _ -, and is neither . nor ..", where,
+                        member->name, text);
     if (member->type == KAS_JSON_ARTIFACT && !kas_artifact_id_is_valid(text))
         return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
                         "%s%s is '%s'; an artifact id is made of A-Z a-z 0-9 . _ - : /", where, member->name,

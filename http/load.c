@@ -63,7 +63,9 @@ void kas_http_load_seed(kas_http_request *request)
     kas_request change = {
         .size = sizeof change, .kind = KAS_REQUEST_LOAD, .layer = request->params[0], .seed = request->seed};
     load *work = kas_http_work(request, sizeof *work, NULL);
-    if (!work || !kas_http_if_seed_matches(request, &change.revision)) return;
+    if (!work || !kas_http_query_lacks(request, "at_epoch") ||
+        !kas_http_if_seed_matches(request, &change.revision))
+        return;
     const kas_json_member members[] = {
         {"artifact_id", KAS_JSON_ARTIFACT, .required = true, .out = work->artifact_id},
         {"alpha", KAS_JSON_FLOAT, .out = &change.alpha, .present = &change.has_alpha, .max = 1},

@@ -9,13 +9,21 @@
 
 enum { PAGE = 64 };
 
-static void write_tensor(kas_json *json, const char *list, const char *name, uint32_t width)
+/* What metadata and configuration call the members of a tensor, and its type. */
+typedef struct tensor_words {
+    const char *type, *fp32, *shape;
+} tensor_words;
+static const tensor_words metadata_words = {"datatype", "FP32", "shape"};
+static const tensor_words config_words = {"data_type", "TYPE_FP32", "dims"};
+
+static void write_tensor(kas_json *json, const tensor_words *words, const char *list, const char *name,
+                         uint32_t width)
 {
     kas_json_open(json, list, '[');
     kas_json_open(json, NULL, '{');
     kas_json_text(json, "name", name);
-    kas_json_text(json, "datatype", "FP32");
-    kas_json_open(json, "shape", '[');
+    kas_json_text(json, words->type, words->fp32);
+    kas_json_open(json, words->shape, '[');
     kas_json_int(json, NULL, -1);
     kas_json_uint(json, NULL, width);
     kas_json_close(json, ']');
@@ -45,8 +53,8 @@ void kas_http_get_model(kas_http_request *request)
     kas_json_text(&json, NULL, "1");
     kas_json_close(&json, ']');
     kas_json_text(&json, "platform", "kasmina");
-    write_tensor(&json, "inputs", "input", layer.input_size);
-    write_tensor(&json, "outputs", "output", layer.output_size);
+    write_tensor(&json, &metadata_words, "inputs", "input", layer.input_size);
+    write_tensor(&json, &metadata_words, "outputs", "output", layer.output_size);
     kas_json_close(&json, '}');
     kas_http_respond_json(request, 200, &json);
 }
@@ -55,20 +63,6 @@ void kas_http_get_model_ready(kas_http_request *request)
 {
     kas_layer_info layer;
     if (find_model(request, &layer)) kas_http_respond_empty(request, layer.serving ? 200 : 400);
-}
-
-static void write_config_tensor(kas_json *json, const char *list, const char *name, uint32_t width)
-{
-    kas_json_open(json, list, '[');
-    kas_json_open(json, NULL, '{');
-    kas_json_text(json, "name", name);
-    kas_json_text(json, "data_type", "TYPE_FP32");
-    kas_json_open(json, "dims", '[');
-    kas_json_int(json, NULL, -1);
-    kas_json_uint(json, NULL, width);
-    kas_json_close(json, ']');
-    kas_json_close(json, '}');
-    kas_json_close(json, ']');
 }
 
 void kas_http_get_model_config(kas_http_request *request)
@@ -83,8 +77,8 @@ void kas_http_get_model_config(kas_http_request *request)
     kas_json_text(&json, "backend", "kasmina");
     kas_json_raw(&json, "version_policy", "{\"latest\":{\"num_versions\":1}}");
     kas_json_int(&json, "max_batch_size", 0);
-    write_config_tensor(&json, "input", "input", layer.input_size);
-    write_config_tensor(&json, "output", "output", layer.output_size);
+    write_tensor(&json, &config_words, "input", "input", layer.input_size);
+    write_tensor(&json, &config_words, "output", "output", layer.output_size);
     kas_json_close(&json, '}');
     kas_http_respond_json(request, 200, &json);
 }

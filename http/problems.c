@@ -83,10 +83,13 @@ static const struct {
          "Something that is needed cannot serve now: the layer is out of service, a device or a remote is "
          "gone, memory is short, or the server is stopping.",
          "Try again after Retry-After; GET /v1/health says what is degraded and why."},
-    [KAS_PROBLEM_NO_ROOM] =
-        {"no-room", "No room in the kernel cache", 507,
-         "The kernel does not fit in the cache, and everything in it is in use or pinned.",
-         "Unload or unpin kernels, or have the cache's limits raised."},
+    [KAS_PROBLEM_NO_ROOM] = {"no-room", "No room in the kernel cache", 507,
+                             "The kernel does not fit in the cache, and everything in it is in use or "
+                             "pinned; or the disk of the data "
+                             "folder is full.",
+                             "Unload or unpin kernels, or have the cache's limits raised; make room on the "
+                             "disk where the detail names a "
+                             "file."},
     [KAS_PROBLEM_DEADLINE] = {"deadline", "Deadline passed", 504, "It took longer than it may.",
                               "Send less at once, or allow more time; /v1/errors tells what was slow."},
     [KAS_PROBLEM_INTERNAL] =
@@ -185,6 +188,16 @@ static const char *reason_of(kas_code code, const char *reason)
     return *reason ? reason : NULL;
 }
 
+/* What whoever runs the server has to hear of, since the client can do nothing about it: a defect, and what
+ * the operating system refused. */
+static bool is_for_the_log(kas_status status)
+{
+    kas_code code = kas_status_code(status);
+    return code == KAS_INTERNAL ||
+           (kas_status_blame(status) == KAS_BLAME_ENGINE && kas_status_native(status)) ||
+           (code == KAS_IO && kas_status_blame(status) != KAS_BLAME_CALLER);
+}
+
 void kas_http_fail(kas_http_request *request, kas_status status)
 {
     kas_code code = kas_status_code(status);
@@ -201,7 +214,7 @@ void kas_http_fail(kas_http_request *request, kas_status status)
         fault->state = request->reply.state;
         memcpy(fault->allowed, request->reply.allowed, sizeof fault->allowed);
     }
-    if (kas_status_code(status) == KAS_INTERNAL)
+    if (is_for_the_log(status))
         kas_error("http", "%s %s: %s (%s:%d) trace=%s", request->method, request->path,
                   kas_status_message(status), kas_status_file(status), kas_status_line(status),
                   request->trace_id);

@@ -42,6 +42,14 @@ bool kas_http_query(const kas_http_request *request, const char *name, char *out
     return true;
 }
 
+bool kas_http_query_lacks(kas_http_request *request, const char *name)
+{
+    if (!MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name)) return true;
+    kas_http_refuse(request, KAS_PROBLEM_INVALID_VALUE, "%s is a member of the body here, not of the query",
+                    name);
+    return false;
+}
+
 bool kas_http_query_number(kas_http_request *request, const char *name, double min, double max, double *out)
 {
     char text[VALUE_SIZE], *end;

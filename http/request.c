@@ -14,6 +14,7 @@
 #include "http/problems.h"
 #include "http/requests.h"
 #include "http/respond.h"
+#include "http/rounds.h"
 #include "http/router.h"
 #include "http/serving.h"
 
@@ -261,6 +262,7 @@ void kas_http_on_completed(void *cls, struct MHD_Connection *connection, void **
               request->request_id, request->trace_id,
               how == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : " (connection ended early)");
     kas_http_heads_expect(request);
+    kas_http_leave_round(request);
     kas_http_answers_end(request);
     if (request->work_finish && request->work) request->work_finish(request->work);
     kas_free(request->body.owned);

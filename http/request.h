@@ -18,6 +18,7 @@
 #include "http/server.h"
 
 typedef struct kas_http_request kas_http_request;
+typedef struct kas_http_round kas_http_round;
 typedef void (*kas_http_step)(kas_http_request *request);
 
 enum {
@@ -180,6 +181,12 @@ struct kas_http_request {
     kas_reply reply;            /* `failed` owned */
     struct kas_http_wait *wait; /* for an operation (async.c) */
     kas_http_step after_wait;
+    /* a pass that is computed with others' (rounds.c) */
+    const kas_forward_request *pass;
+    kas_forward_result *pass_result;
+    kas_http_step after_pass;
+    kas_http_round *round; /* in which it waits; NULL: in none */
+    kas_http_request *round_next, **round_link;
     struct answer *keyed;            /* where its answer is kept (idempotency.c) */
     void *work;                      /* a handler's own over suspensions, in the request's memory */
     void (*work_finish)(void *work); /* called before, unless NULL */
@@ -213,6 +220,10 @@ bool kas_http_query_number(kas_http_request *request, const char *name, double m
 bool kas_http_query_uint(kas_http_request *request, const char *name, uint32_t min, uint32_t max,
                          uint32_t *out);
 bool kas_http_query_bool(kas_http_request *request, const char *name, bool *out);
+
+/* Of a parameter that belongs in the body: refuses the request and returns false when it stands in the query,
+ * since whoever wrote it there would not get what they asked for. */
+bool kas_http_query_lacks(kas_http_request *request, const char *name);
 
 /* Undoes %XX; false when an escape is broken or is %00. Writes at most size − 1 bytes and a NUL. */
 bool kas_http_unescape(const char *text, size_t length, char *out, size_t size);

@@ -97,7 +97,8 @@ static void change_plainly(kas_http_request *request, kas_request_kind kind)
     const kas_json_member members[] = {
         {"at_epoch", KAS_JSON_UINT32, .out = &change.at_epoch, .min = 1, .max = UINT32_MAX},
     };
-    if (!kas_http_if_seed_matches(request, &change.revision)) return;
+    if (!kas_http_query_lacks(request, "at_epoch") || !kas_http_if_seed_matches(request, &change.revision))
+        return;
     kas_status status = kas_json_read(request->json, "", members, 1);
     if (status)
         kas_http_fail(request, status);
@@ -156,7 +157,8 @@ void kas_http_put_alpha(kas_http_request *request)
         {"ramp", KAS_JSON_OBJECT, .out = &ramp},
         {"at_epoch", KAS_JSON_UINT32, .out = &change.at_epoch, .min = 1, .max = UINT32_MAX},
     };
-    if (!kas_http_if_seed_matches(request, &change.revision)) return;
+    if (!kas_http_query_lacks(request, "at_epoch") || !kas_http_if_seed_matches(request, &change.revision))
+        return;
     kas_status status = kas_json_read(request->json, "", members, sizeof members / sizeof *members);
     if (status) {
         kas_http_fail(request, status);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -14,13 +15,15 @@
 #include "http/idempotency.h"
 #include "http/listen.h"
 #include "http/request.h"
+#include "http/rounds.h"
 #include "http/serving.h"
 #include "http/streams.h"
 #include "http/tokens.h"
 
 enum {
     POOL_MARGIN = 4096, /* of a connection's memory, beside the head: what is parsed, and the answer's head */
-    ARRIVING_MS = 3000, /* for requests that are still coming in when the server stops */
+    DRAIN_MS = 250, /* for clients that send one request after the other to be told that this was the last */
+    ARRIVING_MS = 3000,     /* for requests that are still coming in when the server stops */
     LAST_ANSWERS_MS = 5000, /* beyond the grace: for answers that the engine owes */
 };
 
@@ -98,6 +101,7 @@ static kas_status begin(kas_http_server *server)
         KAS_TRY(kas_http_tokens_read(server->options.token_file, &server->tokens));
     KAS_TRY(kas_http_answers_create(&server->answers));
     KAS_TRY(kas_http_streams_create(server));
+    KAS_TRY(kas_http_rounds_create(server));
     KAS_TRY(kas_http_heads_start(server));
     return start_daemon(server);
 }
@@ -106,6 +110,7 @@ static void release(kas_http_server *server)
 {
     kas_http_heads_stop(server);
     kas_http_streams_destroy(server);
+    kas_http_rounds_destroy(server);
     kas_http_answers_destroy(server->answers);
     kas_http_tokens_destroy(server->tokens);
     if (server->listener >= 0) close(server->listener);
@@ -151,6 +156,17 @@ static bool becomes_zero(const _Atomic uint64_t *count, int64_t deadline_ns)
     return true;
 }
 
+/* Nobody new comes in, not even into the system's queue. Each answer from now on ends its connection, so a
+ * client that is about to send its next request is better waited for a moment than cut off. */
+static void turn_away(kas_http_server *server, int64_t grace_ns)
+{
+    MHD_quiesce_daemon(server->daemon);
+    shutdown(server->listener, SHUT_RDWR); /* closing it has to wait until the daemon's threads are gone */
+    int64_t drain_ns = DRAIN_MS * KAS_NS_PER_MS;
+    becomes_zero(&server->counts.connections,
+                 kas_monotonic_ns() + (grace_ns < drain_ns ? grace_ns : drain_ns));
+}
+
 /* Waits for requests that are complete, and a little for those whose client is still sending. What the engine
  * still owes must be given back before the daemon can stop, since a suspended connection cannot be
  * closed. */
@@ -160,7 +176,7 @@ kas_status kas_http_stop(kas_http_server *server, int64_t grace_ns)
     int64_t deadline_ns = kas_monotonic_ns() + grace_ns;
     kas_http_end_waits(server);
     kas_http_streams_end(server);
-    MHD_quiesce_daemon(server->daemon);
+    turn_away(server, grace_ns);
     int64_t arriving_ns = grace_ns < ARRIVING_MS * KAS_NS_PER_MS ? grace_ns : ARRIVING_MS * KAS_NS_PER_MS;
     becomes_zero(&server->counts.in_progress, kas_monotonic_ns() + arriving_ns);
     if (!becomes_zero(&server->answering, deadline_ns))

@@ -34,6 +34,8 @@ struct kas_http_server {
     _Atomic uint64_t suspended; /* requests that the engine owes an answer */
     _Atomic bool stopping;
     kas_http_requests requests;
+    kas_http_round *rounds; /* of the serving threads (rounds.h) */
+    _Atomic uint32_t rounds_taken;
     pthread_mutex_t lock; /* guards `waits` */
     struct kas_http_wait *waits;
     struct kas_http_heads *heads;

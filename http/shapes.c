@@ -149,6 +149,7 @@ void kas_http_write_operation(kas_json *json, const char *name, const kas_operat
     else
         kas_json_int(json, "seed", operation->seed);
     kas_json_text_or_null(json, "artifact_id", operation->artifact_id);
+    kas_json_text_or_null(json, "device", operation->device);
     kas_json_text_or_null(json, "tier", tier);
     kas_json_time(json, "created_at", operation->created_at_ns);
     kas_json_time(json, "finished_at", finished ? operation->finished_at_ns : 0);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -51,7 +52,8 @@ static kas_status add_line(kas_http_tokens *tokens, const char *path, size_t num
     if (!*line || *line == '#') return NULL;
     if (!parse_line(line, &item)) /* without the line's text: it may be a token in the clear */
         return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
-                        "%s:%zu: a line is ROLE SHA256-HEX NAME, with a role of read, infer, operate, admin",
+                        "%s:%zu: a line is ROLE SHA256-HEX NAME, with a role of read, infer, operate, admin; "
+                        "printf %%s TOKEN | sha256sum makes the digest",
                         path, number);
     void *grown = tokens->tokens;
     if (!kas_grow(&grown, &tokens->capacity, tokens->count + 1, FILE_MAX, sizeof item))
@@ -80,9 +82,22 @@ static kas_status add_lines(kas_http_tokens *tokens, const char *path, const cha
     return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "%s has no token: nobody could do anything", path);
 }
 
+/* Whoever can write the file can make itself an administrator. Reading it gives digests alone. */
+static kas_status check_mode(const char *path)
+{
+    struct stat info;
+    if (stat(path, &info) || !(info.st_mode & S_IWOTH))
+        return NULL; /* reading it says why it cannot be had */
+    return kas_fail(
+        KAS_INVALID_ARGUMENT, CALLER,
+        "%s can be written by everybody (mode %03o), who could give themselves a token: chmod o-w it", path,
+        (unsigned)info.st_mode & 0777);
+}
+
 kas_status kas_http_tokens_read(const char *path, kas_http_tokens **out)
 {
     kas_bytes file;
+    KAS_TRY(check_mode(path));
     KAS_TRY(kas_file_read(path, FILE_MAX, &file));
     kas_http_tokens *tokens = kas_calloc(1, sizeof *tokens);
     kas_status status =

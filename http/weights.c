@@ -26,7 +26,7 @@ void kas_http_put_weights(kas_http_request *request)
     change.set_weights.size_bytes = request->body.size;
     if (request->body.size == 0) {
         kas_http_refuse(request, KAS_PROBLEM_MALFORMED,
-                        "the body is empty; it must be a safetensors file with 'weight'");
+                        "the body is empty; it must be weights: safetensors, torch.save or bare float32");
         return;
     }
     kas_http_submit(request, &change, change.at_epoch ? staged : set_now);

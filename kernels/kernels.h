@@ -4,6 +4,7 @@
 #ifndef KAS_KERNELS_H
 #define KAS_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,8 +19,12 @@ enum {
  * the last buffer is the (first) output; what the others are stands at the head of kernels/<name>.k.
  * kernels/CMakeLists.txt reads the names from here: one line a kernel. */
 #define KAS_KERNELS(X)                                                                                       \
-    X(linear, 5, linear_args, 256)         /* Y = act(X Wᵀ + b) */                                         \
-    X(linear_blend, 7, linear_args, 256)   /* Y = c act(X Wᵀ + b) + Σ wᵢ Kᵢ, by row */                \
+    X(linear, 5, linear_args, 256)     /* Y = act(X Wᵀ + b) */                                             \
+    X(linear_f16, 5, linear_args, 256) /* the same over weights of each other type */                        \
+    X(linear_bf16, 5, linear_args, 256)                                                                      \
+    X(linear_blend, 7, linear_args, 256) /* Y = c act(X Wᵀ + b) + Σ wᵢ Kᵢ, by row */                  \
+    X(linear_blend_f16, 7, linear_args, 256)                                                                 \
+    X(linear_blend_bf16, 7, linear_args, 256)                                                                \
     X(judge, 4, judge_args, 128)           /* which contributions failed on which row; c and wᵢ */         \
     X(blend, 5, blend_args, 256)           /* Y = c B + Σ wᵢ Kᵢ, by row */                              \
     X(unary, 3, unary_args, 256)           /* Y = act(X) */                                                  \
@@ -33,9 +38,11 @@ enum {
     X(reduce_across, 3, reduce_args, 64)   /* along another one */                                           \
     X(layernorm, 5, layernorm_args, 64)    /* LayerNorm, RMSNorm */                                          \
     X(conv, 5, conv_args, 64)              /* Y = act(X ⋆ W + b) */                                        \
-    X(pool, 3, pool_args, 256)             /* average, maximum */                                            \
-    X(gather, 4, gather_args, 256)         /* by a constant list */                                          \
-    X(pad, 3, pad_args, 256)               /* constant padding */
+    X(conv_f16, 5, conv_args, 64)                                                                            \
+    X(conv_bf16, 5, conv_args, 64)                                                                           \
+    X(pool, 3, pool_args, 256)     /* average, maximum */                                                    \
+    X(gather, 4, gather_args, 256) /* by a constant list */                                                  \
+    X(pad, 3, pad_args, 256)       /* constant padding */
 
 typedef enum kas_kernel {
 #define KAS_KERNEL_ENUM(name, buffers, args, items) KAS_KERNEL_##name,
@@ -43,6 +50,14 @@ typedef enum kas_kernel {
 #undef KAS_KERNEL_ENUM
         KAS_KERNEL_COUNT
 } kas_kernel;
+
+/* How weights are stored; kernels/stored.h. */
+typedef enum kas_weight_type {
+    KAS_WEIGHT_F32 = 0,
+    KAS_WEIGHT_F16,  /* IEEE 754 binary16, two in a word */
+    KAS_WEIGHT_BF16, /* the upper half of a float32, two in a word */
+    KAS_WEIGHT_TYPES
+} kas_weight_type;
 
 typedef struct kas_kernel_info {
     const char *name;
@@ -52,6 +67,14 @@ typedef struct kas_kernel_info {
 } kas_kernel_info;
 
 const kas_kernel_info *kas_kernel_get_info(kas_kernel kernel);
+
+const char *kas_weight_type_name(kas_weight_type type); /* "bf16" */
+/* Of linear, linear_blend and conv: the same over weights of that type. */
+kas_kernel kas_kernel_over(kas_kernel kernel, kas_weight_type type);
+/* The type of a kernel's weights; F32 for those that have none. */
+kas_weight_type kas_kernel_weight_type(kas_kernel kernel);
+/* Whether it is linear, over weights of any type. */
+bool kas_kernel_is_linear(kas_kernel kernel);
 
 /* The kernel's source with all that it includes pasted in, as OpenCL and NVRTC compile it; NUL-terminated,
  * static. */

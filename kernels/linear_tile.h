@@ -1,7 +1,7 @@
 /* The product that linear.k and linear_blend.k share: a group computes a tile of LINEAR_TILE_ROWS by
  * LINEAR_TILE_COLUMNS results, an item RM by RN of them. Every result is summed over k in ascending order
  * with one accumulator, so the bits of a row do not depend on where in the batch it stands. Macros, as GLSL
- * has no pointers. */
+ * has no pointers. Needs kernels/stored.h. */
 #ifndef KAS_KERNELS_LINEAR_TILE_H
 #define KAS_KERNELS_LINEAR_TILE_H
 
@@ -24,7 +24,7 @@
     }                                                                                                        \
     for (int e = LID; e < BN * BK; e += WG) {                                                                \
         int k = k0 + e / BN, col = col0 + e % BN;                                                            \
-        ws[e] = (k < args.k && col < args.n) ? W[k * args.n + col] : 0.0f;                                   \
+        ws[e] = (k < args.k && col < args.n) ? WEIGHT(W, k * STORED_COLUMNS(args.n) + col) : 0.0f;           \
     }
 
 #define TILE_MULTIPLY(acc, depth)                                                                            \

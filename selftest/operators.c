@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/half.h"
 #include "selftest/batches.h"
 #include "selftest/blended.h"
 #include "selftest/graph_builder.h"
@@ -17,18 +18,31 @@ enum {
     PRINTED_MAX = 10
 };
 
+/* For each type of weights. */
+#define WEIGHTED(name, make, blended)                                                                        \
+    {name, make, false, blended, true, KAS_WEIGHT_F32}, {name, make, false, blended, true, KAS_WEIGHT_F16},  \
+    {                                                                                                        \
+        name, make, false, blended, true, KAS_WEIGHT_BF16                                                    \
+    }
+#define WEIGHTLESS(name, make, exact)                                                                        \
+    {                                                                                                        \
+        name, make, exact, false, false, KAS_WEIGHT_F32                                                      \
+    }
+
 static const selftest_operator operators[] = {
-    {"linear", op_linear, false, true},    {"linear + act", op_linear_act, false, true},
-    {"matmul", op_matmul, false, false},   {"conv", op_conv, false, false},
-    {"pool", op_pool, false, false},       {"unary", op_unary, false, false},
-    {"binary", op_binary, false, false},   {"select", op_select, true, false},
-    {"softmax", op_softmax, false, false}, {"norm", op_norm, false, false},
-    {"reduce", op_reduce, false, false},   {"strided", op_strided, true, false},
-    {"concat", op_concat, true, false},    {"gather", op_gather, true, false},
-    {"pad", op_pad, true, false},
+    WEIGHTED("linear", op_linear, true),      WEIGHTED("linear + act", op_linear_act, true),
+    WEIGHTED("matmul", op_matmul, false),     WEIGHTED("conv", op_conv, false),
+    WEIGHTLESS("pool", op_pool, false),       WEIGHTLESS("unary", op_unary, false),
+    WEIGHTLESS("binary", op_binary, false),   WEIGHTLESS("select", op_select, true),
+    WEIGHTLESS("softmax", op_softmax, false), WEIGHTLESS("norm", op_norm, false),
+    WEIGHTLESS("reduce", op_reduce, false),   WEIGHTLESS("strided", op_strided, true),
+    WEIGHTLESS("concat", op_concat, true),    WEIGHTLESS("gather", op_gather, true),
+    WEIGHTLESS("pad", op_pad, true),
 };
 enum { OPERATORS = sizeof operators / sizeof *operators };
-_Static_assert(OPERATORS + 3 <= SELFTEST_ROWS_MAX, "one more, and two for blending");
+/* Rows after the operators'. */
+enum { ROW_BLEND, ROW_LINEAR_BLEND, BLEND_ROWS = ROW_LINEAR_BLEND + KAS_WEIGHT_BF16 + 1 };
+_Static_assert(OPERATORS + 1 + BLEND_ROWS <= SELFTEST_ROWS_MAX, "one more, and those for blending");
 
 typedef struct op_case {
     size_t operator, variant;
@@ -76,8 +90,23 @@ static size_t compared_rows(const kas_graph *graph)
     return rows < 2 ? 2 : rows > BATCH_ROWS ? BATCH_ROWS : rows;
 }
 
+static float rounded(float value, kas_weight_type type)
+{
+    return type == KAS_WEIGHT_F16 ? kas_half_to_float(kas_half_from_float(value))
+                                  : kas_bfloat_to_float(kas_bfloat_from_float(value));
+}
+
+/* As an artifact made in that type has it: all constants. */
+static void round_constants(kas_graph *graph, kas_weight_type type)
+{
+    for (size_t t = 0; t < graph->tensor_count && type != KAS_WEIGHT_F32; ++t)
+        for (size_t i = 0; graph->tensors[t].constant && i < graph->tensors[t].elements; ++i)
+            graph->tensors[t].constant[i] = rounded(graph->tensors[t].constant[i], type);
+}
+
 static void add_case(selftest_suite *suite, size_t operator, size_t variant, kas_graph *graph)
 {
+    round_constants(graph, operator_at(suite, operator)->weights);
     selftest_check(suite->case_count < CASES_MAX, "room for another case");
     op_case *c = &suite->cases[suite->case_count++];
     *c = (op_case){.operator= operator, .variant = variant, .graph = graph, .x = make_input(graph)};
@@ -110,13 +139,35 @@ void selftest_suite_destroy(selftest_suite *suite)
 
 size_t selftest_row_count(const selftest_suite *suite)
 {
-    return suite->operator_count + 2;
+    return suite->operator_count + BLEND_ROWS;
 }
 
 const char *selftest_row_name(const selftest_suite *suite, size_t row)
 {
     if (row < suite->operator_count) return operator_at(suite, row)->name;
-    return row == suite->operator_count ? "blend" : "linear_blend";
+    return row == suite->operator_count + ROW_BLEND ? "blend" : "linear_blend";
+}
+
+/* NULL: the row has no weights. */
+static const kas_weight_type *weights_of(const selftest_suite *suite, size_t row)
+{
+    static const kas_weight_type types[] = {KAS_WEIGHT_F32, KAS_WEIGHT_F16, KAS_WEIGHT_BF16};
+    if (row >= suite->operator_count + ROW_LINEAR_BLEND)
+        return &types[row - suite->operator_count - ROW_LINEAR_BLEND];
+    bool weighted = row < suite->operator_count && operator_at(suite, row)->weighted;
+    return weighted ? &operator_at(suite, row)->weights : NULL;
+}
+
+const char *selftest_row_weights(const selftest_suite *suite, size_t row)
+{
+    const kas_weight_type *type = weights_of(suite, row);
+    return type ? kas_weight_type_name(*type) : NULL;
+}
+
+bool selftest_is_widened(const selftest_suite *suite, size_t row, const selftest_cell *cell)
+{
+    const kas_weight_type *type = weights_of(suite, row);
+    return type && *type != KAS_WEIGHT_F32 && cell->stored == 0;
 }
 
 size_t selftest_case_count(const selftest_suite *suite)
@@ -154,16 +205,22 @@ static double worst_share(const op_case *c, const float *y)
     return worst;
 }
 
-/* blends: the two cells of blending. */
-static void run_blends(segment_runner *runner, const op_case *c, selftest_cell *blends, const char *label,
-                       const char *name)
+static void run_blend(segment_runner *runner, const op_case *c, bool fused, selftest_cell *cell,
+                      const char *label, const selftest_operator *operator)
 {
-    for (int fused = 0; fused < 2; ++fused) {
-        int64_t start_ns = kas_monotonic_ns();
-        blended_result result = blended_check(runner, &c->want, c->x, fused);
-        note(&blends[fused], result.worst, result.different, label, name, c->variant);
-        blends[fused].ns += kas_monotonic_ns() - start_ns;
-    }
+    int64_t start_ns = kas_monotonic_ns();
+    blended_result result = blended_check(runner, &c->want, c->x, fused);
+    note(cell, result.worst, result.different, label, operator->name, c->variant);
+    cell->stored += runner->weights >> operator->weights & 1;
+    cell->ns += kas_monotonic_ns() - start_ns;
+}
+
+/* As a step of its own a blend does not know what the weights before it were. */
+static void run_blends(segment_runner *runner, const op_case *c, selftest_cell *blends, const char *label,
+                       const selftest_operator *operator)
+{
+    if (operator->weights == KAS_WEIGHT_F32) run_blend(runner, c, false, &blends[ROW_BLEND], label, operator);
+    run_blend(runner, c, true, &blends[ROW_LINEAR_BLEND + operator->weights], label, operator);
 }
 
 static void run_case(const selftest_suite *suite, segment_runner *runner, const op_case *c,
@@ -178,9 +235,10 @@ static void run_case(const selftest_suite *suite, segment_runner *runner, const 
     segment_runner_run(runner, c->x, BATCH_ROWS, y);
     size_t dependent = batches_that_differ(runner, c->x, y) + neighbours_that_differ(runner, c->x, y);
     note(cell, worst_share(c, y), dependent, label, operator->name, c->variant);
+    cell->stored += runner->weights >> operator->weights & 1;
     cell->ns += kas_monotonic_ns() - start_ns;
     if (operator->blended && info->single_linear && info->rows_max >= BATCH_ROWS)
-        run_blends(runner, c, &cells[suite->operator_count], label, operator->name);
+        run_blends(runner, c, &cells[suite->operator_count], label, operator);
     kas_free(y);
     segment_runner_unload(runner);
 }

@@ -28,6 +28,9 @@ void segment_runner_load(segment_runner *runner, const kas_graph *graph, uint32_
 {
     kas_segment_plan *plan;
     selftest_need(kas_segment_plan_create(runner->device, graph, rows, &plan), what);
+    runner->weights = 0;
+    for (uint32_t i = 0; i < kas_segment_plan_info(plan)->launches; ++i)
+        runner->weights |= 1u << kas_kernel_weight_type(kas_segment_plan_kernel(plan, i));
     selftest_need(kas_segment_create(plan, runner->queue, KAS_NEVER, &runner->segment), what);
     kas_segment_plan_destroy(plan);
     const kas_segment_info *info = kas_segment_get_info(runner->segment);

@@ -10,8 +10,9 @@ typedef struct segment_runner {
     kas_queue *queue;
     kas_segment *segment; /* NULL: none loaded */
     kas_buffer *x, *y, *work, *params;
-    uint32_t rows; /* that the buffers hold */
-    bool fast;     /* run the segment's fast list */
+    uint32_t rows;    /* that the buffers hold */
+    bool fast;        /* run the segment's fast list */
+    uint32_t weights; /* bit of each kas_weight_type that the segment's kernels read */
 } segment_runner;
 
 void segment_runner_open(segment_runner *runner, const char *device_id);

@@ -14,7 +14,7 @@
  * Slots are required unless marked optional; an optional one is NULL where its default will do. Device slots
  * may be called by any number of threads at once, queue slots by one thread at a time; no lock of core is
  * held in any, but the registry's in open and finish of a device and the device's program lock in a program's
- * init. */
+ * init and in start_fast_product. */
 #ifndef KAS_CORE_BACKEND_H
 #define KAS_CORE_BACKEND_H
 
@@ -55,12 +55,17 @@ struct kas_device {
     atomic_size_t used_bytes;
     atomic_bool lost;
     atomic_bool silent; /* and its work may still run: nothing is given back to its driver, or asked of it */
-    atomic_uint late_queues;                           /* whose work has passed its deadline and runs on */
-    _Atomic(kas_kept *) kept;                          /* what is not freed while there are any */
-    kas_device *next_silent;                           /* once silent */
-    pthread_mutex_t loss_lock;                         /* guards lost_reason until it is lost */
-    pthread_mutex_t lock;                              /* guards programs */
+    atomic_uint late_queues;   /* whose work has passed its deadline and runs on */
+    _Atomic(kas_kept *) kept;  /* what is not freed while there are any */
+    kas_device *next_silent;   /* once silent */
+    pthread_mutex_t loss_lock; /* guards lost_reason until it is lost */
+    _Atomic(float) pace;       /* pace.h; 0: as at first */
+    pthread_mutex_t lock;      /* guards programs, what a backend loads beside them, and the fast
+                                  product's name and types */
     _Atomic(kas_program *) programs[KAS_KERNEL_COUNT]; /* set once under the lock, read without */
+    char fast_product[KAS_DEVICE_FAST_SIZE];           /* read without the lock once fast_is_known */
+    uint32_t fast_types;                               /* so too */
+    atomic_bool fast_is_known;
     char lost_reason[256];
 };
 
@@ -77,10 +82,15 @@ struct kas_device_ops {
     void (*finish)(kas_device *device);
     /* Optional: bytes that could still be allocated. Default: memory_total_bytes less what is used. */
     size_t (*memory_free)(kas_device *device);
-    /* Optional, both or none: the layout of product weights. Default: Wᵀ, [inputs, outputs] row-major, which
-     * is what kernels/linear.k reads. packed_bytes: 0 when the size does not fit size_t. */
+    /* Optional, both or none: the layout of float32 product weights. Default: Wᵀ, [inputs, outputs]
+     * row-major, which is what kernels/linear.k reads; other types have no other layout. packed_bytes: 0 when
+     * the size does not fit size_t. */
     size_t (*packed_bytes)(const kas_device *device, size_t inputs, size_t outputs);
     void (*pack)(const kas_device *device, const float *weight, size_t inputs, size_t outputs, void *out);
+    /* Required where limits.fast_acts, else NULL: gets the fast product ready, names it in `name` and returns
+     * a bit of each kas_weight_type that it multiplies by; 0, and no name: there is none. Once, under the
+     * device's program lock. */
+    uint32_t (*start_fast_product)(kas_device *device, char name[KAS_DEVICE_FAST_SIZE]);
     const kas_buffer_ops *buffer;
     const kas_program_ops *program;
     const kas_list_ops *list; /* optional: a list is then core's copy of its launches and nothing else */
@@ -135,6 +145,9 @@ struct kas_list {
     /* core's own */
     atomic_uint references;
     kas_kept kept;
+    _Atomic(uint64_t) priced;   /* pace.c: what it costs, for the rows that it was asked for last */
+    _Atomic(float) pace;        /* pace.h; 0: its device's */
+    _Atomic(kas_list **) parts; /* kas_list_parts; NULL: nobody asked yet */
 };
 
 struct kas_list_ops {
@@ -151,6 +164,26 @@ typedef struct kas_hold {
     kas_buffer *buffers[KAS_SLOT_COUNT];
 } kas_hold;
 
+/* What a backend has of a piece (pieces.h), by the number of its submission there. */
+typedef struct kas_handed {
+    kas_list *list, *whole; /* held; the same one unless `list` is one launch of `whole` */
+    uint32_t rows;
+    uint16_t number; /* of core's submission since the last wait */
+    bool last;       /* of its parts */
+} kas_handed;
+
+typedef struct kas_pieces {
+    kas_handed handed[KAS_SUBMISSIONS_MAX];
+    uint32_t count;     /* handed over since the backend was waited for last */
+    double expected_ns; /* of these */
+    int64_t since_ns;   /* when the first of them was handed over */
+    uint32_t begun;     /* 1 + the number of the submission that completed parts were of last */
+    double begun_ns;    /* that they took */
+    struct kas_held
+        *held; /* an array of held_capacity, held_count used, those before held_next handed over */
+    size_t held_next, held_count, held_capacity;
+} kas_pieces;
+
 struct kas_queue {
     kas_device *device; /* retained */
     char label[KAS_LABEL_SIZE];
@@ -158,6 +191,7 @@ struct kas_queue {
     /* core's own */
     kas_hold *holds; /* an array of hold_capacity, hold_count used */
     size_t hold_count, hold_capacity;
+    kas_pieces pieces;
     uint32_t submitted;   /* since the last successful wait */
     bool abandoned;       /* a deadline passed with work in flight: only idle and destroy are left */
     int64_t abandoned_ns; /* since then; monotonic */
@@ -196,6 +230,10 @@ uint32_t kas_threads_wanted(void);
 
 /* For backends: a UUID as kas_device_info has it; one of zeros is none. */
 void kas_device_uuid_text(const uint8_t uuid[16], char out[KAS_DEVICE_UUID_SIZE]);
+
+/* For core: a list of each of a list's launches, in order; made when it is asked for first, and kept by the
+ * list. Any thread. */
+kas_status kas_list_parts(kas_list *list, kas_list *const **out) KAS_MUST_USE;
 
 /* For backends: groups of a launch along one direction; 0 when there are more than 2³¹ − 1. */
 uint32_t kas_grid_groups(const kas_grid_rule *rule, uint32_t rows);

@@ -32,6 +32,33 @@ void kas_device_get_info(kas_device *device, kas_device_info *out)
     if (device->ops->memory_free && !lost) out->memory_free_bytes = device->ops->memory_free(device);
 }
 
+static bool may_be_fast(const kas_device *device)
+{
+    for (int type = 0; type < KAS_WEIGHT_TYPES; ++type)
+        if (device->limits.fast_acts[type]) return true;
+    return false;
+}
+
+uint32_t kas_device_fast_types(kas_device *device)
+{
+    if (!may_be_fast(device) || atomic_load_explicit(&device->fast_is_known, memory_order_acquire))
+        return device->fast_types;
+    pthread_mutex_lock(&device->lock);
+    if (!atomic_load(&device->fast_is_known)) {
+        if (!atomic_load(&device->lost))
+            device->fast_types = device->ops->start_fast_product(device, device->fast_product);
+        atomic_store_explicit(&device->fast_is_known, true, memory_order_release);
+    }
+    pthread_mutex_unlock(&device->lock);
+    return device->fast_types;
+}
+
+const char *kas_device_fast_product(kas_device *device)
+{
+    (void)kas_device_fast_types(device);
+    return device->fast_product;
+}
+
 /* ---- programs ---- */
 
 static kas_status compile(kas_device *device, kas_kernel kernel, kas_program **out)
@@ -67,25 +94,4 @@ kas_status kas_device_program(kas_device *device, kas_kernel kernel, const kas_p
     if (status) return kas_device_outcome(device, status);
     *out = program;
     return NULL;
-}
-
-/* ---- weights of products ---- */
-
-size_t kas_device_packed_bytes(const kas_device *device, size_t inputs, size_t outputs)
-{
-    if (device->ops->packed_bytes) return device->ops->packed_bytes(device, inputs, outputs);
-    size_t bytes;
-    return kas_mul(inputs, outputs, &bytes) && kas_mul(bytes, sizeof(float), &bytes) ? bytes : 0;
-}
-
-void kas_device_pack(const kas_device *device, const float *weight, size_t inputs, size_t outputs, void *out)
-{
-    if (device->ops->pack) {
-        device->ops->pack(device, weight, inputs, outputs, out);
-        return;
-    }
-    float *transposed = out;
-    for (size_t k = 0; k < inputs; ++k)
-        for (size_t n = 0; n < outputs; ++n)
-            transposed[k * outputs + n] = weight[n * inputs + k];
 }

@@ -61,10 +61,12 @@ typedef struct kas_device_limits {
     uint32_t product_gflops; /* what the `linear` kernels reach on one of them at least; 0: not known */
     bool host_pointers;      /* a slot may be bound to plain host memory, at no cost */
     bool immediate;          /* work runs inside kas_queue_wait, on the calling thread: nothing to launch */
-    bool fp16, bf16;         /* storage in 16 bits */
+    bool fp16, bf16;         /* weights are stored in these types where they lose nothing by it */
     bool subgroups;
-    uint64_t fast_acts; /* bit of each ACT_… that the device's fast product can end in (KAS_PRECISION_…); 0:
-                           there is none, and every launch of `linear` is the portable product */
+    uint64_t fast_acts[KAS_WEIGHT_TYPES]; /* bit of each ACT_… that the device's fast product over weights of
+                                             that type can end in, where it turns out to have one
+                                             (kas_device_fast_types); 0: launches of that type are always
+                                             the portable product */
 } kas_device_limits;
 
 typedef struct kas_device_info {
@@ -73,8 +75,6 @@ typedef struct kas_device_info {
     char api[16];                    /* "host", "cuda", "opencl", "vulkan" */
     char name[KAS_DEVICE_NAME_SIZE]; /* as the vendor calls it */
     char uuid[KAS_DEVICE_UUID_SIZE]; /* 8-4-4-4-12 hex digits in lower case; "" where its API has none */
-    char fast_product[KAS_DEVICE_FAST_SIZE]; /* of an opened device: what launches that are not of
-                                                KAS_PRECISION_F32 use; "": nothing of their own */
     bool software; /* this machine's processors under another API: "auto" passes it over for host:0 */
     kas_device_state state;
     size_t memory_total_bytes;
@@ -116,6 +116,12 @@ void kas_device_get_info(kas_device *device, kas_device_info *out);
 const char *kas_device_id(const kas_device *device);
 bool kas_device_is_lost(const kas_device *device);            /* sticky */
 const char *kas_device_lost_reason(const kas_device *device); /* "" while it is not; lives as long as it */
+/* What launches that need not be of KAS_PRECISION_F32 use, "cuBLASLt 13.1.0"; "": nothing of their own. The
+ * first call may take a second, in which the vendor's library is loaded; the answer stays the same from then
+ * on, and nothing else loads it. Any thread. */
+const char *kas_device_fast_product(kas_device *device);
+/* Bit of each kas_weight_type that it multiplies by; as kas_device_fast_product for the rest. */
+uint32_t kas_device_fast_types(kas_device *device);
 
 /* ---- buffers ---- */
 
@@ -135,12 +141,17 @@ void *kas_buffer_host(kas_buffer *buffer);
  * the device cannot run it. */
 kas_status kas_device_program(kas_device *device, kas_kernel kernel, const kas_program **out) KAS_MUST_USE;
 
-/* Weights of the `linear` kernels, in the layout that this device's product reads. `weight` is [outputs,
- * inputs] row-major float32, as PyTorch stores it. pack writes packed_bytes bytes to `out`. Pure host work.
- */
-size_t kas_device_packed_bytes(const kas_device *device, size_t inputs,
+/* Weights of the `linear` kernels of a type, in the layout that this device's product reads. `weight` is
+ * [outputs, inputs] row-major float32, as PyTorch stores it; rounded where the type does not hold a value.
+ * pack writes packed_bytes bytes to `out`. Pure host work. */
+size_t kas_device_packed_bytes(const kas_device *device, kas_weight_type type, size_t inputs,
                                size_t outputs); /* 0: does not fit size_t */
-void kas_device_pack(const kas_device *device, const float *weight, size_t inputs, size_t outputs, void *out);
+void kas_device_pack(const kas_device *device, kas_weight_type type, const float *weight, size_t inputs,
+                     size_t outputs, void *out);
+/* Two values of a type of 16 bits as a word. */
+uint32_t kas_weight_pair(kas_weight_type type, float even, float odd);
+/* The type of the fewest digits that holds every value exactly. */
+kas_weight_type kas_weight_type_of(const float *values, size_t count);
 
 /* ---- lists ---- */
 
@@ -177,8 +188,9 @@ typedef enum kas_precision {
 typedef struct kas_launch {
     kas_kernel kernel;
     uint8_t precision; /* kas_precision that is enough: a device may give more. F32 for all kernels but
-                          `linear`; whose activation must be one of limits.fast_acts for another precision to
-                          change anything */
+                          `linear` and its types; whose activation must be one of limits.fast_acts of
+                          its type for another precision to change anything, which it does once
+                          kas_device_fast_types has been asked */
     const char *label; /* static or outliving the list; may be NULL */
     kas_binding bindings[KAS_KERNEL_MAX_BUFFERS]; /* as many as the kernel has buffers; binding 0 is PARAMS */
     kas_grid_rule grid_x, grid_y;
@@ -198,11 +210,15 @@ kas_list *kas_list_retain(kas_list *list);
 void kas_list_release(kas_list *list); /* accepts NULL */
 size_t kas_list_length(const kas_list *list);
 
+/* How long a list is expected to run for so many rows: from what its launches are and how fast it, or else
+ * its device, turned out to be (backends/core/pace.h). Any thread. */
+double kas_list_expected_ns(kas_list *list, uint32_t rows);
+
 /* ---- queues ---- */
 
 kas_status kas_queue_create(kas_device *device, const char *label, kas_queue **out) KAS_MUST_USE;
-/* One that was abandoned and is not idle is kept, with all that it uses, and nothing of its device is freed from
- * then on: whoever does not wait for it gives it up first. Accepts NULL. */
+/* One that was abandoned and is not idle is kept, with all that it uses, and nothing of its device is freed
+ * from then on: whoever does not wait for it gives it up first. Accepts NULL. */
 void kas_queue_destroy(kas_queue *queue);
 /* Nobody waits any longer for work that passed its deadline (else nothing happens): its device is lost, and
  * neither its driver nor anything that it was given is touched again, as it may read and write there at any
@@ -233,6 +249,13 @@ typedef struct kas_submission {
 
 enum { KAS_SUBMISSIONS_MAX = 160 }; /* between two waits */
 
+/* How long what a queue has on its device at one time is expected to run at most, unless a single launch
+ * takes longer: a longer pass goes there in pieces, with a look at the deadline between them. Every queue of
+ * the process, where limits.immediate is not set. Any thread; tests make pieces small. */
+enum { KAS_PIECE_NS = 50000000 };
+int64_t kas_piece_ns(void);
+void kas_use_piece_ns(int64_t ns);
+
 /* Enqueues lists for `rows` rows (> 0; P[0] of the parameter block must say the same). The queue keeps the
  * lists and buffers alive until they are done. */
 kas_status kas_queue_submit(kas_queue *queue, const kas_submission *submissions, size_t count,
@@ -245,11 +268,11 @@ typedef struct kas_progress {
 
 /* Waits until all that was enqueued is done, or until the monotonic time deadline_ns (KAS_NEVER: no
  * deadline). KAS_DEADLINE: it was not done in time; progress->completed names the submission that is to
- * blame. Where limits.immediate is set nothing runs on afterwards and the queue may be used again; elsewhere
- * the queue and all memory bound to it must be left alone (never waited for, never freed) until
- * kas_queue_idle says so; where that takes longer than the grace time, kas_queue_idle gives the queue up.
- * Another failure: the submission progress->completed failed; what came after it did not run. progress may be
- * NULL. */
+ * blame; what is in flight is a piece at most, and the rest never runs. Where limits.immediate is set nothing
+ * runs on afterwards and the queue may be used again; elsewhere the queue and all memory bound to it must be
+ * left alone (never waited for, never freed) until kas_queue_idle says so; where that takes longer than the
+ * grace time, kas_queue_idle gives the queue up. Another failure: the submission progress->completed failed;
+ * what came after it did not run. progress may be NULL. */
 kas_status kas_queue_wait(kas_queue *queue, int64_t deadline_ns, kas_progress *progress) KAS_MUST_USE;
 bool kas_queue_idle(kas_queue *queue);
 

@@ -64,7 +64,8 @@ static kas_status check_launch(kas_list *list, size_t i, const kas_launch *launc
         return refuse(list, i, "no such kernel", launch->kernel);
     if (!launch->grid_x.divisor || !launch->grid_y.divisor)
         return refuse(list, i, "a grid divisor of zero", 0);
-    if (launch->precision > KAS_PRECISION_BF16 || (launch->precision && launch->kernel != KAS_KERNEL_linear))
+    if (launch->precision > KAS_PRECISION_BF16 ||
+        (launch->precision && !kas_kernel_is_linear(launch->kernel)))
         return refuse(list, i, "a precision that its kernel does not come in", launch->precision);
     uint32_t rows = kas_launch_rows_max(list->device, launch);
     if (rows < list->rows_max) list->rows_max = rows;
@@ -99,8 +100,16 @@ static kas_status record(kas_list *list, const kas_launch *launches, size_t coun
     return NULL;
 }
 
+static void drop_parts(kas_list **parts, size_t count)
+{
+    for (size_t i = 0; parts && i < count; ++i)
+        kas_list_release(parts[i]);
+    kas_free(parts);
+}
+
 static void drop(kas_list *list)
 {
+    drop_parts(atomic_load_explicit(&list->parts, memory_order_acquire), list->count);
     for (size_t i = 0; i < list->count; ++i) {
         const kas_launch *launch = &list->launches[i];
         uint32_t buffers = kas_kernel_get_info(launch->kernel)->buffers;
@@ -157,6 +166,30 @@ void kas_list_release(kas_list *list)
 {
     if (!list || atomic_fetch_sub_explicit(&list->references, 1, memory_order_acq_rel) != 1) return;
     if (!kas_device_keeps(list->device, &list->kept, free_list)) free_list(&list->kept);
+}
+
+static kas_status make_parts(const kas_list *list, kas_list ***out)
+{
+    kas_list **parts = *out = kas_calloc(list->count, sizeof *parts);
+    kas_status status = parts ? NULL : kas_out_of_memory();
+    for (size_t i = 0; i < list->count && !status; ++i)
+        status = kas_list_create(list->device, &list->launches[i], 1, list->label, &parts[i]);
+    if (status) drop_parts(parts, list->count);
+    return status;
+}
+
+kas_status kas_list_parts(kas_list *list, kas_list *const **out)
+{
+    kas_list **parts = atomic_load_explicit(&list->parts, memory_order_acquire), **made;
+    if (!parts) {
+        KAS_TRY(make_parts(list, &made));
+        if (atomic_compare_exchange_strong(&list->parts, &parts, made))
+            parts = made;
+        else /* another queue was faster */
+            drop_parts(made, list->count);
+    }
+    *out = parts;
+    return NULL;
 }
 
 size_t kas_list_length(const kas_list *list)

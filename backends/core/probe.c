@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +20,8 @@ enum { ANSWER_MS = 10000, RETRY_S = 60 };
  * held. */
 static _Noreturn void tell(kas_probe *probe, int to)
 {
+    prctl(PR_SET_PDEATHSIG,
+          SIGKILL); /* it must not hold the files of a process that is gone: locks among them */
     kas_probe_answer *found = &probe->answer; /* the child's own copy */
     kas_log_forked();
     kas_status status = probe->list_here(found->infos, KAS_PROBE_DEVICES_MAX, &found->count);

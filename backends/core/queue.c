@@ -5,6 +5,7 @@
 #include "backends/core/backend.h"
 #include "backends/core/fault.h"
 #include "backends/core/lost.h"
+#include "backends/core/pieces.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 
@@ -110,6 +111,7 @@ static void free_queue(kas_kept *kept)
     kas_device *device = queue->device;
     device->ops->queue->finish(queue);
     drop_holds(queue);
+    kas_pieces_finish(queue);
     kas_free(queue->holds);
     kas_free(queue);
     kas_device_release(device);
@@ -157,22 +159,35 @@ static kas_status end_traffic(kas_queue *queue, const kas_buffer *buffer, const 
     return status;
 }
 
+static kas_status move(kas_queue *queue, const kas_traffic *traffic, const char *what)
+{
+    if (traffic->size_bytes == 0) return check_usable(queue);
+    KAS_TRY(begin_traffic(queue, traffic->buffer, traffic->offset, traffic->size_bytes));
+    return end_traffic(queue, traffic->buffer, what, kas_pieces_move(queue, traffic));
+}
+
 kas_status kas_queue_upload(kas_queue *queue, kas_buffer *to, size_t offset_bytes, const void *host,
                             size_t size_bytes)
 {
-    if (size_bytes == 0) return check_usable(queue);
-    KAS_TRY(begin_traffic(queue, to, offset_bytes, size_bytes));
-    return end_traffic(queue, to, "uploading to",
-                       queue->device->ops->queue->upload(queue, to, offset_bytes, host, size_bytes));
+    return move(queue,
+                &(kas_traffic){.kind = KAS_TRAFFIC_UPLOAD,
+                               .buffer = to,
+                               .offset = offset_bytes,
+                               .size_bytes = size_bytes,
+                               .from = host},
+                "uploading to");
 }
 
 kas_status kas_queue_download(kas_queue *queue, kas_buffer *from, size_t offset_bytes, void *host,
                               size_t size_bytes)
 {
-    if (size_bytes == 0) return check_usable(queue);
-    KAS_TRY(begin_traffic(queue, from, offset_bytes, size_bytes));
-    return end_traffic(queue, from, "downloading from",
-                       queue->device->ops->queue->download(queue, from, offset_bytes, host, size_bytes));
+    return move(queue,
+                &(kas_traffic){.kind = KAS_TRAFFIC_DOWNLOAD,
+                               .buffer = from,
+                               .offset = offset_bytes,
+                               .size_bytes = size_bytes,
+                               .to = host},
+                "downloading from");
 }
 
 kas_status kas_queue_fill(kas_queue *queue, kas_buffer *to, size_t offset_bytes, uint32_t word,
@@ -182,10 +197,13 @@ kas_status kas_queue_fill(kas_queue *queue, kas_buffer *to, size_t offset_bytes,
         return kas_fail(KAS_INVALID_ARGUMENT, ENGINE,
                         "buffer \"%s\": a fill of %zu bytes at %zu, not whole words", to->label, size_bytes,
                         offset_bytes);
-    if (size_bytes == 0) return check_usable(queue);
-    KAS_TRY(begin_traffic(queue, to, offset_bytes, size_bytes));
-    return end_traffic(queue, to, "filling",
-                       queue->device->ops->queue->fill(queue, to, offset_bytes, word, size_bytes));
+    return move(queue,
+                &(kas_traffic){.kind = KAS_TRAFFIC_FILL,
+                               .buffer = to,
+                               .offset = offset_bytes,
+                               .size_bytes = size_bytes,
+                               .word = word},
+                "filling");
 }
 
 /* ---- submissions ---- */
@@ -243,7 +261,7 @@ static kas_status submit_one(kas_queue *queue, const kas_submission *submission,
     for (size_t s = 0; s < KAS_SLOT_COUNT; ++s)
         if (submission->list->slots >> s & 1 && submission->slots[s].buffer)
             held->buffers[s] = kas_buffer_retain(submission->slots[s].buffer);
-    kas_status status = queue->device->ops->queue->submit(queue, submission, rows);
+    kas_status status = kas_pieces_submit(queue, submission, rows);
     if (status)
         drop_last_hold(queue);
     else
@@ -273,9 +291,8 @@ kas_status kas_queue_submit(kas_queue *queue, const kas_submission *submissions,
 
 static kas_status wait_for(kas_queue *queue, int64_t deadline_ns, kas_progress *progress)
 {
-    const kas_queue_ops *ops = queue->device->ops->queue;
     kas_status injected = kas_fault_check(KAS_FAULT_WAIT, queue->device->info.id);
-    kas_status status = ops->wait(queue, injected ? KAS_NEVER : deadline_ns, progress); /* wait */
+    kas_status status = kas_pieces_wait(queue, injected ? KAS_NEVER : deadline_ns, progress); /* wait */
     if (!injected) return status;
     progress->completed = 0;
     return kas_join(injected, status);

@@ -35,33 +35,42 @@ const kas_cublaslt_symbols *kas_cublaslt_load(void)
     return loaded ? &symbols : NULL;
 }
 
-void kas_cublaslt_start(kas_cuda_device *device)
+/* Not ReLU: cuBLASLt defines it as max(x, 0), in which a NaN may get lost, and judging a contribution needs
+ * to see it. Not GELU: cuBLASLt's is the one by tanh. */
+const uint64_t kas_cublaslt_acts = 1ull << ACT_NONE | 1ull << ACT_GELU_TANH;
+
+static cublaslt_code create(const kas_cuda_device *device, const kas_cublaslt_symbols *blas, void **handle)
 {
+    if (!kas_cuda_enter(device)) return CUBLASLT_NOT_INITIALIZED;
+    cublaslt_code code = blas->create(handle);
+    kas_cuda_leave(device);
+    return code;
+}
+
+uint32_t kas_cublaslt_start(kas_device *base, char name[KAS_DEVICE_FAST_SIZE])
+{
+    kas_cuda_device *device = kas_cuda_device_of(base);
     const kas_cublaslt_symbols *blas = kas_cublaslt_load();
-    void *handle = NULL;
-    if (!blas) return;
-    cublaslt_code code = blas->create(&handle);
+    if (!blas) return 0;
+    cublaslt_code code = create(device, blas, &device->blas_handle);
     if (code != CUBLASLT_SUCCESS) {
         kas_warning(
             "cuda",
             "%s: cuBLASLt does not start (error %d): layers with \"math\":\"fast\" get the portable product",
-            device->base.info.id, code);
-        return;
+            base->info.id, code);
+        return 0;
     }
-    device->blas = blas;
-    device->blas_handle = handle;
     size_t version = blas->version();
-    snprintf(device->base.info.fast_product, sizeof device->base.info.fast_product, "cuBLASLt %zu.%zu.%zu",
-             version / 10000, version / 100 % 100, version % 100);
-    /* Not ReLU: cuBLASLt defines it as max(x, 0), in which a NaN may get lost, and judging a contribution
-     * needs to see it. Not GELU: cuBLASLt's is the one by tanh. */
-    device->base.limits.fast_acts = 1ull << ACT_NONE | 1ull << ACT_GELU_TANH;
+    snprintf(name, KAS_DEVICE_FAST_SIZE, "cuBLASLt %zu.%zu.%zu", version / 10000, version / 100 % 100,
+             version % 100);
+    atomic_store_explicit(&device->blas, blas, memory_order_release);
+    return 1u << KAS_WEIGHT_F32; /* it has no product of types that differ */
 }
 
 static const char *name_of(cublaslt_code code)
 {
     switch (code) {
-    case 1:
+    case CUBLASLT_NOT_INITIALIZED:
         return "CUBLAS_STATUS_NOT_INITIALIZED";
     case CUBLASLT_ALLOC_FAILED:
         return "CUBLAS_STATUS_ALLOC_FAILED";

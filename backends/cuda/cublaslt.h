@@ -1,5 +1,6 @@
 /* cuBLASLt, opened at run time: the fast product of CUDA devices. Its absence is no failure: layers that may
- * give up precision then get the portable product, and a device says so (info.fast_product).
+ * give up precision then get the portable product, and a device says so (kas_device_fast_product). Loading it
+ * takes a second: nothing does but that question.
  *
  * Its binary interface is declared here, so that no header is needed to build. Names, numbers and signatures:
  * cuBLAS documentation, 12.0 and later. */
@@ -15,6 +16,7 @@ typedef struct cublaslt_preference_object *cublaslt_preference;
 
 enum { /* cublasStatus_t */
        CUBLASLT_SUCCESS = 0,
+       CUBLASLT_NOT_INITIALIZED = 1,
        CUBLASLT_ALLOC_FAILED = 3,
        CUBLASLT_INVALID_VALUE = 7,
        CUBLASLT_ARCH_MISMATCH = 8,
@@ -84,9 +86,11 @@ typedef struct kas_cublaslt_symbols {
  * kas_debug area "cuda" says why. Any thread. */
 const kas_cublaslt_symbols *kas_cublaslt_load(void);
 
-/* Starts cuBLASLt for a device whose context is current: device->blas, limits.fast_acts and
- * info.fast_product are set, or left as they are with a line in the log. */
-void kas_cublaslt_start(kas_cuda_device *device);
+extern const uint64_t kas_cublaslt_acts; /* limits.fast_acts of float32 */
+
+/* Of start_fast_product of CUDA devices: loads and starts cuBLASLt, sets device->blas, names the version and
+ * returns the types; or leaves both as they are, with a line in the log, and returns 0. */
+uint32_t kas_cublaslt_start(kas_device *device, char name[KAS_DEVICE_FAST_SIZE]);
 
 /* A failed call as a status: KAS_OUT_OF_MEMORY or KAS_INTERNAL, blame device. native: cuBLAS's code. */
 kas_status kas_cublaslt_fail_at(const kas_cuda_device *device, cublaslt_code code, const char *file, int line,

@@ -5,12 +5,18 @@
 #include "backends/core/backend.h"
 #include "backends/cuda/driver.h"
 #include "backends/cuda/symbols.h"
+#include "kernels/cuda/mma_kernels.h"
 
 extern const kas_device_ops kas_cuda_device_ops;
 extern const kas_buffer_ops kas_cuda_buffer_ops;
 extern const kas_program_ops kas_cuda_program_ops;
 extern const kas_list_ops kas_cuda_list_ops;
 extern const kas_queue_ops kas_cuda_queue_ops;
+
+typedef struct kas_cuda_tensor_kernel {
+    cuda_module module; /* NULL: not loaded yet */
+    cuda_function function;
+} kas_cuda_tensor_kernel;
 
 typedef struct kas_cuda_device {
     kas_device base;
@@ -20,8 +26,11 @@ typedef struct kas_cuda_device {
     cuda_pool pool;       /* NULL: the device has no pools, memory comes from cuMemAlloc */
     cuda_stream memory;   /* orders allocations and frees of the pool; nothing else runs on it */
     int major, minor;     /* compute capability */
-    const struct kas_cublaslt_symbols *blas; /* NULL: there is none, products are the portable ones */
-    void *blas_handle;                       /* any thread */
+    /* Set once, after blas_handle; NULL: not started, or not there: products are the portable ones. */
+    _Atomic(const struct kas_cublaslt_symbols *) blas;
+    void *blas_handle;                                   /* any thread */
+    kas_cuda_tensor_kernel tensor[KAS_MMA_KERNEL_COUNT]; /* written once each, guarded by base.lock; read
+                                                            without by those who had them loaded */
 } kas_cuda_device;
 
 typedef struct kas_cuda_buffer {

@@ -1,5 +1,6 @@
 /* A device: its primary context, and the pool that its memory comes from. */
 #include "backends/cuda/cublaslt.h"
+#include "backends/cuda/tensor.h"
 #include "base/log.h"
 
 bool kas_cuda_enter(const kas_cuda_device *device)
@@ -66,7 +67,6 @@ static kas_status open_context(kas_cuda_device *device)
                         device->base.index);
     }
     code = open_pool(device);
-    if (code == CUDA_SUCCESS) kas_cublaslt_start(device);
     kas_cuda_leave(device);
     if (code == CUDA_SUCCESS) return NULL;
     (void)device->cuda->context_release(device->id);
@@ -84,7 +84,15 @@ static kas_status init(kas_device *base, uint32_t index)
         code = device->cuda->device_attribute(&device->minor, CUDA_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
                                               device->id);
     if (code != CUDA_SUCCESS) return kas_cuda_fail(device->cuda, code, "asking for the compute capability");
+    base->limits.fast_acts[KAS_WEIGHT_F32] = kas_cublaslt_acts;
+    kas_cuda_tensor_tell(device);
     return open_context(device);
+}
+
+static uint32_t start_fast_product(kas_device *base, char name[KAS_DEVICE_FAST_SIZE])
+{
+    uint32_t types = kas_cublaslt_start(base, name);
+    return types | kas_cuda_tensor_start(kas_cuda_device_of(base), name);
 }
 
 static void finish(kas_device *base)
@@ -92,7 +100,9 @@ static void finish(kas_device *base)
     kas_cuda_device *device = kas_cuda_device_of(base);
     if (atomic_load(&base->lost)) return; /* releasing may wait for work that never ends */
     if (kas_cuda_enter(device)) {
-        if (device->blas) (void)device->blas->destroy(device->blas_handle);
+        const kas_cublaslt_symbols *blas = device->blas;
+        kas_cuda_tensor_finish(device);
+        if (blas) (void)blas->destroy(device->blas_handle);
         if (device->memory) (void)device->cuda->stream_destroy(device->memory); /* first: it may still free */
         if (device->pool) (void)device->cuda->pool_destroy(device->pool);
         kas_cuda_leave(device);
@@ -128,6 +138,7 @@ const kas_device_ops kas_cuda_device_ops = {
     .init = init,
     .finish = finish,
     .memory_free = memory_free,
+    .start_fast_product = start_fast_product,
     .buffer = &kas_cuda_buffer_ops,
     .program = &kas_cuda_program_ops,
     .list = &kas_cuda_list_ops,

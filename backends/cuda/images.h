@@ -3,6 +3,7 @@
 #ifndef KAS_CUDA_IMAGES_H
 #define KAS_CUDA_IMAGES_H
 
+#include "kernels/cuda/mma_kernels.h"
 #include "kernels/kernels.h"
 
 typedef struct kas_cuda_image {
@@ -12,5 +13,6 @@ typedef struct kas_cuda_image {
 
 /* NULL: this build was made without nvcc. */
 const kas_cuda_image *kas_cuda_image_of(kas_kernel kernel);
+const kas_cuda_image *kas_cuda_mma_image_of(kas_mma_kernel kernel);
 
 #endif

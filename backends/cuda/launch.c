@@ -1,4 +1,4 @@
-#include "backends/cuda/launch.h"
+#include "backends/cuda/tensor.h"
 
 static cuda_address address_of(const kas_binding *binding, const kas_submission *submission)
 {
@@ -21,4 +21,6 @@ void kas_cuda_bind(const kas_submission *submission, size_t index, uint32_t rows
         out->parameters[b] = &out->addresses[b];
     }
     out->parameters[info->buffers] = (void *)launch->args; /* the driver only reads it */
+    if (kas_cuda_is_tensor(list, index))
+        kas_cuda_tensor_aim(kas_cuda_device_of(list->device), launch, rows, out);
 }

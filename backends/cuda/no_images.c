@@ -6,3 +6,9 @@ const kas_cuda_image *kas_cuda_image_of(kas_kernel kernel)
     (void)kernel;
     return NULL;
 }
+
+const kas_cuda_image *kas_cuda_mma_image_of(kas_mma_kernel kernel)
+{
+    (void)kernel;
+    return NULL;
+}

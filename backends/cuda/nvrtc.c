@@ -79,9 +79,9 @@ static kas_status read_ptx(nvrtc_program program, const char *name, char **out)
     return NULL;
 }
 
-kas_status kas_cuda_nvrtc_compile(const kas_cuda_device *device, kas_kernel kernel, char **ptx)
+kas_status kas_cuda_nvrtc_compile(const kas_cuda_device *device, const char *name, const char *source,
+                                  char **ptx)
 {
-    const char *name = kas_kernel_get_info(kernel)->name;
     pthread_once(&once, load);
     if (!loaded)
         return kas_fail(KAS_UNSUPPORTED, DEVICE,
@@ -94,7 +94,7 @@ kas_status kas_cuda_nvrtc_compile(const kas_cuda_device *device, kas_kernel kern
              device->minor);
     const char *const options[] = {architecture, "--std=c++17"};
     nvrtc_program program;
-    nvrtc_code code = symbols.create(&program, kas_kernel_source(kernel, NULL), name, 0, NULL, NULL);
+    nvrtc_code code = symbols.create(&program, source, name, 0, NULL, NULL);
     if (code)
         return kas_with_native(kas_fail(code == NVRTC_OUT_OF_MEMORY ? KAS_OUT_OF_MEMORY : KAS_UNSUPPORTED,
                                         DEVICE, "NVRTC cannot start on kernel %s: error %d", name, code),

@@ -4,9 +4,10 @@
 
 #include "backends/cuda/cuda.h"
 
-/* KASMINA_NVRTC names another file than the toolkit's libraries. Compiles a kernel from its portable source
- * to PTX for the device; *ptx is freed with kas_free. KAS_UNSUPPORTED where NVRTC is not installed or refuses
+/* KASMINA_NVRTC names another file than the toolkit's libraries. Compiles a kernel from its source to PTX
+ * for the device; *ptx is freed with kas_free. KAS_UNSUPPORTED where NVRTC is not installed or refuses
  * the source. Any thread. */
-kas_status kas_cuda_nvrtc_compile(const kas_cuda_device *device, kas_kernel kernel, char **ptx) KAS_MUST_USE;
+kas_status kas_cuda_nvrtc_compile(const kas_cuda_device *device, const char *name, const char *source,
+                                  char **ptx) KAS_MUST_USE;
 
 #endif

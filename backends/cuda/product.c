@@ -19,9 +19,10 @@ bool kas_cuda_is_fast(const kas_list *list, size_t index)
 {
     const kas_launch *launch = &list->launches[index];
     struct linear_args args;
-    if (launch->precision == KAS_PRECISION_F32 || !kas_cuda_device_of(list->device)->blas) return false;
+    if (launch->precision == KAS_PRECISION_F32 || launch->kernel != KAS_KERNEL_linear) return false;
     memcpy(&args, launch->args, sizeof args);
-    return args.act >= 0 && args.act < ACT_COUNT && list->device->limits.fast_acts >> args.act & 1;
+    return args.act >= 0 && args.act < ACT_COUNT &&
+           list->device->limits.fast_acts[KAS_WEIGHT_F32] >> args.act & 1;
 }
 
 /* ---- choosing ---- */
@@ -172,6 +173,7 @@ kas_status kas_cuda_multiply(kas_cuda_device *device, cuda_products *products, c
     const cuda_product key = key_of(launch, &args, product_rows);
     cuda_product *product;
     *done = false;
+    if (!blas) return NULL;
     KAS_TRY(find(device, products, &key, &product));
     product->last_use = ++products->uses;
     if (product->refused) return NULL;

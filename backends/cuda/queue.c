@@ -165,23 +165,23 @@ static kas_status mark(cuda_queue *queue, uint16_t *index)
 static kas_status launch_one(cuda_queue *queue, const kas_submission *submission, size_t i, uint32_t rows)
 {
     kas_cuda_device *device = device_of(queue);
+    const cuda_stream stream = queue->stream; /* wait */
     cuda_bound_launch launch;
     bool done = false;
     kas_cuda_bind(submission, i, rows, &launch);
     if (kas_cuda_is_fast(submission->list, i))
         KAS_TRY(kas_cuda_multiply(device, &queue->products, &submission->list->launches[i], &launch, rows,
-                                  queue->stream, &done));
+                                  stream, &done));
     if (done) return NULL;
     cuda_code code = device->cuda->launch(launch.function, launch.grid_x, launch.grid_y, 1, launch.block_x, 1,
-                                          1, 0, queue->stream, launch.parameters, NULL);
+                                          1, 0, stream, launch.parameters, NULL);
     return code == CUDA_SUCCESS ? NULL : kas_cuda_fail(device->cuda, code, "cuLaunchKernel");
 }
 
 static kas_status launch_each(cuda_queue *queue, const kas_submission *submission, uint32_t rows)
 {
-    for (size_t i = 0; i < submission->list->count; ++i) {
+    for (size_t i = 0; i < submission->list->count; ++i)
         KAS_TRY(kas_annotate(launch_one(queue, submission, i, rows), "launch %zu", i));
-    }
     return NULL;
 }
 

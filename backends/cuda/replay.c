@@ -1,6 +1,7 @@
 #include "backends/cuda/replay.h"
 
 #include "backends/cuda/product.h"
+#include "backends/cuda/tensor.h"
 
 #include <string.h>
 
@@ -13,8 +14,11 @@ static kas_status init_list(kas_list *list)
     static atomic_uint_fast64_t last;
     cuda_list *mine = (cuda_list *)list;
     mine->id = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
-    for (size_t i = 0; i < list->count; ++i)
+    for (size_t i = 0; i < list->count; ++i) {
         mine->fast |= kas_cuda_is_fast(list, i);
+        if (kas_cuda_is_tensor(list, i))
+            KAS_TRY(kas_cuda_tensor_load(kas_cuda_device_of(list->device), list->launches[i].kernel));
+    }
     return NULL;
 }
 
@@ -79,7 +83,7 @@ static kas_status record(const kas_cuda_device *device, cuda_recorded_graph *rec
 
 static bool same(const cuda_bound_launch *a, const cuda_bound_launch *b, uint32_t buffers)
 {
-    return a->grid_x == b->grid_x && a->grid_y == b->grid_y &&
+    return a->function == b->function && a->grid_x == b->grid_x && a->grid_y == b->grid_y &&
            memcmp(a->addresses, b->addresses, buffers * sizeof *a->addresses) == 0;
 }
 

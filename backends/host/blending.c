@@ -1,14 +1,12 @@
 /* judge and blend on the host: what kernels/judge.k and blend.k compute, a row at a time, in the same order;
  * built once for each instruction set. */
-#include <string.h>
-
 #include "kernels/dialect.h"
 
 #include "backends/host/packed.h"
 
 enum {
-    PART_FLOATS = 32768,   /* what a part reads, about */
-    CHUNK = 4 * VEC_FLOATS /* outputs that are blended at once */
+    PART_FLOATS = 32768, /* what a part reads, about */
+    VECTORS_MAX = 4      /* outputs of a row that are blended at once; a tile's are 2 */
 };
 
 /* 1 when one of n floats is NaN or infinite. */
@@ -20,39 +18,86 @@ static uint any_nonfinite(const float *x, size_t n)
     return bad;
 }
 
-/* `n` outputs, at most CHUNK, whose sums stay in registers where n is CHUNK. */
-static inline __attribute__((always_inline)) uint blend_chunk(float *restrict y, size_t n,
-                                                              const float *coefficients, int contributions,
-                                                              const float *restrict k, size_t stride)
+/* `vectors` vectors of each row, whose sums stay in registers. NaN in some lane where a base that is used is
+ * not finite. */
+static inline __attribute__((always_inline)) vec blend_vectors(const blend_part *p, size_t column,
+                                                               const int vectors)
 {
-    float sum[CHUNK];
-    uint bad = 0;
-    for (size_t i = 0; i < n; ++i) {
-        bad |= !IS_FINITE(y[i]);
-        sum[i] = y[i] * coefficients[0];
+    const float *coefficients = p->coefficients, *base = p->base + column, *row_k = p->k + column;
+    const float *end = coefficients + p->rows * p->ld_coefficients;
+    float *y = p->y + column;
+    vec sum[VECTORS_MAX], bad[VECTORS_MAX], zero = vec_zero();
+    UNROLL for (int v = 0; v < vectors; ++v) bad[v] = zero;
+    for (; coefficients < end; coefficients += p->ld_coefficients) {
+        UNROLL for (int v = 0; v < vectors; ++v) sum[v] = zero;
+        if (coefficients[0] != 0.0f) {
+            vec c = vec_splat(coefficients[0]);
+            UNROLL for (int v = 0; v < vectors; ++v)
+            {
+                vec product = vec_load(base + v * VEC_FLOATS);
+                bad[v] = vec_madd(product, zero, bad[v]);
+                sum[v] = vec_mul(product, c);
+            }
+        }
+        const float *k = row_k;
+        for (size_t s = 1; s <= p->contributions; ++s, k += p->k_stride) {
+            if (coefficients[s] == 0.0f) continue;
+            vec w = vec_splat(coefficients[s]);
+            UNROLL for (int v = 0; v < vectors; ++v) sum[v] =
+                vec_add(sum[v], vec_mul(w, vec_load(k + v * VEC_FLOATS)));
+        }
+        UNROLL for (int v = 0; v < vectors; ++v) vec_store(y + v * VEC_FLOATS, sum[v]);
+        base += p->ld_base;
+        row_k += p->ldk;
+        y += p->ldy;
     }
-    if (coefficients[0] == 0.0f) {
-        bad = 0;
-        memset(sum, 0, n * sizeof *sum);
+    UNROLL for (int v = 1; v < vectors; ++v) bad[0] = vec_add(bad[0], bad[v]);
+    return bad[0];
+}
+
+/* One output of each row: non-zero where a base that is used is not finite. */
+static int blend_column(const blend_part *p, size_t column)
+{
+    int bad = 0;
+    for (size_t row = 0; row < p->rows; ++row) {
+        const float *coefficients = p->coefficients + row * p->ld_coefficients;
+        const float *base = p->base + row * p->ld_base + column, *k = p->k + row * p->ldk + column;
+        float sum = 0.0f;
+        if (coefficients[0] != 0.0f) {
+            bad |= !IS_FINITE(*base);
+            sum = *base * coefficients[0];
+        }
+        for (size_t s = 1; s <= p->contributions; ++s, k += p->k_stride)
+            if (coefficients[s] != 0.0f) sum += coefficients[s] * *k;
+        p->y[row * p->ldy + column] = sum;
     }
-    for (int s = 0; s < contributions; ++s, k += stride) {
-        float w = coefficients[1 + s];
-        if (w == 0.0f) continue;
-        for (size_t i = 0; i < n; ++i)
-            sum[i] += w * k[i];
-    }
-    memcpy(y, sum, n * sizeof *y);
     return bad;
 }
 
-int PACKED(blend_row)(float *restrict y, size_t n, const float *coefficients, int contributions,
-                      const float *restrict k, size_t stride)
+static void raise_flags(const blend_part *p)
 {
-    uint bad = 0;
-    for (; n >= CHUNK; n -= CHUNK, y += CHUNK, k += CHUNK)
-        bad |= blend_chunk(y, CHUNK, coefficients, contributions, k, stride);
-    if (n > 0) bad |= blend_chunk(y, n, coefficients, contributions, k, stride);
-    return bad != 0;
+    for (size_t row = 0; row < p->rows; ++row)
+        if (p->coefficients[row * p->ld_coefficients] != 0.0f &&
+            any_nonfinite(p->base + row * p->ld_base, p->columns))
+            RAISE(p->flags[RESULT_HEAD * row]);
+}
+
+void PACKED(blend_rows)(const blend_part *part)
+{
+    const blend_part p = *part;
+    size_t column = 0;
+    vec bad = vec_zero();
+    int bad_column = 0;
+#define VECTORS(n)                                                                                           \
+    for (; column + (n)*VEC_FLOATS <= p.columns; column += (n)*VEC_FLOATS)                                   \
+    bad = vec_add(bad, blend_vectors(&p, column, n))
+    VECTORS(VECTORS_MAX);
+    VECTORS(2);
+    VECTORS(1);
+#undef VECTORS
+    for (; column < p.columns; ++column)
+        bad_column |= blend_column(&p, column);
+    if (bad_column || vec_any_nan(bad)) raise_flags(&p);
 }
 
 static void plan_rows(kas_host_task *task, kas_host_run *run, size_t row_floats)
@@ -136,15 +181,21 @@ static void run_blend(const kas_host_task *task, size_t begin, size_t end)
     const float *base = task->buffers[1], *k = task->buffers[2];
     uint *result = task->buffers[3];
     float *y = task->buffers[4];
-    size_t n = (size_t)args->n;
+    size_t n = (size_t)args->n, words = (size_t)args->contributions + 1;
     for (size_t row = first_row(task, begin); row < first_row(task, end); ++row) {
-        const uint *coefficients = result + args->coefficients + (size_t)(args->contributions + 1) * row;
-        float *out = y + row * n;
-        float weights[1 + 64];
-        memcpy(weights, coefficients, (size_t)(args->contributions + 1) * sizeof *weights);
-        if (weights[0] != 0.0f) memcpy(out, base + row * n, n * sizeof *out);
-        if (PACKED(blend_row)(out, n, weights, args->contributions, k + row * n, (size_t)args->k_stride))
-            RAISE(result[RESULT_HEAD * row + 3]);
+        const blend_part part = {
+            .rows = 1, /* as memory lies */
+            .columns = n,
+            .y = y + row * n,
+            .base = base + row * n,
+            .k = k + row * n,
+            .coefficients = (const float *)(result + args->coefficients + words * row),
+            .flags = result + RESULT_HEAD * row + 3,
+            .k_stride = (size_t)args->k_stride,
+            .ld_coefficients = words,
+            .contributions = (size_t)args->contributions,
+        };
+        PACKED(blend_rows)(&part);
     }
 }
 

@@ -5,6 +5,7 @@
 
 #include "backends/host/task.h"
 #include "backends/host/vector.h"
+#include "kernels/dialect.h"
 
 #define PACKED_PASTE(prefix, name)  prefix##name
 #define PACKED_EXPAND(prefix, name) PACKED_PASTE(prefix, name)
@@ -18,10 +19,19 @@ kas_host_plan PACKED(plan_blend);
 
 /* epilogue.c: y[0 … n) = act(y), in place. */
 void PACKED(activate_row)(float *y, size_t n, int act, float a, float b);
-/* blending.c: y = c·y + Σ wᵢ·kᵢ for a part of a row; where c is 0, y is not read. k: the part's first element
- * in the first contribution, stride floats to the next. True when c is not 0 and y was non-finite somewhere.
- */
-int PACKED(blend_row)(float *y, size_t n, const float *coefficients, int contributions, const float *k,
-                      size_t stride);
+/* blending.c: y = c·base + Σ wᵢ·kᵢ for a part of some rows. Where c is 0, base is not read, and where wᵢ is
+ * 0, kᵢ is not. Raises the flag of each row whose c is not 0 and whose base was non-finite somewhere. */
+typedef struct blend_part {
+    size_t rows, columns;
+    float *y;
+    const float *base;
+    const float *k;            /* in the first contribution */
+    const float *coefficients; /* of the first row: c, w₀, … */
+    uint *flags;               /* the first row's; RESULT_HEAD words to the next */
+    size_t ldy, ld_base, ldk, k_stride,
+        ld_coefficients; /* floats to the next row; to the next contribution */
+    size_t contributions;
+} blend_part;
+void PACKED(blend_rows)(const blend_part *part);
 
 #endif

@@ -9,6 +9,10 @@
  * multipliers busy: they take several panels at once. For long rows the depth is cut into blocks; sums wait
  * in Y.
  *
+ * What is blended goes by way of a tile's own memory: Y is written once. A tile fetches the contributions
+ * that it will need in pauses of its last steps; all at once, they wait for each other, and the product for
+ * them.
+ *
  * Bits: a result is always x₀w₀, + x₁w₁, …, one at a time in ascending k, then + b, whatever the height, the
  * panels taken at once, the depth block or the thread. A sum kept in Y comes back as it was. */
 #include <assert.h>
@@ -22,10 +26,11 @@
 enum {
     HEIGHT_MAX = 12,      /* of any instruction set's tiles */
     DEPTH = 2048,         /* inputs of a block: a row group's stay near while it passes over the panels */
-    AHEAD = 8,            /* steps of the depth between fetching weights and using them */
+    AHEAD = 64,           /* steps of the depth between fetching weights and using them */
+    PAUSES = 8,           /* of a tile, at most, in which it fetches what it needs at its end, */
+    PAUSE_STEPS = 64,     /* and how many steps of the depth they are apart, at most */
     PART_PANELS = 4,      /* panels of a part, at most: as many as are computed at once */
     PART_BYTES = 1 << 19, /* of their weights of one block, which stay in the second-level cache */
-    FETCHED_LINES = 1024, /* of contributions, at most: part of the second-level cache */
     READING_ROWS = 4,     /* that take as long as fewer, which wait for their weights */
     PARTS_PER_THREAD = 4  /* so that a late helper costs little */
 };
@@ -36,24 +41,41 @@ typedef struct block {
     size_t ldx;
     const float *w; /* the first panel's weights of this block */
     size_t w_step;  /* floats to the next panel */
-    float *y;
-    size_t ldy;
+    float *sums;    /* where they wait and end: Y, or memory of a tile's own */
+    size_t ld_sums;
     size_t depth;
-    bool resume;       /* Y holds sums so far */
+    bool resume;       /* there are sums so far */
     const float *bias; /* of the first panel, in the last block; NULL: nothing to add */
+    /* to be brought near meanwhile, in so many pauses: where results go, and what is blended with them */
+    const float *y, *k;
+    size_t ldy, ldk, k_stride, contributions, pauses, pause_steps;
 } block;
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
+
+/* Brings near what a row of a tile needs after the last steps, and its first inputs for the next panel. */
+static ALWAYS_INLINE void fetch_row(const block *b, size_t row)
+{
+    const float *y = b->y + row * b->ldy;
+    __builtin_prefetch(b->x + row * b->ldx);
+    __builtin_prefetch(y, 1);
+    __builtin_prefetch(y + VEC_FLOATS, 1);
+    for (size_t s = 0; s < b->contributions; ++s) {
+        const float *k = b->k + row * b->ldk + s * b->k_stride;
+        __builtin_prefetch(k);
+        __builtin_prefetch(k + VEC_FLOATS);
+    }
+}
 
 static ALWAYS_INLINE void tile(const block *b, const int rows, const int panels)
 {
     const int vectors = 2 * panels;
     vec sum[2 * HEIGHT_MAX];
     UNROLL for (int i = 0; i < rows; ++i) UNROLL for (int v = 0; v < vectors; ++v) sum[i * vectors + v] =
-        b->resume ? vec_load(b->y + (size_t)i * b->ldy + (size_t)(v * VEC_FLOATS)) : vec_zero();
+        b->resume ? vec_load(b->sums + (size_t)i * b->ld_sums + (size_t)(v * VEC_FLOATS)) : vec_zero();
     const float *w = b->w, *ahead = w + (size_t)AHEAD * PANEL;
-    size_t k = 0;
-    for (size_t end = b->depth > AHEAD ? b->depth - AHEAD : 0;; end = b->depth) {
+    size_t k = 0, row = 0, pauses = rows > 3 ? b->pauses : 0;
+    for (size_t end = b->depth - pauses * b->pause_steps;; end += b->pause_steps, --pauses) {
         for (; k < end; ++k, w += PANEL, ahead += PANEL) {
             vec weights[8];
             UNROLL for (int v = 0; v < vectors; ++v)
@@ -68,16 +90,9 @@ static ALWAYS_INLINE void tile(const block *b, const int rows, const int panels)
                     vec_madd(input, weights[v], sum[i * vectors + v]);
             }
         }
-        if (end == b->depth) break;
-        if (rows > 3) { /* what comes after the last steps: the outputs, and the next panel's first inputs */
-            ahead = b->w + b->w_step;
-            UNROLL for (int i = 0; i < rows; ++i)
-            {
-                __builtin_prefetch(b->y + (size_t)i * b->ldy, 1);
-                __builtin_prefetch(b->y + (size_t)i * b->ldy + VEC_FLOATS, 1);
-                __builtin_prefetch(b->x + (size_t)i * b->ldx);
-            }
-        }
+        if (pauses == 0) break;
+        for (size_t share = ((size_t)rows - row + pauses - 1) / pauses; share > 0; --share)
+            fetch_row(b, row++);
     }
     UNROLL for (int v = 0; v < vectors; ++v)
     {
@@ -85,7 +100,7 @@ static ALWAYS_INLINE void tile(const block *b, const int rows, const int panels)
         UNROLL for (int i = 0; i < rows; ++i)
         {
             vec result = b->bias ? vec_add(sum[i * vectors + v], bias) : sum[i * vectors + v];
-            vec_store(b->y + (size_t)i * b->ldy + (size_t)(v * VEC_FLOATS), result);
+            vec_store(b->sums + (size_t)i * b->ld_sums + (size_t)(v * VEC_FLOATS), result);
         }
     }
 }
@@ -115,27 +130,26 @@ static void tile_of_height(const block *b, size_t rows)
 #undef HEIGHT
 }
 
-/* Computes up to `panels` whole panels at once and says how many it did. */
-static size_t tiles_at_once(const block *b, size_t rows, size_t panels)
+/* Panels, of so many, that are computed at once. */
+static size_t panels_at_once(size_t rows, size_t panels)
 {
-    if (rows == 1 && panels >= 4) {
-        tile(b, 1, 4);
-        return 4;
-    }
-    if (rows == 1 && panels >= 2) {
-        tile(b, 1, 2);
-        return 2;
-    }
-    if (rows == 2 && panels >= 2) {
-        tile(b, 2, 2);
-        return 2;
-    }
-    if (rows == 3 && panels >= 2 && TILE_ROWS >= 6) {
-        tile(b, 3, 2);
-        return 2;
-    }
-    tile_of_height(b, rows);
+    if (rows == 1 && panels >= 4) return 4;
+    if (panels >= 2 && (rows <= 2 || (rows == 3 && TILE_ROWS >= 6))) return 2;
     return 1;
+}
+
+static void multiply(const block *b, size_t rows, size_t panels)
+{
+    if (panels == 4)
+        tile(b, 1, 4);
+    else if (panels == 2 && rows == 1)
+        tile(b, 1, 2);
+    else if (panels == 2 && rows == 2)
+        tile(b, 2, 2);
+    else if (panels == 2 && TILE_ROWS >= 6)
+        tile(b, 3, 2);
+    else
+        tile_of_height(b, rows);
 }
 
 static void copy_columns(const float *from, size_t from_ld, float *to, size_t to_ld, size_t rows,
@@ -143,22 +157,6 @@ static void copy_columns(const float *from, size_t from_ld, float *to, size_t to
 {
     for (size_t i = 0; i < rows; ++i)
         memcpy(to + i * to_ld, from + i * from_ld, columns * sizeof *to);
-}
-
-/* The last panel, of which only `columns` outputs exist: by way of a whole one. */
-static void tile_at_edge(const block *b, size_t rows, size_t columns)
-{
-    float y[HEIGHT_MAX * PANEL] = {0}, bias[PANEL] = {0};
-    block whole = *b;
-    whole.y = y;
-    whole.ldy = PANEL;
-    if (b->bias) {
-        memcpy(bias, b->bias, columns * sizeof *bias);
-        whole.bias = bias;
-    }
-    if (b->resume) copy_columns(b->y, b->ldy, y, PANEL, rows, columns);
-    tile_of_height(&whole, rows);
-    copy_columns(y, PANEL, b->y, b->ldy, rows, columns);
 }
 
 /* ---- a row group over the panels of a part ---- */
@@ -209,30 +207,30 @@ static void activate_rows(const product *p, size_t row, size_t rows, size_t colu
         PACKED(activate_row)(y, columns, args->act, args->act_a, args->act_b);
 }
 
-static void blend_outputs(const product *p, size_t row, size_t column, size_t columns)
+/* `columns` outputs of some rows, from column `column` on, over products that are in `base`. */
+static void blend_rows(const product *p, size_t row, size_t rows, size_t column, size_t columns,
+                       const float *base, size_t ld_base)
 {
     const struct linear_args *args = p->args;
-    float *y = p->y + row * (size_t)args->ldy + column;
-    float coefficients[1 + 64];
-    memcpy(coefficients, coefficients_of(p, row), (size_t)(args->contributions + 1) * sizeof(float));
-    if (coefficients[0] != 0.0f && args->act != 0) activate_rows(p, row, 1, column, columns);
-    const float *k = p->k + row * p->outputs + column;
-    if (PACKED(blend_row)(y, columns, coefficients, args->contributions, k, (size_t)args->k_stride))
-        RAISE(p->result[RESULT_HEAD * (row / (size_t)args->m) + 3]);
-}
-
-/* Brings contributions near that are blended when the product is done: it takes longer than they do. */
-static void fetch_contributions(const product *p, size_t row, size_t rows, size_t column, size_t columns)
-{
-    size_t lines = rows * (columns * sizeof(float) / KAS_CACHE_LINE + 1), most = FETCHED_LINES / lines;
-    size_t contributions = (size_t)p->args->contributions;
-    if (contributions > most) contributions = most;
-    for (size_t s = 0; s < contributions; ++s)
-        for (size_t i = 0; i < rows; ++i) {
-            const float *k = p->k + s * (size_t)p->args->k_stride + (row + i) * p->outputs + column;
-            for (size_t at = 0; at < columns; at += KAS_CACHE_LINE / sizeof(float))
-                __builtin_prefetch(k + at, 0, 2);
-        }
+    size_t m = (size_t)args->m, ldy = (size_t)args->ldy;
+    blend_part part = {
+        .rows = m == 1 ? rows : 1, /* with coefficients that follow each other */
+        .columns = columns,
+        .ldy = ldy,
+        .ld_base = ld_base,
+        .ldk = p->outputs,
+        .k_stride = (size_t)args->k_stride,
+        .ld_coefficients = (size_t)args->contributions + 1,
+        .contributions = (size_t)args->contributions,
+    };
+    for (size_t end = row + rows; row < end; row += part.rows, base += ld_base) {
+        part.y = p->y + row * ldy + column;
+        part.base = base;
+        part.k = p->k + row * p->outputs + column;
+        part.coefficients = (const float *)coefficients_of(p, row);
+        part.flags = p->result + RESULT_HEAD * (row / m) + 3;
+        PACKED(blend_rows)(&part);
+    }
 }
 
 /* True when a blend uses the product on none of these rows. */
@@ -244,31 +242,70 @@ static bool unused(const product *p, size_t row, size_t rows)
     return true;
 }
 
+/* Some panels by way of memory of their own: the last one, of which some outputs may not exist, and what is
+ * blended. */
+static void multiply_apart(const product *p, const block *b, size_t row, size_t rows, size_t column,
+                           size_t panels, bool last)
+{
+    float sums[HEIGHT_MAX * PANEL], bias[PART_PANELS * PANEL];
+    size_t ld = panels * PANEL, left = p->outputs - column, columns = left < ld ? left : ld;
+    block apart = *b;
+    apart.sums = sums;
+    apart.ld_sums = ld;
+    if (columns < ld) memset(sums, 0, sizeof sums);
+    if (b->bias && columns < ld) {
+        memset(bias, 0, sizeof bias);
+        memcpy(bias, b->bias, columns * sizeof *bias);
+        apart.bias = bias;
+    }
+    if (b->resume) copy_columns(b->sums, b->ld_sums, sums, ld, rows, columns);
+    multiply(&apart, rows, panels);
+    if (p->result && last) {
+        PACKED(activate_row)(sums, rows * ld, p->args->act, p->args->act_a, p->args->act_b);
+        blend_rows(p, row, rows, column, columns, sums, ld);
+    } else {
+        copy_columns(sums, ld, b->sums, b->ld_sums, rows, columns);
+    }
+}
+
+/* Contributions may come from far: not all at once. */
+static void choose_pauses(block *b, size_t rows)
+{
+    b->pause_steps = b->depth / PAUSES < PAUSE_STEPS ? b->depth / PAUSES : PAUSE_STEPS;
+    b->pauses = b->contributions == 0 ? 1 : (rows < PAUSES ? rows : PAUSES);
+}
+
 static void multiply_group(const product *p, size_t row, size_t rows, size_t panel, size_t end_panel,
                            size_t k0)
 {
-    size_t left = p->inputs - k0, depth = left < DEPTH ? left : DEPTH;
-    bool last = depth == left;
+    size_t left = p->inputs - k0, depth = left < DEPTH ? left : DEPTH, ldy = (size_t)p->args->ldy;
+    bool last = depth == left, blends = p->result && last;
     block b = {
         .x = p->x + row * (size_t)p->args->ldx + k0,
         .ldx = (size_t)p->args->ldx,
         .w_step = p->inputs * PANEL,
-        .ldy = (size_t)p->args->ldy,
+        .ld_sums = ldy,
         .depth = depth,
         .resume = k0 > 0,
+        .ldy = ldy,
+        .ldk = p->outputs,
+        .k_stride = (size_t)p->args->k_stride,
+        .contributions = blends ? (size_t)p->args->contributions : 0,
     };
+    choose_pauses(&b, rows);
     size_t whole_panels = p->outputs / PANEL;
-    while (panel < end_panel) {
+    for (size_t panels; panel < end_panel; panel += panels) {
         size_t column = panel * PANEL, whole = end_panel < whole_panels ? end_panel : whole_panels;
+        panels = panel < whole ? panels_at_once(rows, whole - panel) : 1;
         b.w = p->w + panel * b.w_step + k0 * PANEL;
-        b.y = p->y + row * b.ldy + column;
+        b.sums = p->y + row * ldy + column;
+        b.y = b.sums;
+        b.k = blends ? p->k + row * p->outputs + column : NULL;
         b.bias = last && p->bias ? p->bias + column : NULL;
-        if (panel < whole) {
-            panel += tiles_at_once(&b, rows, whole - panel);
-        } else {
-            tile_at_edge(&b, rows, p->outputs - column);
-            ++panel;
-        }
+        if (panel < whole && !blends)
+            multiply(&b, rows, panels);
+        else
+            multiply_apart(p, &b, row, rows, column, panels, last);
     }
 }
 
@@ -277,12 +314,11 @@ static void run_group(const product *p, size_t row, size_t rows, size_t panel, s
     bool last = p->inputs - k0 <= DEPTH;
     size_t column = panel * PANEL, end = end_panel * PANEL;
     size_t columns = (end < p->outputs ? end : p->outputs) - column;
-    if (last && p->result && rows >= READING_ROWS) fetch_contributions(p, row, rows, column, columns);
-    if (!unused(p, row, rows)) multiply_group(p, row, rows, panel, end_panel, k0);
-    if (!last) return;
-    if (!p->result && p->args->act != 0) activate_rows(p, row, rows, column, columns);
-    for (size_t i = 0; p->result && i < rows; ++i)
-        blend_outputs(p, row + i, column, columns);
+    if (!unused(p, row, rows))
+        multiply_group(p, row, rows, panel, end_panel, k0);
+    else if (last)
+        blend_rows(p, row, rows, column, columns, p->y, 0);
+    if (last && !p->result && p->args->act != 0) activate_rows(p, row, rows, column, columns);
 }
 
 /* ---- parts ---- */

@@ -29,9 +29,17 @@ static inline vec vec_add(vec a, vec b)
 {
     return _mm512_add_ps(a, b);
 }
+static inline vec vec_mul(vec a, vec b)
+{
+    return _mm512_mul_ps(a, b);
+}
 static inline vec vec_madd(vec a, vec b, vec sum)
 {
     return _mm512_fmadd_ps(a, b, sum);
+}
+static inline int vec_any_nan(vec v)
+{
+    return _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q) != 0;
 }
 
 #elif defined(__AVX2__) && defined(__FMA__)
@@ -59,9 +67,17 @@ static inline vec vec_add(vec a, vec b)
 {
     return _mm256_add_ps(a, b);
 }
+static inline vec vec_mul(vec a, vec b)
+{
+    return _mm256_mul_ps(a, b);
+}
 static inline vec vec_madd(vec a, vec b, vec sum)
 {
     return _mm256_fmadd_ps(a, b, sum);
+}
+static inline int vec_any_nan(vec v)
+{
+    return _mm256_movemask_ps(_mm256_cmp_ps(v, v, _CMP_UNORD_Q)) != 0;
 }
 
 #elif defined(__SSE2__)
@@ -89,9 +105,17 @@ static inline vec vec_add(vec a, vec b)
 {
     return _mm_add_ps(a, b);
 }
+static inline vec vec_mul(vec a, vec b)
+{
+    return _mm_mul_ps(a, b);
+}
 static inline vec vec_madd(vec a, vec b, vec sum)
 {
     return _mm_add_ps(sum, _mm_mul_ps(a, b));
+}
+static inline int vec_any_nan(vec v)
+{
+    return _mm_movemask_ps(_mm_cmpunord_ps(v, v)) != 0;
 }
 
 #elif defined(__ARM_NEON)
@@ -119,9 +143,17 @@ static inline vec vec_add(vec a, vec b)
 {
     return vaddq_f32(a, b);
 }
+static inline vec vec_mul(vec a, vec b)
+{
+    return vmulq_f32(a, b);
+}
 static inline vec vec_madd(vec a, vec b, vec sum)
 {
     return vfmaq_f32(sum, a, b);
+}
+static inline int vec_any_nan(vec v)
+{
+    return vminvq_u32(vceqq_f32(v, v)) == 0;
 }
 #else
 #error "no vectors on this processor: leave KAS_HOST_PACKED undefined"

@@ -83,8 +83,8 @@ void kas_opencl_describe(const kas_opencl_symbols *cl, const kas_opencl_found *f
         .max_shared_bytes = (size_t)QUERY(cl, id, CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong),
         .max_group_items = (uint32_t)QUERY(cl, id, CL_DEVICE_MAX_WORK_GROUP_SIZE, size_t),
         .compute_units = QUERY(cl, id, CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint),
-        .fp16 = has_extension(cl, id, "cl_khr_fp16"),
-        .bf16 = true, /* two in a word, by shifts */
+        .fp16 = true, /* two in a word, widened by bits: no extension is needed */
+        .bf16 = true,
         .subgroups = has_subgroups(cl, id),
     };
 }

@@ -66,7 +66,8 @@ void kas_vulkan_describe(const kas_vulkan_symbols *vk, VkPhysicalDevice physical
         .max_groups_x = has->maxComputeWorkGroupCount[0],
         .max_groups_y = has->maxComputeWorkGroupCount[1],
         .compute_units = 1, /* Vulkan does not say */
-        .bf16 = true,       /* two in a word, by shifts */
+        .fp16 = true,       /* two in a word, widened by bits: no extension is needed */
+        .bf16 = true,
     };
 }
 

@@ -8,14 +8,12 @@
 
 #include "base/clock.h"
 
-enum { ROUNDS_MAX = 101 };
-
 static unsigned rounds = 9;
 static int64_t turn_ns = 20000000;
 
 void contest_set_turns(unsigned wanted_rounds, unsigned milliseconds)
 {
-    rounds = wanted_rounds == 0 ? 1 : wanted_rounds < ROUNDS_MAX ? wanted_rounds : ROUNDS_MAX;
+    rounds = wanted_rounds == 0 ? 1 : wanted_rounds < CONTEST_ROUNDS_MAX ? wanted_rounds : CONTEST_ROUNDS_MAX;
     turn_ns = (int64_t)milliseconds * 1000000;
 }
 
@@ -38,19 +36,31 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static double median(const double *values)
+{
+    double sorted[CONTEST_ROUNDS_MAX];
+    memcpy(sorted, values, rounds * sizeof *sorted);
+    qsort(sorted, rounds, sizeof *sorted, by_value);
+    return sorted[rounds / 2];
+}
+
 void contest(contestant *all, size_t count)
 {
-    double *turns = must_alloc(count * rounds * sizeof *turns);
     for (size_t i = 0; i < count; ++i)
         all[i].run(all[i].user); /* what is made at first use */
     for (unsigned r = 0; r < rounds; ++r)
         for (size_t i = 0; i < count; ++i)
-            turns[i * rounds + r] = turn_us(&all[i]);
-    for (size_t i = 0; i < count; ++i) {
-        qsort(turns + i * rounds, rounds, sizeof *turns, by_value);
-        all[i].us = turns[i * rounds + rounds / 2];
-    }
-    free(turns);
+            all[i].turns[r] = turn_us(&all[i]);
+    for (size_t i = 0; i < count; ++i)
+        all[i].us = median(all[i].turns);
+}
+
+double contest_us_beside(const contestant *self, const contestant *other)
+{
+    double ratios[CONTEST_ROUNDS_MAX];
+    for (unsigned r = 0; r < rounds; ++r)
+        ratios[r] = other->turns[r] / self->turns[r];
+    return self->us * median(ratios);
 }
 
 static bool first_figure;

@@ -12,6 +12,7 @@ enum { /* names and numbers of cublasLt.h, 11.0 and later */
        CUDA_R_32F = 0,
        CUBLAS_OP_T = 1,
        CUBLAS_COMPUTE_32F = 68,
+       CUBLAS_COMPUTE_32F_FAST_16BF = 75,
        CUBLAS_COMPUTE_32F_FAST_TF32 = 77,
        CUBLASLT_MATMUL_DESC_TRANSA = 3,
        CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES = 1,
@@ -174,16 +175,19 @@ static lt_product *make_product(const product_case *of, int compute)
     return self;
 }
 
-size_t vendor_cuda_products(const product_case *of, vendor_run out[VENDOR_PRODUCTS_MAX])
+size_t vendor_cuda_products(const product_case *of, kas_precision precision,
+                            vendor_run out[VENDOR_PRODUCTS_MAX])
 {
     static const struct {
         const char *name;
         int compute;
-    } kinds[VENDOR_PRODUCTS_MAX] = {{"cuBLASLt", CUBLAS_COMPUTE_32F},
-                                    {"cuBLASLt with TF32", CUBLAS_COMPUTE_32F_FAST_TF32}};
+    } kinds[] = {{"cuBLASLt", CUBLAS_COMPUTE_32F},
+                 {"cuBLASLt with TF32", CUBLAS_COMPUTE_32F_FAST_TF32},
+                 {"cuBLASLt with bfloat16", CUBLAS_COMPUTE_32F_FAST_16BF}};
+    const size_t first = precision == KAS_PRECISION_BF16 ? 2 : 0, count = first ? 1 : 2;
     (void)vendor_cuda_open();
     if (!open_library()) return 0;
-    for (size_t i = 0; i < VENDOR_PRODUCTS_MAX; ++i)
-        out[i] = (vendor_run){kinds[i].name, run, finish, make_product(of, kinds[i].compute)};
-    return VENDOR_PRODUCTS_MAX;
+    for (size_t i = 0; i < count; ++i)
+        out[i] = (vendor_run){kinds[first + i].name, run, finish, make_product(of, kinds[first + i].compute)};
+    return count;
 }

@@ -103,19 +103,22 @@ static void measure_launches(const rig *self)
     fill_submissions(&queued, self, single, slots, QUEUED);
     fill_submissions(&replay, self, steps, slots, 1);
     fill_submissions(&singles, self, single, slots, STEPS);
-    contestant all[5] = {{"", submit_and_wait, &one, 0},
-                         {"", submit_and_wait, &queued, 0},
-                         {"", submit_and_wait, &replay, 0},
-                         {"", submit_and_wait, &singles, 0}};
+    contestant all[5] = {{"", submit_and_wait, &one, 0, {0}},
+                         {"", submit_and_wait, &queued, 0, {0}},
+                         {"", submit_and_wait, &replay, 0, {0}},
+                         {"", submit_and_wait, &singles, 0, {0}}};
     vendor_run bare = {0};
     if (is_cuda(self))
-        vendor_cuda_graph(STEPS, &bare), all[4] = (contestant){bare.name, bare.run, bare.user, 0};
+        vendor_cuda_graph(STEPS, &bare), all[4] = (contestant){bare.name, bare.run, bare.user, 0, {0}};
     contest(all, is_cuda(self) ? 5 : 4);
     figure("a launch, submitted and waited for", all[0].us, "µs", NULL, 0);
-    figure("a launch of 100 that are queued", all[1].us / QUEUED, "µs", "a single one", all[0].us);
-    figure("replay of a list of 3 launches", all[2].us, "µs", "3 lists of one, submitted at once", all[3].us);
+    figure("a launch of 100 that are queued", all[1].us / QUEUED, "µs", "a single one",
+           contest_us_beside(&all[1], &all[0]));
+    figure("replay of a list of 3 launches", all[2].us, "µs", "3 lists of one, submitted at once",
+           contest_us_beside(&all[2], &all[3]));
     if (bare.finish) {
-        figure("replay of a list of 3 launches", all[2].us, "µs", "bare graph launch", all[4].us);
+        figure("replay of a list of 3 launches", all[2].us, "µs", "bare graph launch",
+               contest_us_beside(&all[2], &all[4]));
         bare.finish(bare.user);
     }
     kas_list_release(single);
@@ -161,10 +164,10 @@ static void measure_copies(const rig *self)
                     .other = must_alloc(COPY_BYTES)};
     vendor_run plain[2] = {{"memcpy", run_memcpy, NULL, &state}, {"memcpy", run_memcpy, NULL, &state}};
     if (is_cuda(self)) vendor_cuda_copies(COPY_BYTES, &plain[0], &plain[1]);
-    contestant all[] = {{"upload", run_upload, &state, 0},
-                        {plain[0].name, plain[0].run, plain[0].user, 0},
-                        {"download", run_download, &state, 0},
-                        {plain[1].name, plain[1].run, plain[1].user, 0}};
+    contestant all[] = {{"upload", run_upload, &state, 0, {0}},
+                        {plain[0].name, plain[0].run, plain[0].user, 0, {0}},
+                        {"download", run_download, &state, 0, {0}},
+                        {plain[1].name, plain[1].run, plain[1].user, 0, {0}}};
     contest(all, 4);
     for (size_t i = 0; i < 4; i += 2)
         figure(i ? "download of 16 MiB" : "upload of 16 MiB", COPY_BYTES / all[i].us, "MB/s", all[i + 1].name,
@@ -184,12 +187,29 @@ static void fill_random(float *values, size_t count)
         values[i] = (float)(rand() % 2001 - 1000) / 1000.0f;
 }
 
-static kas_list *record_product(const rig *self, const product_case *of, kas_buffer *weights)
+/* What is enough of a layer's product, over weights of a type; all but the first are of `math: fast`. */
+typedef struct product_kind {
+    const char *name;
+    kas_weight_type type;
+    kas_precision precision;
+    double tolerance; /* of a result, times the inputs */
+} product_kind;
+
+static const product_kind product_kinds[] = {
+    {"product", KAS_WEIGHT_F32, KAS_PRECISION_F32, 1e-5},
+    {"fast product, TF32", KAS_WEIGHT_F32, KAS_PRECISION_TF32, 2e-4},
+    {"fast product, f16 weights", KAS_WEIGHT_F16, KAS_PRECISION_TF32, 2e-4},
+    {"fast product, bf16 weights", KAS_WEIGHT_BF16, KAS_PRECISION_BF16, 2e-3},
+};
+
+static kas_list *record_product(const rig *self, const product_case *of, const product_kind *kind,
+                                kas_buffer *weights)
 {
     const int k = (int)of->inputs, n = (int)of->outputs;
     const struct linear_args args = {.k = k, .n = n, .m = 1, .ldx = k, .ldy = n};
     kas_launch launch = {
-        .kernel = KAS_KERNEL_linear,
+        .kernel = kas_kernel_over(KAS_KERNEL_linear, kind->type),
+        .precision = (uint8_t)kind->precision,
         .bindings = {{.slot = KAS_SLOT_PARAMS},
                      {.slot = KAS_SLOT_X},
                      {.slot = KAS_SLOT_FIXED, .buffer = weights},
@@ -205,14 +225,14 @@ static kas_list *record_product(const rig *self, const product_case *of, kas_buf
 }
 
 /* Some of the results, against float64: what is fast and wrong is no figure. */
-static void check_product(const product_case *of, const float *y)
+static void check_product(const product_case *of, const product_kind *kind, const float *y)
 {
     for (size_t i = 0; i < 64; ++i) {
         const size_t row = i * 7 % of->rows, output = i * 37 % of->outputs;
         double sum = 0;
         for (size_t k = 0; k < of->inputs; ++k)
             sum += (double)of->x[row * of->inputs + k] * of->w[output * of->inputs + k];
-        if (fabs(y[row * of->outputs + output] - sum) <= 1e-5 * of->inputs) continue;
+        if (fabs(y[row * of->outputs + output] - sum) <= kind->tolerance * of->inputs) continue;
         must(kas_fail(KAS_INTERNAL, DEVICE, "row %zu, output %zu is %.9g, not %.9g", row, output,
                       y[row * of->outputs + output], sum),
              "product");
@@ -231,20 +251,21 @@ static void run_product(void *user)
     wait_for(self->submit->queue);
 }
 
-static void compare_product(const product_case *of, product_run *ours, const rig *self)
+static void compare_product(const product_case *of, const product_kind *kind, product_run *ours,
+                            const rig *self)
 {
     vendor_run vendors[VENDOR_PRODUCTS_MAX];
-    contestant all[1 + VENDOR_PRODUCTS_MAX] = {{"", run_product, ours, 0}};
-    const size_t count = is_cuda(self) ? vendor_cuda_products(of, vendors)
+    contestant all[1 + VENDOR_PRODUCTS_MAX] = {{"", run_product, ours, 0, {0}}};
+    const size_t count = is_cuda(self) ? vendor_cuda_products(of, kind->precision, vendors)
                          : kas_device_get_limits(self->device)->host_pointers
                              ? vendor_host_products(of, self->threads, vendors)
                              : 0;
     for (size_t i = 0; i < count; ++i)
-        all[1 + i] = (contestant){vendors[i].name, vendors[i].run, vendors[i].user, 0};
+        all[1 + i] = (contestant){vendors[i].name, vendors[i].run, vendors[i].user, 0, {0}};
     contest(all, 1 + count);
     char name[96];
     const double flops = 2.0 * of->rows * of->inputs * of->outputs * 1e-3;
-    snprintf(name, sizeof name, "product %ux%ux%u", of->rows, of->inputs, of->outputs);
+    snprintf(name, sizeof name, "%s %ux%ux%u", kind->name, of->rows, of->inputs, of->outputs);
     if (!count) figure(name, flops / all[0].us, "GFLOP/s", NULL, 0);
     for (size_t i = 0; i < count; ++i) {
         figure(name, flops / all[0].us, "GFLOP/s", vendors[i].name, flops / all[1 + i].us);
@@ -252,30 +273,38 @@ static void compare_product(const product_case *of, product_run *ours, const rig
     }
 }
 
-static void measure_product(const rig *self, uint32_t rows, uint32_t inputs, uint32_t outputs)
+/* Weights that are exact in every type. */
+static void fill_short(float *values, size_t count)
+{
+    for (size_t i = 0; i < count; ++i)
+        values[i] = (float)(rand() % 257 - 128) / 128.0f;
+}
+
+static void measure_product(const rig *self, const product_kind *kind, uint32_t rows, uint32_t inputs,
+                            uint32_t outputs)
 {
     static submissions submit;
     const size_t x_bytes = (size_t)rows * inputs * sizeof(float),
                  y_bytes = (size_t)rows * outputs * sizeof(float), w_count = (size_t)inputs * outputs,
-                 packed_bytes = kas_device_packed_bytes(self->device, inputs, outputs);
+                 packed_bytes = kas_device_packed_bytes(self->device, kind->type, inputs, outputs);
     float *x = must_alloc(x_bytes), *w = must_alloc(w_count * sizeof *w), *y = must_alloc(y_bytes);
     void *packed = must_alloc(packed_bytes);
     fill_random(x, x_bytes / sizeof *x);
-    fill_random(w, w_count);
-    kas_device_pack(self->device, w, inputs, outputs, packed);
+    fill_short(w, w_count);
+    kas_device_pack(self->device, kind->type, w, inputs, outputs, packed);
     const uint32_t params[PARAMS_HEAD] = {rows};
     kas_buffer *weights = make_buffer(self, packed, packed_bytes);
     kas_buffer *slots[] = {make_buffer(self, params, sizeof params), make_buffer(self, x, x_bytes),
                            make_buffer(self, NULL, y_bytes)};
     const product_case of = {rows, inputs, outputs, x, w, y};
-    kas_list *list = record_product(self, &of, weights);
+    kas_list *list = record_product(self, &of, kind, weights);
     fill_submissions(&submit, self, list, slots, 1);
     product_run ours = {&submit, rows};
     run_product(&ours);
     must(kas_queue_download(self->queue, slots[2], 0, y, y_bytes), "download");
     wait_for(self->queue);
-    check_product(&of, y);
-    compare_product(&of, &ours, self);
+    check_product(&of, kind, y);
+    compare_product(&of, kind, &ours, self);
     kas_list_release(list);
     kas_buffer_release(weights);
     for (size_t i = 0; i < sizeof slots / sizeof *slots; ++i)
@@ -303,7 +332,9 @@ int main(int count, char **arguments)
         unsigned rows, inputs, outputs;
         if (sscanf(arguments[i], "%ux%ux%u", &rows, &inputs, &outputs) != 3 || !rows || !inputs || !outputs)
             must(kas_fail(KAS_INVALID_ARGUMENT, CALLER, "ROWSxINPUTSxOUTPUTS is wanted"), arguments[i]);
-        measure_product(&self, rows, inputs, outputs);
+        for (size_t kind = 0; kind < sizeof product_kinds / sizeof *product_kinds; ++kind)
+            if (!kind || kas_device_fast_types(self.device) >> product_kinds[kind].type & 1)
+                measure_product(&self, &product_kinds[kind], rows, inputs, outputs);
     }
     figures_end();
     kas_queue_destroy(self.queue);

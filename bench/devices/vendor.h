@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backends/core/device.h"
+
 enum { VENDOR_PRODUCTS_MAX = 2 };
 
 /* y[rows, outputs] = x[rows, inputs] · wᵀ, w[outputs, inputs]: all float32, row-major, on the host. */
@@ -27,8 +29,10 @@ typedef struct vendor_run {
 /* OpenBLAS and oneDNN; both write the case's y, whose memory outlives the runs. They use so many threads as
  * the first call says. */
 size_t vendor_host_products(const product_case *of, uint32_t threads, vendor_run out[VENDOR_PRODUCTS_MAX]);
-/* cuBLASLt in float32 and with TF32, on the memory of the first CUDA device, whose y is its own. */
-size_t vendor_cuda_products(const product_case *of, vendor_run out[VENDOR_PRODUCTS_MAX]);
+/* cuBLASLt in float32 and with TF32, or for KAS_PRECISION_BF16 with that alone, on the memory of the first
+ * CUDA device, whose y is its own. */
+size_t vendor_cuda_products(const product_case *of, kas_precision precision,
+                            vendor_run out[VENDOR_PRODUCTS_MAX]);
 
 /* Copies of pinned memory of this size to the first CUDA device, and back, by the driver alone. */
 void vendor_cuda_copies(size_t size_bytes, vendor_run *upload, vendor_run *download);

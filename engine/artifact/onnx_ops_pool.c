@@ -66,25 +66,13 @@ static kas_status read_padding(const kas_onnx_call *call, const kas_reader_value
 
 /* ---- Conv ---- */
 
-static kas_status check_conv(const kas_reader_value *x, const kas_reader_value *w, const kas_window *window,
-                             const kas_reader_value *bias)
+static kas_status check_kernel_shape(const kas_reader_value *w, const kas_window *window)
 {
-    char a[KAS_READER_SHAPE_TEXT], b[KAS_READER_SHAPE_TEXT];
-    const int64_t groups = window->groups;
-    if (w->rank != x->rank || w->batch_axis >= 0)
-        return kas_refuse(KAS_REASON_SHAPE, "the weight has the shape %s for an input of %s",
-                          kas_reader_shape_text(w, a), kas_reader_shape_text(x, b));
-    if (groups < 1 || x->dims[1] % groups || w->dims[0] % groups || w->dims[1] != x->dims[1] / groups)
-        return kas_refuse(KAS_REASON_SHAPE,
-                          "%lld groups of the %lld channels do not fit the weight's shape %s",
-                          (long long)groups, (long long)x->dims[1], kas_reader_shape_text(w, a));
+    char text[KAS_READER_SHAPE_TEXT];
     for (int i = 0; i < window->spatial; ++i)
         if (window->kernel[i] != w->dims[2 + i])
             return kas_refuse(KAS_REASON_SHAPE, "kernel_shape and the weight's shape %s differ",
-                              kas_reader_shape_text(w, a));
-    if (bias && (bias->rank != 1 || bias->dims[0] != w->dims[0] || bias->batch_axis >= 0))
-        return kas_refuse(KAS_REASON_SHAPE, "the bias has the shape %s for %lld channels",
-                          kas_reader_shape_text(bias, a), (long long)w->dims[0]);
+                              kas_reader_shape_text(w, text));
     return NULL;
 }
 
@@ -98,17 +86,9 @@ static kas_status read_conv_window(kas_onnx_call *call, const kas_reader_value *
     KAS_TRY(window_list(call, "strides", window->spatial, 1, 1, window->stride));
     KAS_TRY(window_list(call, "dilations", window->spatial, 1, 1, window->dilation));
     KAS_TRY(kas_onnx_attribute_int(call, "group", 1, &window->groups));
-    KAS_TRY(check_conv(x, w, window, kas_onnx_input(call, 2)));
+    KAS_TRY(kas_reader_check_conv(x, w, kas_onnx_input(call, 2), window->groups));
+    KAS_TRY(check_kernel_shape(w, window));
     return read_padding(call, x, window);
-}
-
-static kas_status constant_index(kas_reader *reader, kas_reader_value *value, const char *what, int *out)
-{
-    *out = -1;
-    if (!value) return NULL;
-    KAS_TRY(kas_reader_tensor_index(reader, value, out));
-    if (reader->graph->tensors[*out].constant) return NULL;
-    return kas_refuse(KAS_REASON_UNSUPPORTED, "the %s depends on the input; it must be constant", what);
 }
 
 static kas_status lower_conv(kas_onnx_call *call)
@@ -124,8 +104,8 @@ static kas_status lower_conv(kas_onnx_call *call)
     value->dims[1] = w->dims[0];
     KAS_TRY(kas_reader_window_dims(x, false, &node.window, &extended, value));
     KAS_TRY(kas_reader_tensor_index(reader, x, &node.inputs[0]));
-    KAS_TRY(constant_index(reader, w, "weight", &node.inputs[1]));
-    KAS_TRY(constant_index(reader, kas_onnx_input(call, 2), "bias", &node.inputs[2]));
+    KAS_TRY(kas_reader_constant_index(reader, w, "weight", &node.inputs[1]));
+    KAS_TRY(kas_reader_constant_index(reader, kas_onnx_input(call, 2), "bias", &node.inputs[2]));
     KAS_TRY(kas_reader_row_shape(value, &shape));
     KAS_TRY(kas_reader_emit(reader, &node, &shape, &value->tensor));
     return kas_onnx_output(call, 0, value);

@@ -156,6 +156,12 @@ kas_status kas_reader_emit_transpose(kas_reader *reader, int x, const int *order
 
 enum { KAS_READER_WINDOW_MAX = 1 << 20 }; /* of a window's kernel, stride, dilation, padding */
 
+/* Whether the shapes of a convolution's weight and bias (NULL: none) suit its input and each other. */
+kas_status kas_reader_check_conv(const kas_reader_value *x, const kas_reader_value *w,
+                                 const kas_reader_value *bias, int64_t groups) KAS_MUST_USE;
+/* The tensor of an operand that must not depend on the input; −1 for NULL. `what` names it in a refusal. */
+kas_status kas_reader_constant_index(kas_reader *reader, kas_reader_value *value, const char *what,
+                                     int *out) KAS_MUST_USE;
 /* Elements from a window's first to behind its last. */
 int64_t kas_reader_window_extent(const kas_window *window, int dimension);
 /* Sizes of the result, from out->dims[2] on, and with ceil_mode the padding that its last windows need

@@ -49,32 +49,6 @@ static kas_status give_window(kas_script_call *call, kas_node *node, kas_reader_
 
 /* ---- convolutions ---- */
 
-static kas_status check_conv(const kas_reader_value *x, const kas_reader_value *w,
-                             const kas_reader_value *bias, int64_t groups)
-{
-    char a[KAS_READER_SHAPE_TEXT], b[KAS_READER_SHAPE_TEXT];
-    if (w->rank != x->rank || w->batch_axis >= 0)
-        return kas_refuse(KAS_REASON_SHAPE, "the weight has the shape %s for an input of %s",
-                          kas_reader_shape_text(w, a), kas_reader_shape_text(x, b));
-    if (groups < 1 || x->dims[1] % groups || w->dims[0] % groups || w->dims[1] != x->dims[1] / groups)
-        return kas_refuse(KAS_REASON_SHAPE,
-                          "%lld groups of the %lld channels do not fit the weight's shape %s",
-                          (long long)groups, (long long)x->dims[1], kas_reader_shape_text(w, a));
-    if (bias && (bias->rank != 1 || bias->dims[0] != w->dims[0] || bias->batch_axis >= 0))
-        return kas_refuse(KAS_REASON_SHAPE, "the bias has the shape %s for %lld channels",
-                          kas_reader_shape_text(bias, a), (long long)w->dims[0]);
-    return NULL;
-}
-
-static kas_status constant_index(const kas_script_call *call, kas_reader_value *value, int *out)
-{
-    *out = -1;
-    if (!value) return NULL;
-    KAS_TRY(kas_reader_tensor_index(call->lower, value, out));
-    if (call->lower->graph->tensors[*out].constant) return NULL;
-    return kas_refuse(KAS_REASON_UNSUPPORTED, "the weight or bias depends on the input; it must be constant");
-}
-
 /* Padding in numbers, "valid" or "same": as much as keeps the size, the odd one behind. */
 static kas_status read_padding(const kas_script_call *call, int index, kas_window *window)
 {
@@ -109,7 +83,7 @@ static kas_status convolve(kas_script_call *call, int groups)
     KAS_TRY(window_list(call, 3, node.window.spatial, 1, 1, node.window.stride));
     KAS_TRY(window_list(call, 5, node.window.spatial, 1, 1, node.window.dilation));
     KAS_TRY(kas_script_int_at(call, groups, 1, &node.window.groups));
-    KAS_TRY(check_conv(x, w, bias, node.window.groups));
+    KAS_TRY(kas_reader_check_conv(x, w, bias, node.window.groups));
     for (int i = 0; i < node.window.spatial; ++i)
         node.window.kernel[i] = w->dims[2 + i];
     KAS_TRY(read_padding(call, 4, &node.window));
@@ -117,8 +91,8 @@ static kas_status convolve(kas_script_call *call, int groups)
     value->dims[1] = w->dims[0];
     KAS_TRY(kas_reader_window_dims(x, false, &node.window, &extended, value));
     KAS_TRY(kas_reader_tensor_index(call->lower, x, &node.inputs[0]));
-    KAS_TRY(constant_index(call, w, &node.inputs[1]));
-    KAS_TRY(constant_index(call, bias, &node.inputs[2]));
+    KAS_TRY(kas_reader_constant_index(call->lower, w, "weight", &node.inputs[1]));
+    KAS_TRY(kas_reader_constant_index(call->lower, bias, "bias", &node.inputs[2]));
     node.input_count = bias ? 3 : 2;
     return give_window(call, &node, value);
 }

@@ -11,7 +11,7 @@
 #include "engine/cache/catalog.h"
 #include "engine/cache/disk_record.h"
 
-enum { RECORD_FILE_MAX = 1 << 21 };
+enum { RECORD_FILE_MAX = 1 << 21, TEMPORARY_SUFFIX = 7 };
 
 typedef struct blob {
     kas_sha256 checksum;
@@ -156,11 +156,31 @@ static kas_status load_record(loading *load, const char *path)
     return load->visit(load->user, record);
 }
 
+/* What a process that ended in the middle of kas_file_replace left behind: a name of ours, a dot, six
+ * letters. */
+static kas_status remove_if_temporary(kas_disk_tier *tier, const char *kind, const char *name)
+{
+    char stem[KAS_SHA256_HEX_SIZE], path[PATH_MAX];
+    kas_sha256 digest;
+    if (strlen(name) != KAS_SHA256_HEX_SIZE - 1 + TEMPORARY_SUFFIX || name[KAS_SHA256_HEX_SIZE - 1] != '.')
+        return NULL;
+    memcpy(stem, name, sizeof stem - 1);
+    stem[sizeof stem - 1] = 0;
+    if (!kas_sha256_parse(stem, &digest)) return NULL;
+    KAS_TRY(path_of(tier, kind, name, path));
+    return tier->files->remove(tier->files->self, path);
+}
+
+static kas_status visit_blob(void *user, const char *name)
+{
+    return remove_if_temporary(user, "blobs", name);
+}
+
 static kas_status visit_record(void *user, const char *name)
 {
     loading *load = user;
     kas_sha256 digest;
-    if (!kas_sha256_parse(name, &digest)) return NULL; /* a temporary file that a crash left behind */
+    if (!kas_sha256_parse(name, &digest)) return remove_if_temporary(load->tier, "records", name);
     char path[PATH_MAX];
     KAS_TRY(path_of(load->tier, "records", name, path));
     kas_status status = load_record(load, path);
@@ -177,6 +197,8 @@ static kas_status visit_record(void *user, const char *name)
 kas_status kas_disk_tier_load(kas_disk_tier *tier, kas_record_visit visit, void *user)
 {
     char path[PATH_MAX];
+    KAS_TRY(path_of(tier, "blobs", ".", path));
+    KAS_TRY(tier->files->list(tier->files->self, path, visit_blob, tier));
     KAS_TRY(path_of(tier, "records", ".", path));
     loading load = {.tier = tier, .visit = visit, .user = user};
     return tier->files->list(tier->files->self, path, visit_record, &load);

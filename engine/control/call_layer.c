@@ -27,7 +27,8 @@ static kas_status upload_planned(kas_call *call, kas_device *device, const kas_s
                         (unsigned long long)bytes, (unsigned long long)free_bytes);
     kas_segment *segment;
     KAS_TRY(kas_upload(call->engine, device, plan, &segment));
-    kas_status status = kas_trial_base(call->engine, command->layer, device, segment, &call->trial);
+    kas_status status =
+        kas_trial_base(call->engine, command->layer, command->create.math, device, segment, &call->trial);
     if (status)
         kas_segment_release(segment);
     else

@@ -6,11 +6,23 @@
 #include "base/log.h"
 #include "engine/control/engine.h"
 
+enum { SUBJECT_SIZE = 512 };
 enum { EFFECTS_KEPT = 256 }; /* capacity that is kept from one command to the next */
 
 static void copy_text(char *to, const char *from, size_t size)
 {
     snprintf(to, size, "%s", from);
+}
+
+/* "layer digits seed 0 artifact digits-good: ", of which each is left out where there is none. */
+static const char *subject_of(const kas_event *event, char out[SUBJECT_SIZE])
+{
+    char seed[24] = "";
+    if (event->seed >= 0) snprintf(seed, sizeof seed, " seed %d", event->seed);
+    snprintf(out, SUBJECT_SIZE, "%s%s%s%s%s%s", event->layer[0] ? "layer " : "", event->layer, seed,
+             event->artifact_id[0] ? event->layer[0] ? " artifact " : "artifact " : "", event->artifact_id,
+             event->layer[0] || event->artifact_id[0] ? ": " : "");
+    return out;
 }
 
 static kas_event event_of(kas_engine *engine, kas_event_kind kind, const kas_effect *effect)
@@ -30,9 +42,11 @@ static void carry_transition(kas_engine *engine, const kas_effect *effect)
     copy_text(event.reason, effect->transition.reason ? effect->transition.reason : "", sizeof event.reason);
     kas_events_push(&engine->events, &event);
     kas_history_note_transition(engine->history, effect->layer_uid, effect->seed, event.from, event.to,
-                                event.at_ns);
-    kas_debug("control", "seed %u of layer %s: %s to %s (%s)", effect->seed, effect->layer,
-              kas_lifecycle_name(event.from), kas_lifecycle_name(event.to), event.reason);
+                                kas_engine_now(engine));
+    char subject[SUBJECT_SIZE];
+    kas_log(event.to == KAS_SEED_ERROR_RECOVERY ? KAS_LOG_WARNING : KAS_LOG_INFO, "control",
+            "%s%s to %s (%s)", subject_of(&event, subject), kas_lifecycle_name(event.from),
+            kas_lifecycle_name(event.to), event.reason);
 }
 
 static void carry_operation(kas_engine *engine, const kas_effect *effect)
@@ -43,10 +57,24 @@ static void carry_operation(kas_engine *engine, const kas_effect *effect)
     if (effect->operation.finished) kas_watch_notify(engine, effect->operation.operation);
 }
 
+static void log_layer(kas_engine *engine, const char *name)
+{
+    kas_layer_info layer = {.size = sizeof layer};
+    kas_status status = kas_state_layer_info(engine->state, name, &layer);
+    if (status)
+        kas_info("control", "layer %s: deleted", name);
+    else
+        kas_info("control", "layer %s: %s on %s, %u replicas, generation %llu", name,
+                 layer.serving ? "ready" : "unloaded", layer.device, layer.replica_count,
+                 (unsigned long long)layer.generation);
+    kas_status_free(status);
+}
+
 static void carry_layer_update(kas_engine *engine, const kas_effect *effect)
 {
     kas_event event = event_of(engine, KAS_EVENT_LAYER_UPDATE, effect);
     kas_events_push(&engine->events, &event);
+    if (kas_log_enabled(KAS_LOG_INFO, "control")) log_layer(engine, effect->layer);
 }
 
 static kas_event error_event(kas_engine *engine, kas_event_kind kind, const kas_effect *effect)
@@ -71,10 +99,10 @@ static void carry_error(kas_engine *engine, const kas_effect *effect)
     memcpy(record.layer, event.layer, sizeof record.layer);
     memcpy(record.artifact_id, event.artifact_id, sizeof record.artifact_id);
     memcpy(record.detail, event.detail, sizeof record.detail);
-    kas_history_note_error(engine->history, &record);
-    kas_warning("control", "layer %s seed %d artifact %s: %s: %s", event.layer[0] ? event.layer : "-",
-                event.seed, event.artifact_id[0] ? event.artifact_id : "-",
-                kas_error_type_name(event.error_type), event.detail);
+    kas_history_note_error(engine->history, &record, kas_engine_now(engine));
+    char subject[SUBJECT_SIZE];
+    kas_warning("control", "%s%s: %s", subject_of(&event, subject), kas_error_type_name(event.error_type),
+                event.detail);
 }
 
 static void carry_alert(kas_engine *engine, const kas_effect *effect)
@@ -86,10 +114,10 @@ static void carry_alert(kas_engine *engine, const kas_effect *effect)
     memcpy(engine->alerts[at].component, event.component, sizeof event.component);
     memcpy(engine->alerts[at].reason, event.detail, sizeof event.detail);
     engine->alerts[at].since_ns = event.at_ns;
+    engine->alerts[at].raised_ns = kas_engine_now(engine);
     pthread_mutex_unlock(&engine->alert_lock);
-    kas_log(KAS_LOG_CRITICAL, "control", "layer %s seed %d artifact %s: %s",
-            event.layer[0] ? event.layer : "-", event.seed, event.artifact_id[0] ? event.artifact_id : "-",
-            event.detail);
+    char subject[SUBJECT_SIZE];
+    kas_log(KAS_LOG_CRITICAL, "control", "%s%s", subject_of(&event, subject), event.detail);
 }
 
 /* Whoever is told that an epoch has begun may rely on passes that see it. */

@@ -6,68 +6,17 @@
 
 #include "backends/core/device.h"
 #include "base/alloc.h"
-#include "base/clock.h"
+#include "base/lock_file.h"
 
-enum { DEFAULT_LOADERS = 2, CONTROL_STACK_BYTES = 512 << 10 };
+enum { CONTROL_STACK_BYTES = 512 << 10 };
 #define DEFAULT_ARTIFACT_BYTES (256ull << 20)
 #define DEFAULT_DEADLINE_NS    (10 * KAS_NS_PER_S)
-
-/* ---- the operating system as environment ---- */
-
-static int64_t os_monotonic_ns(void *self)
-{
-    (void)self;
-    return kas_monotonic_ns();
-}
-
-static int64_t os_wall_ns(void *self)
-{
-    (void)self;
-    return kas_wall_ns();
-}
-
-static void os_post(void *self, kas_task *task)
-{
-    kas_engine *engine = self;
-    kas_loaders_post(engine->loaders, task);
-}
-
-/* A name in the folder; the caller's to free. NULL: out of memory. */
-static char *name_in(const char *folder, const char *name)
-{
-    size_t size = strlen(folder) + strlen(name) + 2;
-    char *path = kas_alloc(size);
-    if (path) snprintf(path, size, "%s/%s", folder, name);
-    return path;
-}
-
-static kas_status use_device_cache(const char *data_dir)
-{
-    char *folder = name_in(data_dir, "device-cache");
-    if (!folder) return kas_out_of_memory();
-    kas_status status = kas_device_use_cache_directory(folder);
-    kas_free(folder);
-    return status;
-}
-
-static kas_status use_operating_system(kas_engine *engine, const kas_engine_options *options)
-{
-    engine->env = (kas_env){
-        .monotonic_ns = os_monotonic_ns,
-        .wall_ns = os_wall_ns,
-        .post = os_post,
-        .files = &kas_os_files,
-        .self = engine,
-    };
-    if (options->data_dir) KAS_TRY(use_device_cache(options->data_dir));
-    return kas_loaders_create(options->loaders ? options->loaders : DEFAULT_LOADERS, &engine->loaders);
-}
 
 /* ---- making ---- */
 
 static kas_status create_disk_tier(kas_engine *engine, const char *data_dir)
 {
-    char *folder = name_in(data_dir, "artifacts");
+    char *folder = kas_path_in(data_dir, "artifacts");
     if (!folder) return kas_out_of_memory();
     kas_status status = kas_disk_tier_create(engine->env.files, folder, &engine->disk);
     kas_free(folder);
@@ -165,6 +114,7 @@ static void init_parts(kas_engine *engine)
     pthread_mutex_init(&engine->uploads_lock, NULL);
     pthread_mutex_init(&engine->alert_lock, NULL);
     engine->control.reclaim_due_ns = KAS_NEVER;
+    engine->data_lock = -1;
 }
 
 kas_status kas_engine_create_in(const kas_engine_options *options, const kas_env *env, kas_engine **out)
@@ -184,7 +134,7 @@ kas_status kas_engine_create_in(const kas_engine_options *options, const kas_env
     if (env && env->post)
         engine->env = *env;
     else
-        status = use_operating_system(engine, options);
+        status = kas_engine_use_system(engine, options);
     if (!status) status = fill(engine, options);
     if (!status && !engine->env.help) status = start_thread(engine);
     if (status) {
@@ -235,6 +185,7 @@ static void finish_parts(kas_engine *engine)
     pthread_mutex_destroy(&engine->uploads_lock);
     pthread_mutex_destroy(&engine->alert_lock);
     kas_devices_finish(&engine->devices);
+    kas_lock_file_release(engine->data_lock);
     kas_free(engine->artifact_dir);
     kas_free(engine);
 }

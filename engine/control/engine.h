@@ -85,6 +85,7 @@ struct kas_engine {
     kas_catalog *catalog;
     kas_host_tier *host;
     kas_disk_tier *disk; /* NULL: uploads are kept in memory only */
+    int data_lock;       /* of the data folder, for kas_lock_file_release; -1: none */
     kas_history *history;
     kas_events events;
     kas_held_table held;
@@ -105,13 +106,21 @@ struct kas_engine {
     pthread_mutex_t alert_lock; /* guards the alerts */
     struct {
         char component[32], reason[KAS_DETAIL_SIZE];
-        int64_t since_ns;
+        int64_t since_ns;     /* wall, to be shown */
+        int64_t raised_ns;    /* monotonic */
     } alerts[KAS_ALERTS_MAX]; /* the newest, for health; a ring by alert_count */
     uint64_t alert_count;
     kas_control control;
     bool has_thread;
     pthread_t thread;
 };
+
+/* ---- system.c ---- */
+
+/* Makes the operating system the engine's environment: locks the data folder, checks the folder of artifacts,
+ * starts loaders. KAS_CONFLICT: another engine has the data folder. */
+kas_status kas_engine_use_system(kas_engine *engine, const kas_engine_options *options) KAS_MUST_USE;
+char *kas_path_in(const char *folder, const char *name); /* the caller's to free; NULL: out of memory */
 
 /* ---- engine.c ---- */
 

@@ -6,6 +6,11 @@ kas_status kas_forward(kas_engine *engine, const kas_forward_request *request, k
     return kas_exec_forward(engine->exec, request, result);
 }
 
+void kas_forward_together(kas_engine *engine, kas_forward_call *calls, size_t count)
+{
+    kas_exec_forward_together(engine->exec, calls, count);
+}
+
 kas_status kas_forward_submit(kas_engine *engine, const kas_forward_request *request,
                               kas_forward_result *result, kas_forward_done done, void *user)
 {

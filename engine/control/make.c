@@ -173,7 +173,8 @@ static kas_status upload(kas_make *make)
     make->kernel->owner = make->engine;
     if (make->facts.affine) make->kernel->affine = kas_decoded_retain(make->found.decoded);
     KAS_TRY(kas_upload(make->engine, make->device, make->plan, &make->kernel->segment));
-    return kas_trial_base(make->engine, make->artifact_id, make->device, make->kernel->segment, &make->trial);
+    return kas_trial_base(make->engine, make->artifact_id, KAS_MATH_INVARIANT, make->device,
+                          make->kernel->segment, &make->trial);
 }
 
 static void run_upload(kas_task *task)
@@ -261,14 +262,19 @@ static bool is_wanted(const kas_make *make)
     return false;
 }
 
+/* Whether the make whose task has answered was given up meanwhile; then it is gone. */
+static bool was_abandoned(kas_make *make)
+{
+    ended(make);
+    if (!atomic_load(&make->cancelled)) return false;
+    remove_make(make);
+    return true;
+}
+
 static bool handle_resolved(kas_message *message)
 {
     kas_make *make = of_answered(message);
-    ended(make);
-    if (atomic_load(&make->cancelled)) {
-        remove_make(make);
-        return true;
-    }
+    if (was_abandoned(make)) return true;
     if (make->status) return tell_failure(make);
     kas_command command = {
         .kind = KAS_COMMAND_RESOLVED,
@@ -299,11 +305,7 @@ static bool register_kernel(kas_make *make)
 static bool handle_uploaded(kas_message *message)
 {
     kas_make *make = of_answered(message);
-    ended(make);
-    if (atomic_load(&make->cancelled)) {
-        remove_make(make);
-        return true;
-    }
+    if (was_abandoned(make)) return true;
     if (make->status) return tell_failure(make);
     if (!register_kernel(make)) return false;
     kas_command command = {

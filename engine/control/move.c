@@ -16,6 +16,7 @@ struct kas_move {
     kas_move *next;     /* in control.moves */
     uint64_t operation; /* its number */
     char layer[KAS_NAME_SIZE];
+    kas_math math;
     bool owed, over;    /* over: the state has ended it; control thread only */
     kas_device *device; /* borrowed of the engine */
     kas_held *from;
@@ -91,7 +92,7 @@ static kas_status copy(kas_move *move)
                                            from->outputs, segment),
                          "the layer's weights"));
     if (move->trial) return NULL;
-    return kas_trial_base(move->engine, move->layer, move->device, *segment, &move->trial);
+    return kas_trial_base(move->engine, move->layer, move->math, move->device, *segment, &move->trial);
 }
 
 static void run_copy(kas_task *task)
@@ -172,6 +173,7 @@ bool kas_move_copy(kas_engine *engine, const kas_effect *effect)
     if (!move) return false;
     move->device = kas_devices_find(&engine->devices, effect->move.device);
     move->from = kas_held_table_retain(&engine->held, effect->move.from);
+    move->math = effect->move.math;
     move->answered.handle = handle_copied;
     move->owed = true;
     if (move->device && move->from) {

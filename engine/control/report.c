@@ -122,9 +122,9 @@ static void report_device(kas_engine *engine, const kas_device_info *listed, kas
     snprintf(out->api, sizeof out->api, "%s", info.api);
     snprintf(out->name, sizeof out->name, "%s", info.name);
     snprintf(out->uuid, sizeof out->uuid, "%s", info.uuid);
-    snprintf(out->fast_product, sizeof out->fast_product, "%s", info.fast_product);
     snprintf(out->state, sizeof out->state, "%s", states[info.state]);
     if (!device) return;
+    snprintf(out->fast_product, sizeof out->fast_product, "%s", kas_device_fast_product(device));
     const kas_device_limits *limits = kas_device_get_limits(device);
     out->max_buffer_bytes = limits->max_buffer_bytes;
     out->max_shared_bytes = limits->max_shared_bytes;
@@ -155,7 +155,7 @@ size_t kas_engine_list_errors(kas_engine *engine, kas_error_record *out, size_t 
 
 void kas_engine_recovery_stats(kas_engine *engine, kas_recovery_stats *out)
 {
-    kas_history_stats(engine->history, kas_engine_wall(engine), out);
+    kas_history_stats(engine->history, kas_engine_now(engine), out);
 }
 
 size_t kas_engine_events(kas_engine *engine, uint64_t after, kas_event *out, size_t capacity,
@@ -232,29 +232,32 @@ static void check_disk(kas_engine *engine, kas_health *health)
     if (!damaged) return;
     char reason[KAS_DETAIL_SIZE];
     snprintf(reason, sizeof reason,
-             "%u files of uploaded artifacts are damaged; upload the artifacts again (see the log)", damaged);
+             "%u file%s of uploaded artifacts %s damaged; upload the artifacts again (see the log)", damaged,
+             damaged == 1 ? "" : "s", damaged == 1 ? "is" : "are");
     degrade(health, "disk", 0, reason);
 }
 
-static void check_alerts(kas_engine *engine, kas_health *health, int64_t wall_ns)
+static void check_alerts(kas_engine *engine, kas_health *health, int64_t now_ns)
 {
     pthread_mutex_lock(&engine->alert_lock);
     size_t count = engine->alert_count < KAS_ALERTS_MAX ? (size_t)engine->alert_count : KAS_ALERTS_MAX;
     for (size_t i = 0; i < count; ++i)
-        if (engine->alerts[i].since_ns >= wall_ns - ALERT_SHOWN_NS)
+        if (engine->alerts[i].raised_ns >= now_ns - ALERT_SHOWN_NS)
             degrade(health, engine->alerts[i].component, engine->alerts[i].since_ns,
                     engine->alerts[i].reason);
     pthread_mutex_unlock(&engine->alert_lock);
 }
 
-static void check_errors(kas_engine *engine, kas_health *health, int64_t wall_ns)
+static void check_errors(kas_engine *engine, kas_health *health, int64_t now_ns)
 {
     kas_recovery_stats stats;
     char reason[KAS_DETAIL_SIZE];
-    kas_history_stats(engine->history, wall_ns, &stats);
+    kas_history_stats(engine->history, now_ns, &stats);
     if (stats.active_recoveries) {
-        snprintf(reason, sizeof reason, "the base stands in for %u seeds in ERROR_RECOVERY",
-                 stats.active_recoveries);
+        snprintf(reason, sizeof reason,
+                 "the base stands in for %u seed%s in ERROR_RECOVERY; /v1/errors names %s",
+                 stats.active_recoveries, stats.active_recoveries == 1 ? "" : "s",
+                 stats.active_recoveries == 1 ? "it" : "them");
         degrade(health, "seeds", 0, reason);
     }
     if (stats.error_rate_5min > ERROR_RATE_HIGH) {
@@ -266,15 +269,15 @@ static void check_errors(kas_engine *engine, kas_health *health, int64_t wall_ns
 
 void kas_engine_health(kas_engine *engine, kas_health *out)
 {
-    int64_t wall_ns = kas_engine_wall(engine);
+    int64_t now_ns = kas_engine_now(engine);
     *out = (kas_health){
         .size = sizeof *out,
         .ready = !atomic_load(&engine->stopping),
-        .uptime_s = (double)(kas_engine_now(engine) - engine->started_ns) / (double)KAS_NS_PER_S,
+        .uptime_s = (double)(now_ns - engine->started_ns) / (double)KAS_NS_PER_S,
     };
     check_devices(engine, out);
     check_disk(engine, out);
-    check_alerts(engine, out, wall_ns);
-    check_errors(engine, out, wall_ns);
+    check_alerts(engine, out, now_ns);
+    check_errors(engine, out, now_ns);
     if (!out->ready) out->status = KAS_HEALTH_FAILED;
 }

@@ -280,7 +280,8 @@ void kas_request_fill(const kas_request *request, kas_call *call)
     command->at_epoch = request->at_epoch;
     command->revision = request->revision;
     command->has_alpha = request->has_alpha;
-    command->alpha = request->alpha;
+    command->alpha =
+        request->alpha > 0 ? request->alpha : 0; /* no negative zero: alphas are compared as bits */
     command->ramp = request->ramp;
     fill_kind(request, call);
 }

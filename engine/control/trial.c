@@ -10,13 +10,14 @@ static kas_segment *resolve_base(void *user, kas_resource resource)
     return resource == NOBODY ? user : NULL;
 }
 
-kas_status kas_trial_base(kas_engine *engine, const char *layer, kas_device *device, kas_segment *base,
-                          kas_plan **out)
+kas_status kas_trial_base(kas_engine *engine, const char *layer, kas_math math, kas_device *device,
+                          kas_segment *base, kas_plan **out)
 {
     const kas_segment_info *info = kas_segment_get_info(base);
     kas_published_layer published = {.uid = NOBODY,
                                      .input_size = (uint32_t)info->inputs,
                                      .output_size = (uint32_t)info->outputs,
+                                     .math = math,
                                      .weights = NOBODY};
     snprintf(published.name, sizeof published.name, "%s", layer);
     return kas_plan_create_whole(engine->exec, &published, device, resolve_base, base, out);

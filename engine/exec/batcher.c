@@ -303,6 +303,13 @@ static bool is_present(kas_exec *exec, const kas_visit *visit)
     return atomic_load(&exec->publication.sequence) == visit->context->found_in;
 }
 
+/* Rows of a batch: what contributes to those who wait is not known yet, so all that may. */
+static uint32_t rows_together(const kas_plan *plan)
+{
+    uint64_t seeds = plan->dormant ? 0 : (plan->seed_count < 64 ? (1ull << plan->seed_count) - 1 : ~0ull);
+    return kas_plan_rows_of_a_piece(plan, seeds, plan->layout.staged_rows);
+}
+
 kas_waiter *kas_batcher_gather(kas_exec *exec, const kas_visit *visit, uint64_t rows)
 {
     kas_batcher *batcher = &exec->batcher;
@@ -310,7 +317,7 @@ kas_waiter *kas_batcher_gather(kas_exec *exec, const kas_visit *visit, uint64_t 
     gathering found = {.sight = sight,
                        .sequence = visit->context->found_in,
                        .rows = rows,
-                       .rows_max = sight->plan->layout.staged_rows,
+                       .rows_max = rows_together(sight->plan),
                        .now_ns = kas_monotonic_ns()};
     if (rows >= found.rows_max) return NULL;
     pthread_mutex_lock(&batcher->lock);

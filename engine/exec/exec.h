@@ -86,6 +86,10 @@ bool kas_exec_reclaim(kas_exec *exec);
 kas_status kas_exec_forward(kas_exec *exec, const kas_forward_request *request,
                             kas_forward_result *result) KAS_MUST_USE;
 
+/* Each as by kas_exec_forward, on the caller's thread; those of one layer that fit into a submission are
+ * computed in one. */
+void kas_exec_forward_together(kas_exec *exec, kas_forward_call *calls, size_t count);
+
 /* Queues the pass for the runners; requests of one layer that wait together are submitted together. *request
  * and *result stay valid until `done`. An immediate failure is returned and `done` is not called. */
 kas_status kas_exec_submit(kas_exec *exec, const kas_forward_request *request, kas_forward_result *result,

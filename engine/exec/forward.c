@@ -212,6 +212,16 @@ static inline __attribute__((always_inline)) void run_all(kas_exec *exec, kas_vi
         look_at_failed(exec, visit, passes); /* a device's failure is that of all of a batch */
 }
 
+bool kas_visit_admit(kas_exec *exec, const kas_visit *visit, kas_pass *pass)
+{
+    return admit(exec, &visit->sight, pass);
+}
+
+void kas_visit_run(kas_exec *exec, kas_visit *visit, kas_pass *passes)
+{
+    run_all(exec, visit, passes);
+}
+
 void kas_visit_lead(kas_exec *exec, kas_visit *visit, kas_waiter *leader)
 {
     kas_pass *pass = &leader->pass;

@@ -20,6 +20,11 @@ bool kas_visit_begin_in(kas_exec *exec, kas_context *context, const char *layer,
                         kas_visit *out);
 void kas_visit_end(kas_exec *exec, const kas_visit *visit);
 
+/* True when the pass, which has been started, has rows to compute; otherwise it has ended. */
+bool kas_visit_admit(kas_exec *exec, const kas_visit *visit, kas_pass *pass);
+/* Runs passes that were admitted and begun; each then has its status. */
+void kas_visit_run(kas_exec *exec, kas_visit *visit, kas_pass *passes);
+
 /* Runs a waiter's pass and all that wait for the same layer and fit. */
 void kas_visit_lead(kas_exec *exec, kas_visit *visit, kas_waiter *leader);
 

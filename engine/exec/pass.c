@@ -107,7 +107,8 @@ static void choose_rows(kas_batch *batch)
         return;
     }
     uint64_t left = batch->passes->rows - batch->done;
-    batch->rows = left < plan->layout.rows ? (uint32_t)left : plan->layout.rows;
+    uint32_t wanted = left < plan->layout.rows ? (uint32_t)left : plan->layout.rows;
+    batch->rows = kas_plan_rows_of_a_piece(plan, batch->contributing, wanted);
 }
 
 static kas_status check_deadline(const kas_batch *batch)

@@ -336,6 +336,7 @@ static kas_status create(kas_exec *exec, const kas_published_layer *layer, kas_d
 {
     kas_plan *plan;
     KAS_TRY(allocate(exec, layer, &plan));
+    if (plan->fast) (void)kas_device_fast_types(device); /* without the lock: it may take a second */
     pthread_mutex_lock(&exec->control_lock);
     kas_status status = compose(plan, layer, device, from, whole);
     pthread_mutex_unlock(&exec->control_lock);

@@ -113,6 +113,11 @@ kas_plan *kas_plan_on(kas_plan *holder, const kas_context_set *set);
 bool kas_plan_has_device(const kas_plan *holder);
 bool kas_plan_has_sound_device(const kas_plan *holder);
 
+/* piece.c: rows of `wanted` (> 0) that the device is expected to be done with in one piece (kas_piece_ns),
+ * with these contributions; at least 1, and no fewer than are computed at once. All of them where the device
+ * looks at the deadline by itself. */
+uint32_t kas_plan_rows_of_a_piece(const kas_plan *plan, uint64_t contributing, uint32_t wanted);
+
 /* Fills in plan->layout from segments and counts; rows_limit bounds the rows. small: contributions share one
  * workspace, whatever its size. */
 kas_status kas_plan_lay_out(kas_plan *plan, uint32_t rows_limit, bool small) KAS_MUST_USE;

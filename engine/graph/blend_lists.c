@@ -100,7 +100,7 @@ kas_status kas_linear_blend_list(kas_device *device, const kas_segment *base, co
     args.k_stride = (int)shape->stride_floats;
     args.coefficients = coefficients(shape);
     kas_launch launch = *product;
-    launch.kernel = KAS_KERNEL_linear_blend;
+    launch.kernel = kas_kernel_over(KAS_KERNEL_linear_blend, kas_kernel_weight_type(product->kernel));
     launch.label = "linear_blend";
     launch.bindings[4] = slot(KAS_SLOT_BLEND);
     launch.bindings[5] = slot(KAS_SLOT_RESULT);

@@ -84,6 +84,14 @@ kas_status kas_lower_piece(kas_lowering *lowering, kas_piece piece, kas_operand 
     return kas_weights_add(lowering->weights, piece, &out->value);
 }
 
+kas_weight_type kas_lower_weight_type(const kas_lowering *lowering, const kas_tensor *weights)
+{
+    const kas_device_limits *limits = kas_device_get_limits(lowering->device);
+    kas_weight_type type = kas_weight_type_of(weights->constant, weights->elements);
+    bool taken = type == KAS_WEIGHT_F16 ? limits->fp16 : limits->bf16;
+    return taken ? type : KAS_WEIGHT_F32;
+}
+
 /* What the root of a tensor, made already, is. */
 static kas_operand made_operand(const kas_lowering *lowering, int root)
 {

@@ -75,6 +75,9 @@ const kas_tensor *kas_lower_constant(const kas_lowering *lowering, const kas_nod
 kas_status kas_lower_output(kas_lowering *lowering, int tensor, kas_operand *out) KAS_MUST_USE;
 /* A place in the workspace for what is between two steps of one node. */
 kas_status kas_lower_between(kas_lowering *lowering, size_t elements, kas_operand *out) KAS_MUST_USE;
+/* What the weights of a product or convolution are stored as: 16 bits where the device takes them so and
+ * every value is exactly one of them, so that no result changes. */
+kas_weight_type kas_lower_weight_type(const kas_lowering *lowering, const kas_tensor *weights);
 /* An operand in the weights. */
 kas_status kas_lower_piece(kas_lowering *lowering, kas_piece piece, kas_operand *out) KAS_MUST_USE;
 

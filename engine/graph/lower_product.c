@@ -1,100 +1,102 @@
 /* Lowering products: LINEAR and MATMUL. A MATMUL by a constant matrix is a LINEAR. */
-#include <string.h>
-
 #include "engine/graph/lower.h"
 #include "engine/graph/shape.h"
 
 _Static_assert(MATMUL_OUTER == KAS_MAX_RANK - 2, "a product's leading dimensions must fit matmul_args");
 
-/* One launch of kernels/linear.k. operands: X, W, b, Y. */
-static kas_status emit_one(kas_lowering *lowering, const kas_operand operands[4], struct linear_args args)
+/* A launch of kernels/linear.k that is to be. */
+typedef struct product {
+    const kas_tensor *weights;
+    kas_weight_type type;    /* that they are stored as */
+    kas_operand operands[4]; /* X, W, b, Y */
+    struct linear_args args;
+} product;
+
+static uint64_t fast_acts(const kas_lowering *lowering, kas_weight_type type)
 {
-    args.ldx = args.k;
-    args.ldy = args.n;
-    kas_lower_count_product(lowering, 2 * (uint64_t)args.m * (uint64_t)args.n * (uint64_t)args.k,
-                            operands[0].elements + operands[3].elements);
-    return kas_lower_emit(lowering, KAS_KERNEL_linear, operands, 4, &args, sizeof args,
-                          (kas_grid_rule){.fixed = (uint32_t)args.n, .divisor = LINEAR_TILE_COLUMNS},
-                          (kas_grid_rule){.per_row = (uint32_t)args.m, .divisor = LINEAR_TILE_ROWS});
+    return kas_device_get_limits(lowering->device)->fast_acts[type];
+}
+
+/* Weights are stored once for the exact list and the fast one: as float32 where only the fast product over
+ * float32 is there. */
+static kas_weight_type type_of(const kas_lowering *lowering, const kas_tensor *weights)
+{
+    kas_weight_type type = kas_lower_weight_type(lowering, weights);
+    return fast_acts(lowering, KAS_WEIGHT_F32) && !fast_acts(lowering, type) ? KAS_WEIGHT_F32 : type;
+}
+
+static kas_status emit_one(kas_lowering *lowering, const product *p)
+{
+    const struct linear_args *args = &p->args;
+    kas_lower_count_product(lowering, 2 * (uint64_t)args->m * (uint64_t)args->n * (uint64_t)args->k,
+                            p->operands[0].elements + p->operands[3].elements);
+    return kas_lower_emit(lowering, kas_kernel_over(KAS_KERNEL_linear, p->type), p->operands, 4, args,
+                          sizeof *args,
+                          (kas_grid_rule){.fixed = (uint32_t)args->n, .divisor = LINEAR_TILE_COLUMNS},
+                          (kas_grid_rule){.per_row = (uint32_t)args->m, .divisor = LINEAR_TILE_ROWS});
 }
 
 /* Weights that came in bfloat16 are multiplied as such: no digit of them is lost. */
 static kas_precision precision_of(const kas_tensor *weights)
 {
-    uint32_t rest = 0;
-    for (size_t i = 0; i < weights->elements; ++i) {
-        uint32_t bits;
-        memcpy(&bits, &weights->constant[i], sizeof bits);
-        rest |= bits & 0xffffu;
-    }
-    return rest ? KAS_PRECISION_TF32 : KAS_PRECISION_BF16;
+    kas_weight_type type = kas_weight_type_of(weights->constant, weights->elements);
+    return type == KAS_WEIGHT_BF16 ? KAS_PRECISION_BF16 : KAS_PRECISION_TF32;
 }
 
-/* A fast product ends in few activations; others are a launch of their own. */
-static kas_status emit_fast(kas_lowering *lowering, const kas_operand operands[4], struct linear_args args,
-                            const kas_tensor *weights)
+/* A fast product may end in few activations; others are a launch of their own. Without one over weights of
+ * that type it is the portable product. */
+static kas_status emit_fast(kas_lowering *lowering, product *p)
 {
-    kas_operand product[4];
-    const kas_ending ending = {.act = args.act, .a = args.act_a, .b = args.act_b};
-    const bool apart = !(kas_device_get_limits(lowering->device)->fast_acts >> ending.act & 1);
-    memcpy(product, operands, sizeof product);
+    const kas_ending ending = {.act = p->args.act, .a = p->args.act_a, .b = p->args.act_b};
+    const kas_operand y = p->operands[3];
+    const uint64_t acts = fast_acts(lowering, p->type);
+    if (!acts) return emit_one(lowering, p);
+    const bool apart = !(acts >> ending.act & 1);
     if (apart) {
-        KAS_TRY(kas_lower_between(lowering, operands[3].elements, &product[3]));
-        args.act = KAS_ACT_NONE;
+        KAS_TRY(kas_lower_between(lowering, y.elements, &p->operands[3]));
+        p->args.act = KAS_ACT_NONE;
     }
-    KAS_TRY(emit_one(lowering, product, args));
-    kas_lower_last(lowering)->precision = (uint8_t)precision_of(weights);
-    return apart ? kas_lower_activate(lowering, &product[3], &operands[3], &ending) : NULL;
+    KAS_TRY(emit_one(lowering, p));
+    kas_lower_last(lowering)->precision = (uint8_t)precision_of(p->weights);
+    return apart ? kas_lower_activate(lowering, &p->operands[3], &y, &ending) : NULL;
 }
 
-static kas_status emit_linear(kas_lowering *lowering, const kas_operand operands[4], struct linear_args args,
-                              const kas_tensor *weights)
+/* X Wᵀ + b, ended in what follows the node. piece: W, but for its type. */
+static kas_status lower_product(kas_lowering *lowering, const kas_node *node, kas_piece piece, bool has_bias)
 {
-    return lowering->fast ? emit_fast(lowering, operands, args, weights) : emit_one(lowering, operands, args);
+    product p = {.weights = piece.tensor, .type = type_of(lowering, piece.tensor)};
+    piece.type = p.type;
+    KAS_TRY(kas_lower_activation(lowering, node, 0, &p.operands[0]));
+    KAS_TRY(kas_lower_piece(lowering, piece, &p.operands[1]));
+    p.operands[2] = p.operands[1];
+    if (has_bias) KAS_TRY(kas_lower_input(lowering, node, 2, &p.operands[2]));
+    kas_ending ending = kas_lower_ending(lowering, node);
+    KAS_TRY(kas_lower_output(lowering, ending.output, &p.operands[3]));
+    p.args = (struct linear_args){.k = (int)piece.k,
+                                  .n = (int)piece.n,
+                                  .m = (int)(p.operands[0].elements / piece.k),
+                                  .ldx = (int)piece.k,
+                                  .ldy = (int)piece.n,
+                                  .act = ending.act,
+                                  .act_a = ending.a,
+                                  .act_b = ending.b,
+                                  .has_bias = has_bias};
+    return lowering->fast ? emit_fast(lowering, &p) : emit_one(lowering, &p);
 }
 
 kas_status kas_lower_linear(kas_lowering *lowering, const kas_node *node)
 {
     const kas_tensor *w = kas_lower_constant(lowering, node, 1);
-    bool has_bias = node->input_count > 2 && node->inputs[2] >= 0;
-    size_t n = (size_t)w->shape.dims[0], k = (size_t)w->shape.dims[1];
-    kas_operand operands[4];
-    KAS_TRY(kas_lower_activation(lowering, node, 0, &operands[0]));
-    KAS_TRY(kas_lower_piece(lowering, (kas_piece){.kind = KAS_PIECE_LINEAR, .tensor = w, .n = n, .k = k},
-                            &operands[1]));
-    operands[2] = operands[1];
-    if (has_bias) KAS_TRY(kas_lower_input(lowering, node, 2, &operands[2]));
-    kas_ending ending = kas_lower_ending(lowering, node);
-    KAS_TRY(kas_lower_output(lowering, ending.output, &operands[3]));
-    return emit_linear(lowering, operands,
-                       (struct linear_args){.k = (int)k,
-                                            .n = (int)n,
-                                            .m = (int)(operands[0].elements / k),
-                                            .act = ending.act,
-                                            .act_a = ending.a,
-                                            .act_b = ending.b,
-                                            .has_bias = has_bias},
-                       w);
+    const kas_piece piece = {
+        .kind = KAS_PIECE_LINEAR, .tensor = w, .n = (size_t)w->shape.dims[0], .k = (size_t)w->shape.dims[1]};
+    return lower_product(lowering, node, piece, node->input_count > 2 && node->inputs[2] >= 0);
 }
 
 static kas_status lower_by_constant(kas_lowering *lowering, const kas_node *node, size_t k, size_t n)
 {
     const kas_tensor *b = kas_lower_constant(lowering, node, 1);
-    kas_operand operands[4];
-    KAS_TRY(kas_lower_activation(lowering, node, 0, &operands[0]));
-    KAS_TRY(kas_lower_piece(lowering, (kas_piece){.kind = KAS_PIECE_TRANSPOSED, .tensor = b, .n = n, .k = k},
-                            &operands[1]));
-    operands[2] = operands[1];
-    kas_ending ending = kas_lower_ending(lowering, node);
-    KAS_TRY(kas_lower_output(lowering, ending.output, &operands[3]));
-    return emit_linear(lowering, operands,
-                       (struct linear_args){.k = (int)k,
-                                            .n = (int)n,
-                                            .m = (int)(operands[0].elements / k),
-                                            .act = ending.act,
-                                            .act_a = ending.a,
-                                            .act_b = ending.b},
-                       b);
+    const kas_piece piece = {.kind = KAS_PIECE_TRANSPOSED, .tensor = b, .n = n, .k = k};
+    return lower_product(lowering, node, piece, false);
 }
 
 static int last(const kas_tensor *tensor, int back)

@@ -23,7 +23,7 @@ static plane plane_of(const kas_lowering *lowering, const kas_node *node)
     return result;
 }
 
-static kas_status emit_conv(kas_lowering *lowering, const kas_operand operands[4],
+static kas_status emit_conv(kas_lowering *lowering, const kas_operand operands[4], kas_weight_type type,
                             const struct conv_args *args)
 {
     uint32_t positions = (uint32_t)(args->out_height * args->out_width);
@@ -32,7 +32,7 @@ static kas_status emit_conv(kas_lowering *lowering, const kas_operand operands[4
     uint64_t taps =
         (uint64_t)args->kernel_height * (uint64_t)args->kernel_width * (uint64_t)args->group_inputs;
     kas_lower_count(lowering, 2 * operands[3].elements * taps, operands[0].elements + operands[3].elements);
-    return kas_lower_emit_x(lowering, KAS_KERNEL_conv, operands, 4, args, sizeof *args,
+    return kas_lower_emit_x(lowering, kas_kernel_over(KAS_KERNEL_conv, type), operands, 4, args, sizeof *args,
                             (kas_grid_rule){.per_row = strips * blocks, .divisor = 1});
 }
 
@@ -44,7 +44,9 @@ kas_status kas_lower_conv(kas_lowering *lowering, const kas_node *node)
     bool has_bias = node->input_count > 2 && node->inputs[2] >= 0;
     kas_operand operands[4];
     KAS_TRY(kas_lower_activation(lowering, node, 0, &operands[0]));
-    KAS_TRY(kas_lower_piece(lowering, (kas_piece){.kind = KAS_PIECE_CONV, .tensor = w, .node = node},
+    const kas_weight_type type = kas_lower_weight_type(lowering, w);
+    KAS_TRY(kas_lower_piece(lowering,
+                            (kas_piece){.kind = KAS_PIECE_CONV, .tensor = w, .node = node, .type = type},
                             &operands[1]));
     operands[2] = operands[1];
     if (has_bias) KAS_TRY(kas_lower_input(lowering, node, 2, &operands[2]));
@@ -69,7 +71,7 @@ kas_status kas_lower_conv(kas_lowering *lowering, const kas_node *node)
                              .act_a = ending.a,
                              .act_b = ending.b,
                              .has_bias = has_bias};
-    return emit_conv(lowering, operands, &args);
+    return emit_conv(lowering, operands, type, &args);
 }
 
 /* Elements of the input that a window can hold at most: what the kernel's loops are bounded by. */

@@ -22,6 +22,7 @@ struct kas_segment_plan {
     kas_device *device; /* retained */
     kas_segment_info info;
     recipe exact, fast;       /* fast: none where it would be the same */
+    uint32_t fast_types;      /* bit of each kas_weight_type that the fast one's own products have */
     kas_weights_image *image; /* NULL: no weights */
 };
 
@@ -30,6 +31,7 @@ struct kas_segment {
     kas_segment_info info;
     kas_device *device;         /* retained */
     kas_list *list, *fast_list; /* fast_list: NULL where it would be the same */
+    uint32_t fast_types;        /* bit of each kas_weight_type that the fast list's own products have */
     kas_launch product;         /* of a single linear: its launch; the list retains its buffer */
 };
 
@@ -140,14 +142,29 @@ static kas_status plan_exact(kas_segment_plan *plan, const kas_graph *graph, uin
 static bool has_products(const recipe *list)
 {
     for (uint32_t i = 0; i < list->count; ++i)
-        if (list->launches[i].kernel == KAS_KERNEL_linear) return true;
+        if (kas_kernel_is_linear(list->launches[i].kernel)) return true;
     return false;
+}
+
+/* Types of weights of the exact list's products that the device may have another product for. */
+static uint32_t find_fast_types(const kas_segment_plan *plan)
+{
+    const uint64_t *fast_acts = kas_device_get_limits(plan->device)->fast_acts;
+    uint32_t types = 0;
+    for (uint32_t i = 0; i < plan->exact.count; ++i) {
+        kas_kernel kernel = plan->exact.launches[i].kernel;
+        if (!kas_kernel_is_linear(kernel)) continue;
+        kas_weight_type type = kas_kernel_weight_type(kernel);
+        if (fast_acts[type]) types |= 1u << type;
+    }
+    return types;
 }
 
 static kas_status plan_fast(kas_segment_plan *plan, const kas_graph *graph, kas_weights *weights)
 {
     kas_lowering lowering;
-    if (!kas_device_get_limits(plan->device)->fast_acts || !has_products(&plan->exact)) return NULL;
+    plan->fast_types = find_fast_types(plan);
+    if (!plan->fast_types) return NULL;
     kas_status status = kas_lower_graph(plan->device, graph, true, weights, &lowering);
     if (!status) status = finish_list(&lowering, plan->info.rows_max, &plan->info, &plan->fast);
     kas_lowering_finish(&lowering);
@@ -287,6 +304,7 @@ kas_status kas_segment_create(const kas_segment_plan *plan, kas_queue *queue, in
     atomic_init(&segment->references, 1);
     segment->info = plan->info;
     segment->device = kas_device_retain(plan->device);
+    segment->fast_types = plan->fast_types;
     *out = segment;
     return NULL;
 }
@@ -318,7 +336,8 @@ kas_list *kas_segment_list(const kas_segment *segment)
 
 kas_list *kas_segment_fast_list(const kas_segment *segment)
 {
-    return segment->fast_list ? segment->fast_list : segment->list;
+    bool fast = segment->fast_list && kas_device_fast_types(segment->device) & segment->fast_types;
+    return fast ? segment->fast_list : segment->list;
 }
 
 const kas_launch *kas_segment_product(const kas_segment *segment)

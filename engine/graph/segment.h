@@ -10,7 +10,7 @@
  * of work_bytes (for up to rows_max rows); parameters in KAS_SLOT_PARAMS. Immutable; any thread;
  * reference-counted.
  *
- * Where the device has a fast product (limits.fast_acts) the graph is lowered once more, over the same
+ * Where the device may have a fast product (limits.fast_acts) the graph is lowered once more, over the same
  * weights and within the same bounds, to a second list for layers that may give up precision. */
 #ifndef KAS_GRAPH_SEGMENT_H
 #define KAS_GRAPH_SEGMENT_H
@@ -52,7 +52,7 @@ void kas_segment_release(kas_segment *segment); /* accepts NULL */
 const kas_segment_info *kas_segment_get_info(const kas_segment *segment);
 kas_list *kas_segment_list(const kas_segment *segment); /* borrowed */
 /* The list whose products are the device's fast ones; the same as kas_segment_list where that makes no
- * difference. Borrowed. */
+ * difference. Borrowed. The first call for a device may take a second (kas_device_fast_types). */
 kas_list *kas_segment_fast_list(const kas_segment *segment);
 
 /* The parts of blending, recorded for a number of contributions; see kernels/judge.k, blend.k and

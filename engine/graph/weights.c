@@ -27,10 +27,11 @@ static size_t piece_bytes(const kas_weights *weights, const kas_piece *piece)
     switch (piece->kind) {
     case KAS_PIECE_LINEAR:
     case KAS_PIECE_TRANSPOSED:
-        return kas_device_packed_bytes(weights->device, piece->k, piece->n);
+        return kas_device_packed_bytes(weights->device, piece->type, piece->k, piece->n);
     case KAS_PIECE_CONV:
         return (size_t)piece->node->window.groups * conv_blocks(piece) *
-               (size_t)piece->tensor->shape.dims[1] * conv_taps(piece) * CONV_CHANNELS * sizeof(float);
+               (size_t)piece->tensor->shape.dims[1] * conv_taps(piece) * CONV_CHANNELS *
+               (piece->type == KAS_WEIGHT_F32 ? sizeof(float) : sizeof(uint16_t));
     case KAS_PIECE_INDICES:
         return piece->node->index_count * sizeof(int32_t);
     default:
@@ -40,7 +41,8 @@ static size_t piece_bytes(const kas_weights *weights, const kas_piece *piece)
 
 static bool same_piece(const kas_piece *a, const kas_piece *b)
 {
-    return a->kind == b->kind && a->tensor == b->tensor && a->node == b->node && a->n == b->n && a->k == b->k;
+    return a->kind == b->kind && a->tensor == b->tensor && a->node == b->node && a->type == b->type &&
+           a->n == b->n && a->k == b->k;
 }
 
 void kas_weights_begin(kas_weights *weights, kas_device *device)
@@ -85,13 +87,13 @@ static kas_status pack_transposed(kas_device *device, const kas_piece *piece, vo
     for (size_t o = 0; o < piece->n; ++o)
         for (size_t i = 0; i < piece->k; ++i)
             turned[o * piece->k + i] = piece->tensor->constant[i * piece->n + o];
-    kas_device_pack(device, turned, piece->k, piece->n, out);
+    kas_device_pack(device, piece->type, turned, piece->k, piece->n, out);
     kas_free(turned);
     return NULL;
 }
 
-/* The image is zeroed: where a block has fewer outputs than CONV_CHANNELS, nothing is written. */
-static void pack_conv(const kas_piece *piece, float *out)
+/* `out` is zeroed: where a block has fewer outputs than CONV_CHANNELS, nothing is written. */
+static void pack_blocks(const kas_piece *piece, float *out)
 {
     size_t groups = (size_t)piece->node->window.groups,
            outputs = (size_t)piece->tensor->shape.dims[0] / groups;
@@ -106,17 +108,32 @@ static void pack_conv(const kas_piece *piece, float *out)
         }
 }
 
+static kas_status pack_conv(const kas_piece *piece, void *out)
+{
+    if (piece->type == KAS_WEIGHT_F32) {
+        pack_blocks(piece, out);
+        return NULL;
+    }
+    size_t words = piece->bytes / sizeof(uint32_t);
+    float *blocks = kas_calloc(2 * words, sizeof *blocks);
+    if (!blocks) return kas_out_of_memory();
+    pack_blocks(piece, blocks);
+    for (size_t i = 0; i < words; ++i)
+        ((uint32_t *)out)[i] = kas_weight_pair(piece->type, blocks[2 * i], blocks[2 * i + 1]);
+    kas_free(blocks);
+    return NULL;
+}
+
 static kas_status write_piece(kas_device *device, const kas_piece *piece, unsigned char *out)
 {
     switch (piece->kind) {
     case KAS_PIECE_LINEAR:
-        kas_device_pack(device, piece->tensor->constant, piece->k, piece->n, out);
+        kas_device_pack(device, piece->type, piece->tensor->constant, piece->k, piece->n, out);
         return NULL;
     case KAS_PIECE_TRANSPOSED:
         return pack_transposed(device, piece, out);
     case KAS_PIECE_CONV:
-        pack_conv(piece, (float *)(void *)out);
-        return NULL;
+        return pack_conv(piece, out);
     case KAS_PIECE_INDICES:
         memcpy(out, piece->node->indices, piece->bytes);
         return NULL;

@@ -24,6 +24,7 @@ typedef struct kas_piece {
     kas_piece_kind kind;
     const kas_tensor *tensor; /* all but INDICES; borrowed from the graph */
     const kas_node *node;     /* CONV, INDICES */
+    kas_weight_type type;     /* LINEAR, TRANSPOSED, CONV: what it is stored as */
     size_t n, k;              /* LINEAR, TRANSPOSED */
     size_t offset, bytes;
 } kas_piece;

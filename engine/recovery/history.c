@@ -23,13 +23,18 @@ typedef struct recovery { /* of one seed */
     bool loading; /* its load is running */
 } recovery;
 
+typedef struct noted_error {
+    kas_error_record record;
+    int64_t noted_ns; /* monotonic */
+} noted_error;
+
 struct kas_history {
-    pthread_mutex_t lock;     /* guards all below */
-    kas_error_record *errors; /* a ring once it has ERRORS_MAX */
+    pthread_mutex_t lock; /* guards all below */
+    noted_error *errors;  /* a ring once it has ERRORS_MAX */
     size_t error_count, error_capacity, error_next;
     recovery *active;
     size_t active_count, active_capacity;
-    int64_t recovered_at_ns[RECOVERIES_MAX]; /* a ring, by the total */
+    int64_t recovered_ns[RECOVERIES_MAX]; /* monotonic; a ring, by the total */
     uint64_t total_errors, error_counts[KAS_ERROR_TYPE_COUNT];
     uint64_t total_recoveries, successful_recoveries;
 };
@@ -59,16 +64,16 @@ static bool recovers_at_once(kas_error_type type)
            type == KAS_ERROR_CIRCUIT_BREAKER || type == KAS_ERROR_UNKNOWN;
 }
 
-static void count_recovery(kas_history *history, bool success, int64_t at_ns)
+static void count_recovery(kas_history *history, bool success, int64_t now_ns)
 {
-    history->recovered_at_ns[history->total_recoveries % RECOVERIES_MAX] = at_ns;
+    history->recovered_ns[history->total_recoveries % RECOVERIES_MAX] = now_ns;
     ++history->total_recoveries;
     history->successful_recoveries += success;
 }
 
 /* The ring's next place; grows it while it is below its maximum. NULL: memory is out and there is none yet.
  */
-static kas_error_record *next_place(kas_history *history)
+static noted_error *next_place(kas_history *history)
 {
     void *grown = history->errors;
     if (history->error_count < ERRORS_MAX &&
@@ -84,14 +89,14 @@ static kas_error_record *next_place(kas_history *history)
     return &history->errors[place];
 }
 
-void kas_history_note_error(kas_history *history, const kas_error_record *record)
+void kas_history_note_error(kas_history *history, const kas_error_record *record, int64_t now_ns)
 {
     pthread_mutex_lock(&history->lock);
     ++history->total_errors;
     ++history->error_counts[record->type];
-    if (recovers_at_once(record->type)) count_recovery(history, true, record->at_ns);
-    kas_error_record *place = next_place(history);
-    if (place) *place = *record;
+    if (recovers_at_once(record->type)) count_recovery(history, true, now_ns);
+    noted_error *place = next_place(history);
+    if (place) *place = (noted_error){.record = *record, .noted_ns = now_ns};
     pthread_mutex_unlock(&history->lock);
 }
 
@@ -114,7 +119,7 @@ static void begin(kas_history *history, uint64_t layer_uid, uint32_t seed)
 }
 
 void kas_history_note_transition(kas_history *history, uint64_t layer_uid, uint32_t seed, kas_lifecycle from,
-                                 kas_lifecycle to, int64_t at_ns)
+                                 kas_lifecycle to, int64_t now_ns)
 {
     pthread_mutex_lock(&history->lock);
     recovery *known = find(history, layer_uid, seed);
@@ -122,12 +127,12 @@ void kas_history_note_transition(kas_history *history, uint64_t layer_uid, uint3
         if (!known)
             begin(history, layer_uid, seed);
         else if (known->loading)
-            count_recovery(history, false, at_ns);
+            count_recovery(history, false, now_ns);
         if (known) known->loading = false;
     } else if (known && from == KAS_SEED_ERROR_RECOVERY && to == KAS_SEED_LOADING) {
         known->loading = true;
     } else if (known) {
-        count_recovery(history, to == KAS_SEED_ACTIVE || !known->loading, at_ns);
+        count_recovery(history, to == KAS_SEED_ACTIVE || !known->loading, now_ns);
         *known = history->active[--history->active_count];
     }
     pthread_mutex_unlock(&history->lock);
@@ -143,8 +148,8 @@ void kas_history_forget_layer(kas_history *history, uint64_t layer_uid)
     pthread_mutex_unlock(&history->lock);
 }
 
-/* The i-th newest record. */
-static const kas_error_record *newest(const kas_history *history, size_t i)
+/* The i-th newest. */
+static const noted_error *newest(const kas_history *history, size_t i)
 {
     return &history->errors[(history->error_next + 2 * history->error_count - 1 - i) % history->error_count];
 }
@@ -154,7 +159,7 @@ size_t kas_history_list(kas_history *history, kas_error_record *out, size_t capa
     pthread_mutex_lock(&history->lock);
     size_t count = history->error_count < capacity ? history->error_count : capacity;
     for (size_t i = 0; i < count; ++i) {
-        out[i] = *newest(history, i);
+        out[i] = newest(history, i)->record;
         out[i].size = sizeof out[i];
     }
     pthread_mutex_unlock(&history->lock);
@@ -165,10 +170,10 @@ size_t kas_history_list(kas_history *history, kas_error_record *out, size_t capa
  * had. */
 static uint32_t count_like(const kas_history *history, size_t i, size_t window, size_t offset)
 {
-    const char *text = (const char *)newest(history, i) + offset;
+    const char *text = (const char *)&newest(history, i)->record + offset;
     uint32_t count = 0;
     for (size_t j = 0; j < window; ++j) {
-        if (strcmp((const char *)newest(history, j) + offset, text) != 0) continue;
+        if (strcmp((const char *)&newest(history, j)->record + offset, text) != 0) continue;
         if (j < i) return 0;
         ++count;
     }
@@ -178,7 +183,7 @@ static uint32_t count_like(const kas_history *history, size_t i, size_t window, 
 static void find_problematic(const kas_history *history, size_t window, kas_recovery_stats *out)
 {
     for (size_t i = 0; i < window; ++i) {
-        const kas_error_record *record = newest(history, i);
+        const kas_error_record *record = &newest(history, i)->record;
         if (record->artifact_id[0] && out->problematic_kernel_count < 8 &&
             count_like(history, i, window, offsetof(kas_error_record, artifact_id)) >= KERNEL_ERRORS)
             memcpy(out->problematic_kernels[out->problematic_kernel_count++], record->artifact_id,
@@ -195,7 +200,7 @@ static uint64_t count_recent(const kas_history *history, int64_t since_ns)
     uint64_t known = history->total_recoveries < RECOVERIES_MAX ? history->total_recoveries : RECOVERIES_MAX;
     uint64_t count = 0;
     for (uint64_t i = 0; i < known; ++i)
-        count += history->recovered_at_ns[i] >= since_ns;
+        count += history->recovered_ns[i] >= since_ns;
     return count;
 }
 
@@ -205,7 +210,7 @@ void kas_history_stats(kas_history *history, int64_t now_ns, kas_recovery_stats 
     pthread_mutex_lock(&history->lock);
     size_t window = 0;
     while (window < history->error_count &&
-           newest(history, window)->at_ns >= now_ns - WINDOW_S * KAS_NS_PER_S)
+           newest(history, window)->noted_ns >= now_ns - WINDOW_S * KAS_NS_PER_S)
         ++window;
     out->total_errors = history->total_errors;
     memcpy(out->error_counts, history->error_counts, sizeof out->error_counts);

@@ -204,8 +204,10 @@ static kas_status check_evict(const kas_content *content, const char *artifact_i
     for (const kas_link *link = content->entries.next; link != &content->entries; link = link->next) {
         const kas_entry *entry = KAS_OWNER(link, kas_entry, of_content);
         if (!entry->make && !entry->uses) continue;
-        return kas_fail(KAS_CONFLICT, CALLER, "artifact %s is in use on %s, by %u seeds%s: unload them first",
-                        artifact_id, entry->device, entry->uses, entry->make ? " and a load that runs" : "");
+        return kas_fail(KAS_CONFLICT, CALLER,
+                        "artifact %s is in use on %s, by %u seed%s%s: unload it there first", artifact_id,
+                        entry->device, entry->uses, entry->uses == 1 ? "" : "s",
+                        entry->make ? " and a load that runs" : "");
     }
     if (content->pins && !kas_list_empty(&content->entries))
         return kas_fail(KAS_CONFLICT, CALLER, "artifact %s is pinned: unpin it first", artifact_id);

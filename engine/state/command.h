@@ -276,6 +276,7 @@ typedef struct kas_effect {
         struct {
             uint64_t operation;
             kas_resource from; /* MOVE_WEIGHTS: what is copied; it is there when the effect is carried out */
+            kas_math math;     /* the layer's */
             char device[32];
         } move;
         struct {

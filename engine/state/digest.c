@@ -286,6 +286,7 @@ static void add_operation(digest *d, const kas_operation *operation)
     add_text(d, info->error_reason);
     add(d, info->error_type);
     add_text(d, info->error_detail);
+    add_text(d, info->device);
 }
 
 static void add_staged(digest *d, const kas_staged *staged)

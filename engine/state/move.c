@@ -230,6 +230,7 @@ static kas_status ask(kas_state *state, kas_move *move, kas_effect_kind kind, ka
     KAS_TRY(kas_emit(state, kind, move->layer, 0, &effect));
     effect->move.operation = move->operation->info.id;
     effect->move.from = from;
+    effect->move.math = move->layer->math;
     KAS_TRY(kas_operation_edit(state, move->operation));
     move->operation->info.artifact_id[0] = 0; /* it is no kernel that is made now */
     memcpy(effect->move.device, move->device, sizeof effect->move.device);
@@ -388,6 +389,7 @@ kas_status kas_move_begin(kas_state *state, kas_move *move, kas_operation_kind k
     KAS_TRY(kas_move_edit(state, move));
     KAS_TRY(kas_operation_begin(state, kind, move->layer, KAS_NO_SEED, "", &move->operation));
     move->operation->info.state = KAS_OPERATION_RUNNING;
+    memcpy(move->operation->info.device, move->device, sizeof move->operation->info.device);
     return kas_move_go_on(state, move);
 }
 

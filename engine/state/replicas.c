@@ -141,14 +141,14 @@ static kas_status check(const kas_layer *layer, const kas_replica_list *list)
                         KAS_REPLICAS_MAX, list->count);
     for (uint32_t i = 0; i < list->count; ++i) {
         const char *device = list->devices[i];
-        bool taken = !device[0] || !strcmp(device, layer->device);
-        for (uint32_t j = 0; j < i; ++j)
-            taken |= !strcmp(device, list->devices[j]);
-        if (taken)
+        if (!device[0] || !strcmp(device, layer->device))
             return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
-                            "layer %s has replicas on other devices than its own, %s, and one on each: not "
-                            "on %s",
-                            layer->name, layer->device, device);
+                            "layer %s is on %s itself: replicas are on other devices", layer->name,
+                            layer->device);
+        for (uint32_t j = 0; j < i; ++j)
+            if (!strcmp(device, list->devices[j]))
+                return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
+                                "layer %s: %s is named twice among its replicas", layer->name, device);
     }
     return NULL;
 }

@@ -119,6 +119,14 @@ static kas_status tick(kas_state *state)
     return kas_recovery_tick(state);
 }
 
+static kas_change change_of(kas_command_kind kind)
+{
+    return kind == KAS_COMMAND_UNLOAD      ? KAS_CHANGE_UNLOAD
+           : kind == KAS_COMMAND_RESET     ? KAS_CHANGE_RESET
+           : kind == KAS_COMMAND_FOSSILIZE ? KAS_CHANGE_FOSSILIZE
+                                           : KAS_CHANGE_ALPHA;
+}
+
 static kas_status carry_out(kas_state *state, const kas_command *command)
 {
     switch (command->kind) {
@@ -137,13 +145,10 @@ static kas_status carry_out(kas_state *state, const kas_command *command)
     case KAS_COMMAND_LOAD:
         return kas_load(state, command);
     case KAS_COMMAND_UNLOAD:
-        return kas_change_seed(state, command, KAS_CHANGE_UNLOAD);
     case KAS_COMMAND_RESET:
-        return kas_change_seed(state, command, KAS_CHANGE_RESET);
     case KAS_COMMAND_FOSSILIZE:
-        return kas_change_seed(state, command, KAS_CHANGE_FOSSILIZE);
     case KAS_COMMAND_SET_ALPHA:
-        return kas_change_seed(state, command, KAS_CHANGE_ALPHA);
+        return kas_change_seed(state, command, change_of(command->kind));
     case KAS_COMMAND_DROP_STAGED:
         return kas_drop_staged(state, command);
     case KAS_COMMAND_CANCEL_OPERATION:
@@ -157,9 +162,8 @@ static kas_status carry_out(kas_state *state, const kas_command *command)
     case KAS_COMMAND_EVICT:
         return kas_evict(state, command);
     case KAS_COMMAND_PIN:
-        return kas_pin(state, command, true);
     case KAS_COMMAND_UNPIN:
-        return kas_pin(state, command, false);
+        return kas_pin(state, command, command->kind == KAS_COMMAND_PIN);
     case KAS_COMMAND_LIFT_QUARANTINE:
         return kas_lift_quarantine(state, command);
     case KAS_COMMAND_PROGRESS:
@@ -173,9 +177,8 @@ static kas_status carry_out(kas_state *state, const kas_command *command)
     case KAS_COMMAND_KERNEL_DRAINED:
         return kas_kernel_drained(state, command);
     case KAS_COMMAND_FOLDED:
-        return kas_folded(state, command, false);
     case KAS_COMMAND_FOLD_FAILED:
-        return kas_folded(state, command, true);
+        return kas_folded(state, command, command->kind == KAS_COMMAND_FOLD_FAILED);
     case KAS_COMMAND_MOVE_WEIGHTS_READY:
         return kas_move_weights_ready(state, command);
     case KAS_COMMAND_MOVE_TRIED:

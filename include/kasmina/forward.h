@@ -56,6 +56,13 @@ typedef struct kas_forward_result {
     uint64_t total_ns;
 } kas_forward_result;
 
+/* One of several passes that are asked for at once. */
+typedef struct kas_forward_call {
+    const kas_forward_request *request;
+    kas_forward_result *result;
+    kas_status status; /* what became of it; the caller's */
+} kas_forward_call;
+
 typedef struct kas_latency { /* microseconds; percentiles from a histogram, error < 3 % */
     uint64_t count;
     double mean_us, p50_us, p90_us, p99_us, max_us;

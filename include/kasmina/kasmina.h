@@ -175,6 +175,9 @@ KAS_API kas_status kas_engine_wait_operation(kas_engine *engine, uint64_t operat
  * KAS_UNAVAILABLE, KAS_DEADLINE. */
 KAS_API kas_status kas_forward(kas_engine *engine, const kas_forward_request *request,
                                kas_forward_result *result) KAS_MUST_USE;
+/* Several passes, each as kas_forward would do it and with its own status; those of one layer are computed
+ * together where they fit, so that its weights are read once. Their bits are the same. */
+KAS_API void kas_forward_together(kas_engine *engine, kas_forward_call *calls, size_t count);
 KAS_API kas_status kas_forward_submit(kas_engine *engine, const kas_forward_request *request,
                                       kas_forward_result *result, kas_forward_done done,
                                       void *user) KAS_MUST_USE;

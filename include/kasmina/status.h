@@ -24,7 +24,7 @@ typedef enum kas_code {
     KAS_INCOMPATIBLE_KERNEL, /* a valid kernel that this layer or device cannot take */
     KAS_UNSUPPORTED,         /* well-formed, but something that this build or device does not do */
     KAS_TOO_LARGE,           /* beyond a configured limit */
-    KAS_NO_ROOM,             /* the kernel cache cannot make room */
+    KAS_NO_ROOM,             /* the kernel cache cannot make room, or the disk is full */
     KAS_OUT_OF_MEMORY,       /* host or device memory is out */
     KAS_UNAVAILABLE,         /* a remote or a device cannot serve now; try again later */
     KAS_DEADLINE,            /* it took longer than it may */

@@ -187,6 +187,7 @@ typedef struct kas_operation_info {
     const char *error_reason; /* static storage: a short stable word, "" if none */
     kas_error_type error_type;
     char error_detail[KAS_DETAIL_SIZE];
+    char device[32]; /* of a move and of a replica: where it is made; "" otherwise */
 } kas_operation_info;
 
 /* ---- replies ---- */

@@ -1,4 +1,5 @@
 """The command line, as people and programs use it: exit codes, messages, tables, JSON, help, completion, manual page."""
+import hashlib
 import json
 import os
 import subprocess
@@ -7,7 +8,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "http"))
-from server import BINARY, EXAMPLES, Server  # noqa: E402
+from server import BINARY, EXAMPLES, Client, Server  # noqa: E402
 
 GOOD = os.path.join(EXAMPLES, "artifacts", "digits-good.onnx")
 IMAGES = os.path.join(EXAMPLES, "images.f32")
@@ -129,9 +130,11 @@ class Remote(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.server = Server()
+        cls.client = Client(cls.server.port)
 
     @classmethod
     def tearDownClass(cls):
+        cls.client.close()
         cls.server.stop()
 
     def ok(self, *arguments, **options):
@@ -150,10 +153,14 @@ class Remote(unittest.TestCase):
         self.ok("seed", "alpha", "digits", "0", "0.25")
         answer = self.ok("forward", "digits", "--input", IMAGES)
         self.assertEqual(len(answer), 1797 * 10 * 4)
-        self.ok("seed", "unload", "digits", "0", "--at-epoch", "1")
-        self.assertIn("1", self.ok("epoch").decode())
+        self.assertRegex(self.ok("seed", "unload", "digits", "0", "--at-epoch", "1").decode(), r"unload at 1")
+        self.assertRegex(self.ok("seed", "load", "digits", "1", "digits-good", "--at-epoch", "1").decode(), r"ready, live at epoch 1, found in the device tier")
+        self.assertRegex(self.ok("seed", "show", "digits").decode(), r"1 DORMANT .* load digits-good at 1")
+        self.assertRegex(self.ok("epoch").decode(), r"staged +2")
         self.ok("epoch", "1")
         self.assertRegex(self.ok("seed", "show", "digits").decode(), r"0 DORMANT")
+        self.ok("seed", "unload", "digits", "1")
+        self.assertIn("digits-good: on the device", self.ok("kernel", "preload", "digits-good").decode())
         self.assertIn("total_executions", self.ok("stats", "digits").decode())
         self.assertIn("cache_stats", json.loads(self.ok("stats", "--json")))
         self.assertIn("digits-good", self.ok("kernel", "list").decode())
@@ -169,6 +176,89 @@ class Remote(unittest.TestCase):
         self.assertIn("nowhere:0", refused.stderr.decode())
         self.ok("layer", "delete", "digits")
         self.assertIn("none", self.ok("layer", "list").decode())
+
+    def test_a_bad_night(self):
+        health = self.ok("health").decode()
+        self.assertRegex(health, r"^ok, ready, up \d+ s\n$")
+        self.assertTrue(json.loads(self.ok("health", "--json"))["ready"])
+        self.ok("layer", "create", "night", "--input", "64", "--output", "10", "--seeds", "1")
+        self.assertEqual(run("seed", "load", "night", "0", "nothing", url=self.server.url).returncode, 1)
+        self.assertRegex(self.ok("errors", "--limit", "1").decode(), r"kernel_loading +night +0 +nothing +artifact nothing: no nothing\.onnx")
+        listed = self.ok("operation", "list").decode()
+        self.assertRegex(listed, r"op-\d+ +load +failed .* night +0 +nothing")
+        operation = json.loads(self.ok("operation", "list", "--json"))["operations"][-1]["id"]
+        self.assertRegex(self.ok("operation", "show", operation).decode(), r"state +failed")
+        ended = run("operation", "cancel", operation, url=self.server.url)
+        self.assertEqual((ended.returncode, ended.stdout), (1, b""))
+        self.assertIn("has finished already", ended.stderr.decode())
+        self.assertEqual(self.ok("quarantine", "list"), b"none\n")
+        lifted = run("quarantine", "lift", 64 * "0", url=self.server.url)
+        self.assertEqual(lifted.returncode, 1)
+        self.ok("layer", "delete", "night")
+
+    def test_a_layer_without_its_weights_is_not_made(self):
+        for file, why in (("/nowhere.safetensors", "No such file"), ("/dev/null", "the body is empty")):
+            result = run("layer", "create", "half", "--input", "64", "--output", "10", "--weights", file, url=self.server.url)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn(why, result.stderr.decode())
+            self.assertNotIn("half", self.ok("layer", "list").decode())
+
+    def json_of(self, *arguments, code=0):
+        """The one document that a command prints."""
+        result = run(*arguments, "--json", url=self.server.url)
+        self.assertEqual(result.returncode, code, result.stderr)
+        return json.loads(result.stdout)
+
+    def test_json_is_one_document_of_how_it_ended(self):
+        weights = os.path.join(EXAMPLES, "base.safetensors")
+        made = self.json_of("layer", "create", "whole", "--input", "64", "--output", "10", "--weights", weights)
+        self.assertEqual(made["weights_sha256"], self.json_of("layer", "show", "whole")["weights_sha256"])
+        self.assertEqual(self.json_of("layer", "weights", "whole", "--put", weights)["weights_sha256"], made["weights_sha256"])
+        self.assertEqual(self.json_of("kernel", "put", "again", GOOD)["artifact_id"], "again")
+        self.assertEqual(self.json_of("seed", "load", "whole", "0", "again")["state"], "succeeded")
+        self.assertEqual(self.json_of("seed", "load", "whole", "1", "missing", code=1)["state"], "failed")
+        self.assertEqual(self.json_of("kernel", "preload", "again")["state"], "succeeded")
+        self.assertTrue(self.json_of("kernel", "validate", "--file", GOOD)["valid"])
+        self.assertIn("again", [kernel["artifact_id"] for kernel in self.json_of("kernel", "list")["kernels"]])
+        self.assertIn("again", [kernel["artifact_id"] for kernel in self.json_of("kernel", "list", "--layer", "whole")["kernels"]])
+        self.ok("layer", "delete", "whole")
+
+    def test_lists_are_whole(self):
+        names = [f"many-{i:04}" for i in range(501)]  # more than a page
+        for name in names:
+            self.assertEqual(self.client.post("/v1/layers", {"name": name, "input_size": 1, "output_size": 1, "num_seeds": 1}).status, 201)
+        listed = self.json_of("layer", "list")
+        self.assertIsNone(listed["next_cursor"])
+        self.assertEqual([layer["name"] for layer in listed["layers"] if layer["name"] in names], names)
+        for name in names:
+            self.client.delete(f"/v1/layers/{name}")
+
+    def test_replicas_are_shown(self):
+        ids = [device["id"] for device in json.loads(self.ok("devices", "--json"))["devices"]]
+        other = next((id for id in ids if id != "host:0"), None)
+        if not other:
+            self.skipTest("this machine has one device")
+        self.ok("layer", "create", "twice", "--input", "3", "--output", "2", "--device", "host:0")
+        self.assertRegex(self.ok("layer", "list").decode(), r"twice .* host:0 +- ")
+        self.assertRegex(self.ok("layer", "replicas", "twice", other).decode(), rf"host:0 +{other}")
+        for command in (("show", "twice"), ("list",)):
+            self.assertIn(other, self.ok("layer", *command).decode())
+            self.assertNotIn("{", self.ok("layer", *command).decode())
+        self.assertRegex(self.ok("layer", "replicas", "twice", "none").decode(), r"host:0 +- ")
+        self.ok("layer", "delete", "twice")
+
+    def test_a_server_that_asks_for_a_token(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "tokens")
+            with open(path, "w") as file:
+                file.write(f"read {hashlib.sha256(b'secret').hexdigest()} reader\n")
+            server = Server("--token-file", path)
+            result = run("layer", "list", url=server.url)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("set KASMINA_TOKEN", result.stderr.decode())
+            self.assertEqual(run("layer", "list", "--token", "secret", url=server.url).returncode, 0)
+            self.assertIn("role", run("layer", "delete", "a", "--token", "secret", url=server.url).stderr.decode())
+            server.stop()
 
     def test_a_refusal_is_told(self):
         result = run("seed", "show", "nobody", url=self.server.url)

@@ -6,15 +6,16 @@
 
 #include "base/alloc.h"
 #include "base/random.h"
-#include "tests/conformance/runner.h"
+#include "tests/conformance/weights.h"
 
 enum { SPARE_ROWS = 2, SPARE_FLOATS = 5 };
 
 /* A pass to be blended, and what float64 makes of it. */
 typedef struct pass {
     uint32_t rows, seeds;
-    size_t k, n, stride; /* floats from one contribution to the next */
-    size_t coefficients; /* word of the result block */
+    kas_weight_type type; /* of w */
+    size_t k, n, stride;  /* floats from one contribution to the next */
+    size_t coefficients;  /* word of the result block */
     size_t params_words, result_words;
     uint32_t *params, *result;
     float *x, *w, *bias, *contributions, *y;
@@ -70,9 +71,9 @@ static void compute_base(pass *p)
         }
 }
 
-static pass make_pass(uint32_t rows, uint32_t seeds, size_t k, size_t n, bool spoiled)
+static pass make_pass(uint32_t rows, uint32_t seeds, size_t k, size_t n, bool spoiled, kas_weight_type type)
 {
-    pass p = {.rows = rows, .seeds = seeds, .k = k, .n = n};
+    pass p = {.rows = rows, .seeds = seeds, .k = k, .n = n, .type = type};
     size_t capacity = rows + SPARE_ROWS;
     kas_rng rng = kas_rng_make(rows * 1000u + seeds, n);
     p.stride = capacity * n + SPARE_FLOATS;
@@ -90,6 +91,7 @@ static pass make_pass(uint32_t rows, uint32_t seeds, size_t k, size_t n, bool sp
     p.params[0] = rows;
     conformance_fill(p.x, rows * k, rows);
     conformance_fill(p.w, n * k, n);
+    conformance_round(p.w, n * k, type);
     conformance_fill(p.bias, n, 5);
     conformance_fill(p.contributions, seeds * p.stride, seeds);
     choose_alphas(&p, &rng);
@@ -235,9 +237,9 @@ static void run_linear_blend(conformance_runner *runner, pass *p)
                                .k_stride = (int)p->stride,
                                .coefficients = (int)p->coefficients};
     size_t packed_bytes;
-    void *packed = runner->pack(runner, p->w, p->k, p->n, &packed_bytes);
+    void *packed = runner->pack(runner, p->type, p->w, p->k, p->n, &packed_bytes);
     conformance_launch launch = {
-        .kernel = KAS_KERNEL_linear_blend,
+        .kernel = kas_kernel_over(KAS_KERNEL_linear_blend, p->type),
         .args = &args,
         .rows = p->rows,
         .grid_x = {.fixed = (uint32_t)p->n, .divisor = LINEAR_TILE_COLUMNS},
@@ -271,9 +273,9 @@ static size_t shape_count(const conformance_runner *runner)
     return runner->slow ? 6 : sizeof shapes / sizeof *shapes;
 }
 
-static pass judged_pass(conformance_runner *runner, size_t i)
+static pass judged_pass(conformance_runner *runner, size_t i, kas_weight_type type)
 {
-    pass p = make_pass(shapes[i].rows, shapes[i].seeds, shapes[i].k, shapes[i].n, shapes[i].spoiled);
+    pass p = make_pass(shapes[i].rows, shapes[i].seeds, shapes[i].k, shapes[i].n, shapes[i].spoiled, type);
     run_judge(runner, &p);
     return p;
 }
@@ -281,7 +283,7 @@ static pass judged_pass(conformance_runner *runner, size_t i)
 void cases_judge(conformance_runner *runner)
 {
     for (size_t i = 0; i < shape_count(runner); ++i) {
-        pass p = judged_pass(runner, i);
+        pass p = judged_pass(runner, i, KAS_WEIGHT_F32);
         check_judgement(runner, &p, "judge");
         for (size_t r = 0; r < p.rows; ++r)
             conformance_compare(runner, "judge: base flag", r, p.result[RESULT_HEAD * r + 3], 0, 0);
@@ -292,19 +294,35 @@ void cases_judge(conformance_runner *runner)
 void cases_blend(conformance_runner *runner)
 {
     for (size_t i = 0; i < shape_count(runner); ++i) {
-        pass p = judged_pass(runner, i);
+        pass p = judged_pass(runner, i, KAS_WEIGHT_F32);
         run_blend(runner, &p);
         check_blend(runner, &p, "blend", 1e-6 * (1 + sqrt((double)p.k)));
         free_pass(&p);
     }
 }
 
-void cases_linear_blend(conformance_runner *runner)
+static void every_linear_blend(conformance_runner *runner, kas_weight_type type)
 {
+    const kas_kernel kernel = kas_kernel_over(KAS_KERNEL_linear_blend, type);
     for (size_t i = 0; i < shape_count(runner); ++i) {
-        pass p = judged_pass(runner, i);
+        pass p = judged_pass(runner, i, type);
         run_linear_blend(runner, &p);
-        check_blend(runner, &p, "linear_blend", 2e-6 * (1 + sqrt((double)p.k)));
+        check_blend(runner, &p, kas_kernel_get_info(kernel)->name, 2e-6 * (1 + sqrt((double)p.k)));
         free_pass(&p);
     }
+}
+
+void cases_linear_blend(conformance_runner *runner)
+{
+    every_linear_blend(runner, KAS_WEIGHT_F32);
+}
+
+void cases_linear_blend_f16(conformance_runner *runner)
+{
+    every_linear_blend(runner, KAS_WEIGHT_F16);
+}
+
+void cases_linear_blend_bf16(conformance_runner *runner)
+{
+    every_linear_blend(runner, KAS_WEIGHT_BF16);
 }

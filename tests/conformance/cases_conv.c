@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "engine/graph/reference.h"
-#include "tests/conformance/runner.h"
+#include "tests/conformance/weights.h"
 
 static size_t outputs_of(const struct conv_args *args)
 {
@@ -18,18 +18,22 @@ static size_t taps_of(const struct conv_args *args)
 }
 
 /* Weights as kernels/conv.k reads them; w is [outputs, inputs of a group, height, width]. */
-static float *pack(const struct conv_args *args, const float *w, size_t *count)
+static void *pack(const struct conv_args *args, const float *w, kas_weight_type type, size_t *size_bytes)
 {
     size_t each = (size_t)args->group_outputs, blocks = (each + CONV_CHANNELS - 1) / CONV_CHANNELS;
     size_t taps = taps_of(args);
-    *count = (size_t)args->groups * blocks * taps * CONV_CHANNELS;
-    float *out = conformance_alloc(*count, sizeof *out);
+    size_t count = (size_t)args->groups * blocks * taps * CONV_CHANNELS;
+    float *out = conformance_alloc(count, sizeof *out);
     for (size_t o = 0; o < outputs_of(args); ++o)
         for (size_t tap = 0; tap < taps; ++tap) {
             size_t block = o / each * blocks + o % each / CONV_CHANNELS;
             out[(block * taps + tap) * CONV_CHANNELS + o % each % CONV_CHANNELS] = w[o * taps + tap];
         }
-    return out;
+    *size_bytes = count * sizeof *out;
+    if (type == KAS_WEIGHT_F32) return out;
+    uint32_t *pairs = conformance_pairs(out, 1, count, type, size_bytes);
+    kas_free(out);
+    return pairs;
 }
 
 /* The sum for one output; *size: of the terms' magnitudes. */
@@ -71,24 +75,27 @@ static void check(conformance_runner *runner, const struct conv_args *args, uint
                 }
 }
 
-static void one_shape(conformance_runner *runner, uint32_t rows, const struct conv_args *args)
+static void one_shape(conformance_runner *runner, uint32_t rows, const struct conv_args *args,
+                      kas_weight_type type)
 {
     size_t inputs = (size_t)(args->groups * args->group_inputs * args->height * args->width);
-    size_t positions = (size_t)(args->out_height * args->out_width), outputs = outputs_of(args), packed_count;
+    size_t positions = (size_t)(args->out_height * args->out_width), outputs = outputs_of(args), packed_bytes;
     size_t each = (size_t)args->group_outputs;
     float *x = conformance_random(rows * inputs, rows),
           *w = conformance_random(outputs * taps_of(args), inputs);
-    float *bias = conformance_random(outputs, 7), *packed = pack(args, w, &packed_count);
+    conformance_round(w, outputs * taps_of(args), type);
+    float *bias = conformance_random(outputs, 7);
+    void *packed = pack(args, w, type, &packed_bytes);
     float *y = conformance_alloc(rows * outputs * positions, sizeof *y);
     size_t blocks = (size_t)args->groups * ((each + CONV_CHANNELS - 1) / CONV_CHANNELS);
     size_t strips = (positions + CONV_GROUP - 1) / CONV_GROUP;
     conformance_launch launch = {
-        .kernel = KAS_KERNEL_conv,
+        .kernel = kas_kernel_over(KAS_KERNEL_conv, type),
         .args = args,
         .rows = rows,
         .grid_x = {.per_row = (uint32_t)(strips * blocks), .divisor = 1},
         .buffers = {[1] = {x, rows * inputs * sizeof *x},
-                    [2] = {packed, packed_count * sizeof *packed},
+                    [2] = {packed, packed_bytes},
                     [3] = {bias, outputs * sizeof *bias},
                     [4] = {y, rows * outputs * positions * sizeof *y}},
     };
@@ -110,7 +117,7 @@ static int out_of(extent e)
     return (e.in + e.before + e.after - e.dilation * (e.kernel - 1) - 1) / e.stride + 1;
 }
 
-void cases_conv(conformance_runner *runner)
+static void every_shape(conformance_runner *runner, kas_weight_type type)
 {
     static const struct {
         uint32_t rows;
@@ -150,6 +157,21 @@ void cases_conv(conformance_runner *runner)
                                  .before_width = wide.before,
                                  .act = shapes[i].act,
                                  .has_bias = shapes[i].has_bias};
-        one_shape(runner, shapes[i].rows, &args);
+        one_shape(runner, shapes[i].rows, &args, type);
     }
+}
+
+void cases_conv(conformance_runner *runner)
+{
+    every_shape(runner, KAS_WEIGHT_F32);
+}
+
+void cases_conv_f16(conformance_runner *runner)
+{
+    every_shape(runner, KAS_WEIGHT_F16);
+}
+
+void cases_conv_bf16(conformance_runner *runner)
+{
+    every_shape(runner, KAS_WEIGHT_BF16);
 }

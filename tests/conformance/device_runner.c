@@ -45,12 +45,12 @@ static void run(conformance_runner *runner, const conformance_launch *from)
         kas_buffer_release(launch.bindings[b].buffer);
 }
 
-static void *pack(conformance_runner *runner, const float *weight, size_t inputs, size_t outputs,
-                  size_t *size_bytes)
+static void *pack(conformance_runner *runner, kas_weight_type type, const float *weight, size_t inputs,
+                  size_t outputs, size_t *size_bytes)
 {
-    *size_bytes = kas_device_packed_bytes(runner->device, inputs, outputs);
+    *size_bytes = kas_device_packed_bytes(runner->device, type, inputs, outputs);
     void *out = conformance_alloc(1, *size_bytes);
-    kas_device_pack(runner->device, weight, inputs, outputs, out);
+    kas_device_pack(runner->device, type, weight, inputs, outputs, out);
     return out;
 }
 

@@ -38,15 +38,19 @@ for source in "$work"/kernels/*.k; do
     build "$(basename "$source" .k)" "${source%.k}.o"
 done
 
-# Kernels whose text includes a file, by way of other headers too.
+# Kernels whose text is a file or includes it, by way of other headers too.
 users() {
-    case $1 in
-    *.k) basename "$1" .k ;;
-    *)
-        for source in "$work"/kernels/*.k; do
-            if $cc -I"$work" $flags -x c -MM "$source" | grep -q "kernels/$1"; then basename "$source" .k; fi
-        done
-        ;;
+    for source in "$work"/kernels/*.k; do
+        if $cc -I"$work" $flags -x c -MM "$source" | grep -q "kernels/$1"; then basename "$source" .k; fi
+    done
+}
+
+# Sets of kernels of which one at least has to notice, a line each: all that use a file, but each by itself where they
+# are built for several types of weights.
+sets() {
+    case $(users "$1") in
+    *_bf16*) users "$1" ;;
+    *) users "$1" | tr '\n' ' ' && echo ;;
     esac
 }
 
@@ -91,20 +95,22 @@ if ! survived "$@"; then
     exit 2
 fi
 for file in $(cd "$work/kernels" && grep -l "$found" ./*.k ./*.h | sed 's|^\./||' | grep -v '^dialect.h$'); do
-    kernels=$(users "$file")
+    sets "$file" >"$work/sets"
     cp "$work/kernels/$file" "$work/original"
     for line in $(grep -n "$found" "$work/original" | cut -d: -f1); do
         text=$(sed -n "${line}p" "$work/original")
         if only_saves "$file" "$text"; then continue; fi
         n=1
         while mutated "$file" "$line" $n; do
-            for kernel in $kernels; do build "$kernel" "$work/kernels/$kernel.o.mutant"; done
-            tried=$((tried + 1))
-            if survived "$@"; then
-                survivors=$((survivors + 1))
-                echo "$file:$line: nobody noticed that this was gone (match $n): $text" >&2
-            fi
-            rm -f "$work"/kernels/*.mutant
+            while read -r kernels; do
+                for kernel in $kernels; do build "$kernel" "$work/kernels/$kernel.o.mutant"; done
+                tried=$((tried + 1))
+                if survived "$@"; then
+                    survivors=$((survivors + 1))
+                    echo "$file:$line: $kernels: nobody noticed that this was gone (match $n): $text" >&2
+                fi
+                rm -f "$work"/kernels/*.mutant
+            done <"$work/sets"
             n=$((n + 1))
         done
     done

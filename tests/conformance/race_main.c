@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "tests/conformance/race.h"
-#include "tests/conformance/runner.h"
+#include "tests/conformance/weights.h"
 
 static uint32_t groups(const kas_grid_rule *rule, uint32_t rows)
 {
@@ -24,8 +24,8 @@ static void run(conformance_runner *runner, const conformance_launch *launch)
              buffers, launch->args);
 }
 
-static void *pack(conformance_runner *runner, const float *weight, size_t inputs, size_t outputs,
-                  size_t *size_bytes)
+static void *pack(conformance_runner *runner, kas_weight_type type, const float *weight, size_t inputs,
+                  size_t outputs, size_t *size_bytes)
 {
     (void)runner;
     float *out = conformance_alloc(inputs * outputs, sizeof *out);
@@ -33,7 +33,10 @@ static void *pack(conformance_runner *runner, const float *weight, size_t inputs
         for (size_t n = 0; n < outputs; ++n)
             out[k * outputs + n] = weight[n * inputs + k];
     *size_bytes = inputs * outputs * sizeof *out;
-    return out;
+    if (type == KAS_WEIGHT_F32) return out;
+    uint32_t *pairs = conformance_pairs(out, inputs, outputs, type, size_bytes);
+    kas_free(out);
+    return pairs;
 }
 
 int main(int argc, char **argv)

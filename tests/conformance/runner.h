@@ -24,9 +24,9 @@ struct conformance_runner {
     bool slow; /* items run one by one: small shapes only */
     /* Runs the launch to its end; exits the program when that fails. */
     void (*run)(conformance_runner *runner, const conformance_launch *launch);
-    /* Weights of products as this runner's linear kernels want them; to be freed with kas_free. */
-    void *(*pack)(conformance_runner *runner, const float *weight, size_t inputs, size_t outputs,
-                  size_t *size_bytes);
+    /* Weights of products as this runner's linear kernels of a type want them; to be freed with kas_free. */
+    void *(*pack)(conformance_runner *runner, kas_weight_type type, const float *weight, size_t inputs,
+                  size_t outputs, size_t *size_bytes);
     kas_device *device; /* NULL for the race checker */
     kas_queue *queue;
     unsigned failures;
@@ -35,7 +35,11 @@ struct conformance_runner {
 /* Each runs all cases of a kernel and counts failures in the runner. One line a kernel. */
 #define CONFORMANCE_CASES(X)                                                                                 \
     X(linear)                                                                                                \
+    X(linear_f16)                                                                                            \
+    X(linear_bf16)                                                                                           \
     X(linear_blend)                                                                                          \
+    X(linear_blend_f16)                                                                                      \
+    X(linear_blend_bf16)                                                                                     \
     X(judge)                                                                                                 \
     X(blend)                                                                                                 \
     X(unary)                                                                                                 \
@@ -49,6 +53,8 @@ struct conformance_runner {
     X(reduce_across)                                                                                         \
     X(layernorm)                                                                                             \
     X(conv)                                                                                                  \
+    X(conv_f16)                                                                                              \
+    X(conv_bf16)                                                                                             \
     X(pool)                                                                                                  \
     X(gather)                                                                                                \
     X(pad)

@@ -3,19 +3,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/cuda/mma_kernels.h"
 #include "tests/cuda/state.h"
 
-#define KERNEL_PROTOTYPE(name, buffers, args, items)                                                         \
+#define KERNEL_PROTOTYPE(name, ...)                                                                          \
     void kas_double_kernel_##name(int group_x, int group_y, void *const *buffers_, const void *args_);
 KAS_KERNELS(KERNEL_PROTOTYPE)
+KAS_MMA_KERNELS(KERNEL_PROTOTYPE)
 #undef KERNEL_PROTOTYPE
 
 static const struct {
     const char *name;
     host_kernel run;
 } host_kernels[] = {
-#define KERNEL_ENTRY(name, buffers, args, items) {#name, kas_double_kernel_##name},
-    KAS_KERNELS(KERNEL_ENTRY)
+#define KERNEL_ENTRY(name, ...) {#name, kas_double_kernel_##name},
+    KAS_KERNELS(KERNEL_ENTRY) KAS_MMA_KERNELS(KERNEL_ENTRY)
 #undef KERNEL_ENTRY
 };
 

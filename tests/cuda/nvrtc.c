@@ -1,10 +1,11 @@
 /* A test double of NVRTC. Its PTX has a kernel's entry and nothing else, which is all that the driver's
  * double reads; it looks whether it is given the portable source, for the device at hand. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/kernels.h"
+#include "kernels/cuda/mma_kernels.h"
 #include "tests/cuda/double.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -40,6 +41,9 @@ static const struct {
 #define KERNEL_ENTRY(name, buffers, args, items) {#name, buffers, items, sizeof(struct args)},
     KAS_KERNELS(KERNEL_ENTRY)
 #undef KERNEL_ENTRY
+#define KERNEL_ENTRY(name, weights, rows, items) {#name, 5, items, sizeof(struct linear_args)},
+        KAS_MMA_KERNELS(KERNEL_ENTRY)
+#undef KERNEL_ENTRY
 };
 
 static void write_ptx(program *p, size_t kernel)
@@ -52,13 +56,24 @@ static void write_ptx(program *p, size_t kernel)
              kernels[kernel].group);
 }
 
+/* NAME.k itself, or NAME_f16.k and the like, which include it (kernels/stored.h), or of a tensor-core kernel
+ * its definition of MMA_NAME. */
+static bool is_source_of(const char *source, const char *name)
+{
+    char plain[80], stored[80], mma[80];
+    const char *type = strstr(name, "_bf16") ? strstr(name, "_bf16") : strstr(name, "_f16");
+    int length = type ? (int)(type - name) : (int)strlen(name);
+    snprintf(plain, sizeof plain, "KERNEL(%s)", name);
+    snprintf(stored, sizeof stored, "KERNEL(STORED_NAME(%.*s))", length, name);
+    snprintf(mma, sizeof mma, "#define MMA_NAME %s\n", name);
+    return strstr(source, mma) || strstr(source, plain) || strstr(source, stored);
+}
+
 int nvrtcCreateProgram(program **out, const char *source, const char *name, int headers,
                        const char *const *texts, const char *const *names)
 {
     ENTER;
-    char wanted[80];
-    snprintf(wanted, sizeof wanted, "KERNEL(%s)", name);
-    if (headers || texts || names || !strstr(source, wanted)) return INTERNAL;
+    if (headers || texts || names || !is_source_of(source, name)) return INTERNAL;
     *out = calloc(1, sizeof **out);
     if (!*out) return OUT_OF_MEMORY;
     (*out)->name = name;

@@ -1,56 +1,11 @@
 /* backends/cuda over the driver's test double: what it asks of the driver, and what it makes of each way to
  * fail. */
 #include <criterion/criterion.h>
-#include <dlfcn.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "tests/cuda/double.h"
-#include "tests/cuda/rig.h"
-
-static struct {
-    __typeof__(double_fail) *fail;
-    __typeof__(double_fired) *fired;
-    __typeof__(double_hang) *hang;
-    __typeof__(double_release) *release;
-    __typeof__(double_without_pools) *without_pools;
-    __typeof__(double_limit_memory) *limit_memory;
-    __typeof__(double_reset) *reset;
-    __typeof__(double_count) *count;
-} fake;
-
-/* The driver is the double in this process; each test has a process of its own. */
-static void use_double(void)
-{
-    setenv("KASMINA_CUDA_DRIVER", CUDA_DOUBLE, 1);
-    setenv("KASMINA_CUBLASLT", CUBLASLT_DOUBLE, 1);
-    void *library = dlopen(CUDA_DOUBLE, RTLD_NOW | RTLD_LOCAL);
-    cr_assert_not_null(library, "%s", dlerror());
-#define FIND(name)                                                                                           \
-    do {                                                                                                     \
-        void *address = dlsym(library, "double_" #name);                                                     \
-        cr_assert_not_null(address);                                                                         \
-        memcpy(&fake.name, &address, sizeof address);                                                        \
-    } while (0)
-    FIND(fail);
-    FIND(fired);
-    FIND(hang);
-    FIND(release);
-    FIND(without_pools);
-    FIND(limit_memory);
-    FIND(reset);
-    FIND(count);
-#undef FIND
-}
-
-static double_counts counts(void)
-{
-    double_counts now;
-    fake.count(&now);
-    return now;
-}
+#include "tests/cuda/doubles.h"
+#include "tests/devices/doubling_rig.h"
 
 /* As much of the driver's is alive as before. */
 static void expect_left(const double_counts *before, const char *after_what)
@@ -88,7 +43,7 @@ static void expect(kas_status status, kas_code code, const char *part)
     kas_status_free(status);
 }
 
-TestSuite(cuda, .init = use_double, .timeout = 60);
+TestSuite(cuda, .init = use_doubles, .timeout = 60);
 
 /* ---- devices ---- */
 
@@ -121,7 +76,7 @@ Test(cuda, memory_is_counted_and_bounded)
     kas_device *device;
     kas_buffer *first, *second;
     kas_device_info info;
-    fake.limit_memory(1 << 20);
+    doubles.limit_memory(1 << 20);
     ok(kas_device_open("cuda:0", &device));
     ok(kas_buffer_create(device, 600 << 10, "first", &first));
     kas_device_get_info(device, &info);
@@ -140,7 +95,7 @@ Test(cuda, memory_that_the_pool_keeps_is_free)
     kas_device *device;
     kas_buffer *buffer;
     kas_device_info info;
-    fake.limit_memory(1 << 20);
+    doubles.limit_memory(1 << 20);
     ok(kas_device_open("cuda:0", &device));
     for (int i = 0; i < 2; ++i) { /* the second is larger than what is kept, and than what else is left */
         ok(kas_buffer_create(device, (size_t)(600 + 100 * i) << 10, "first", &buffer));
@@ -162,9 +117,9 @@ Test(cuda, what_is_out_of_memory_twice_is_told)
     static const char *const symbols[] = {"cuMemAllocFromPoolAsync", "cuModuleLoadData"};
     for (size_t i = 0; i < 2; ++i) {
         rig r;
-        fake.fail(symbols[i], 1, CUDA_ERROR_OUT_OF_MEMORY, true);
+        doubles.fail(symbols[i], 1, CUDA_ERROR_OUT_OF_MEMORY, true);
         kas_status status = rig_open(&r, "cuda:0", 1);
-        fake.reset();
+        doubles.reset();
         expect(status, KAS_OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY");
         rig_close(&r);
         expect_nothing_left();
@@ -245,7 +200,7 @@ Test(cuda, graphs_of_many_lists_are_dropped_when_their_places_are_needed)
 
 Test(cuda, a_device_without_pools_allocates_all_the_same)
 {
-    fake.without_pools(true);
+    doubles.without_pools(true);
     expect_passes(3);
 }
 
@@ -317,10 +272,10 @@ static void fail_each_call(const char *symbol)
 {
     for (unsigned nth = 1; nth < 400; ++nth) {
         const double_counts before = counts();
-        fake.fail(symbol, nth, CUDA_ERROR_OUT_OF_MEMORY, false);
+        doubles.fail(symbol, nth, CUDA_ERROR_OUT_OF_MEMORY, false);
         kas_status status = live_once();
-        bool fired = fake.fired();
-        fake.reset();
+        bool fired = doubles.fired();
+        doubles.reset();
         if (!fired) {
             cr_expect_null(status, "%s: %s", symbol, kas_status_message(status));
             return;
@@ -352,7 +307,7 @@ Test(cuda, each_call_fails_in_turn)
 Test(cuda, a_driver_that_does_not_start_has_no_devices)
 {
     kas_device *device;
-    fake.fail("cuInit", 1, CUDA_ERROR_NO_DEVICE, false);
+    doubles.fail("cuInit", 1, CUDA_ERROR_NO_DEVICE, false);
     expect(kas_device_open("cuda:0", &device), KAS_NOT_FOUND, "cuda:0");
 }
 
@@ -363,10 +318,10 @@ Test(cuda, an_illegal_address_loses_the_device_for_good)
     for (size_t i = 0; i < sizeof sites / sizeof *sites; ++i) {
         rig r, next;
         ok(rig_open(&r, "cuda:0", 4));
-        fake.fail(sites[i], 1, CUDA_ERROR_ILLEGAL_ADDRESS, true);
+        doubles.fail(sites[i], 1, CUDA_ERROR_ILLEGAL_ADDRESS, true);
         expect(rig_run(&r, 2, KAS_NEVER, NULL), KAS_DEVICE_LOST, "CUDA_ERROR_ILLEGAL_ADDRESS");
         kas_buffer *buffer;
-        fake.reset();
+        doubles.reset();
         expect(kas_buffer_create(r.device, 4, "late", &buffer), KAS_DEVICE_LOST, "is lost");
         ok(rig_open(&next, "cuda:0", 1)); /* another device object: opening starts anew */
         cr_expect_neq(next.device, r.device);
@@ -379,7 +334,7 @@ Test(cuda, a_launch_that_the_driver_refuses_is_a_failure_of_that_submission_only
 {
     rig r;
     ok(rig_open(&r, "cuda:0", 2));
-    fake.fail("cuLaunchKernel", 2, CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, false);
+    doubles.fail("cuLaunchKernel", 2, CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, false);
     expect(rig_run(&r, 2, KAS_NEVER, NULL), KAS_OUT_OF_MEMORY, "launch 1");
     ok(kas_queue_wait(r.queue, KAS_NEVER, NULL));
     ok(rig_run(&r, 2, KAS_NEVER, NULL));
@@ -395,15 +350,55 @@ Test(cuda, work_that_never_ends_is_left_at_its_deadline)
         rig r;
         kas_progress progress;
         ok(rig_open(&r, "cuda:0", lengths[i]));
-        fake.hang(1);
+        doubles.hang(1);
         expect(rig_run(&r, 2, kas_monotonic_ns() + 2000000, &progress), KAS_DEADLINE, "submission 1 of 1");
         cr_expect_eq(progress.completed, 0);
         cr_expect_not(kas_queue_idle(r.queue));
         expect(kas_queue_wait(r.queue, KAS_NEVER, NULL), KAS_UNAVAILABLE, "still running");
-        fake.release();
+        doubles.release();
         while (!kas_queue_idle(r.queue)) {
         }
         ok(rig_run(&r, 3, KAS_NEVER, NULL));
+        cr_expect(rig_is_doubled(&r, 3));
+        rig_close(&r);
+        expect_nothing_left();
+    }
+}
+
+/* Of four launches that are a piece each, the second never ends: the others are not even asked for. */
+Test(cuda, one_piece_at_most_is_in_flight_at_the_deadline)
+{
+    rig r;
+    kas_progress progress;
+    ok(rig_open(&r, "cuda:0", 4));
+    const size_t before = counts().launches;
+    kas_use_piece_ns(1);
+    doubles.hang(2);
+    expect(rig_run(&r, 2, kas_monotonic_ns() + 2000000, &progress), KAS_DEADLINE, "1 of 1");
+    cr_expect_eq(progress.completed, 0);
+    doubles.release();
+    while (!kas_queue_idle(r.queue)) {
+    }
+    cr_expect_eq(counts().launches, before + 2);
+    ok(rig_run(&r, 3, KAS_NEVER, &progress));
+    cr_expect_eq(progress.completed, 1);
+    cr_expect_eq(counts().launches, before + 6);
+    cr_expect(rig_is_doubled(&r, 3));
+    rig_close(&r);
+    expect_nothing_left();
+}
+
+Test(cuda, a_piece_that_is_refused_ends_the_pass_and_leaves_the_queue_usable)
+{
+    for (unsigned nth = 1; nth <= 4; ++nth) {
+        rig r;
+        kas_progress progress;
+        ok(rig_open(&r, "cuda:0", 4));
+        kas_use_piece_ns(1);
+        doubles.fail("cuLaunchKernel", nth, CUDA_ERROR_OUT_OF_MEMORY, false);
+        expect(rig_run(&r, 2, KAS_NEVER, &progress), KAS_OUT_OF_MEMORY, "queue \"rig\"");
+        cr_expect_eq(progress.completed, 0);
+        ok(rig_run(&r, 3, KAS_NEVER, &progress));
         cr_expect(rig_is_doubled(&r, 3));
         rig_close(&r);
         expect_nothing_left();

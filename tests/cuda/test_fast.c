@@ -9,45 +9,12 @@
 #include "base/clock.h"
 #include "selftest/graph_builder.h"
 #include "selftest/segment_runner.h"
-#include "tests/cuda/double.h"
+#include "tests/cuda/doubles.h"
 #include "tests/unit/graph_fixture.h"
 
 enum { ROWS = 7, K = 19, HIDDEN = 33, N = 5 };
 
-static __typeof__(double_fail) *fail;
-static __typeof__(double_fired) *fired;
-static __typeof__(double_count) *count;
-static __typeof__(double_reset) *reset;
-static __typeof__(double_limit_memory) *limit_memory;
-
-static void find(void *library, const char *name, void *slot)
-{
-    void *address = dlsym(library, name);
-    cr_assert_not_null(address, "%s", name);
-    memcpy(slot, &address, sizeof address);
-}
-
-static void use_doubles(void)
-{
-    setenv("KASMINA_CUDA_DRIVER", CUDA_DOUBLE, 1);
-    setenv("KASMINA_CUBLASLT", CUBLASLT_DOUBLE, 1);
-    void *library = dlopen(CUDA_DOUBLE, RTLD_NOW | RTLD_LOCAL);
-    cr_assert_not_null(library, "%s", dlerror());
-    find(library, "double_fail", &fail);
-    find(library, "double_fired", &fired);
-    find(library, "double_count", &count);
-    find(library, "double_reset", &reset);
-    find(library, "double_limit_memory", &limit_memory);
-}
-
 TestSuite(cuda_fast, .init = use_doubles, .fini = expect_no_leaks, .timeout = 60);
-
-static size_t launches(void)
-{
-    double_counts now;
-    count(&now);
-    return now.launches;
-}
 
 /* W2 act(W1 x + b1), in bfloat16 where asked: then the low half of each weight is zero. */
 static kas_graph *two_products(kas_act act, bool bfloat16)
@@ -78,10 +45,10 @@ static double run_both(kas_graph *g, size_t *fast_launches)
     segment_runner_open(&runner, "cuda:0");
     segment_runner_load(&runner, g, ROWS, "two products");
     segment_runner_run(&runner, x, ROWS, exact);
-    size_t before = launches();
+    size_t before = counts().launches;
     runner.fast = true;
     segment_runner_run(&runner, x, ROWS, fast);
-    *fast_launches = launches() - before;
+    *fast_launches = counts().launches - before;
     segment_runner_run(&runner, x, 3, fast); /* fewer rows, another bucket, the same bits from the double */
     segment_runner_unload(&runner);
     segment_runner_close(&runner);
@@ -115,31 +82,50 @@ Test(cuda_fast, weights_in_bfloat16_are_multiplied_as_such)
     size_t kernels;
     double tf32 = run_both(two_products(KAS_ACT_NONE, false), &kernels);
     double bf16 = run_both(two_products(KAS_ACT_NONE, true), &kernels);
-    cr_expect_eq(kernels, 0u);
+    cr_expect_eq(kernels, 2u, "of tensor.h's: cuBLASLt has no such product");
     cr_expect(bf16 > 2 * tf32, "%g is not coarser than %g", bf16, tf32);
     cr_expect_lt(bf16, 0.1);
 }
 
-Test(cuda_fast, a_device_says_what_its_fast_product_is)
+/* ---- loading ---- */
+
+static bool is_loaded(void)
 {
-    kas_device *device;
-    kas_device_info info;
-    cr_assert_null(kas_device_open("cuda:0", &device));
-    kas_device_get_info(device, &info);
-    cr_expect_str_eq(info.fast_product, "cuBLASLt 12.3.4");
-    kas_device_release(device);
+    void *library = dlopen(CUBLASLT_DOUBLE, RTLD_NOLOAD | RTLD_NOW | RTLD_LOCAL);
+    return library && !dlclose(library);
+}
+
+Test(cuda_fast, the_library_is_loaded_when_it_is_asked_for)
+{
+    segment_runner runner;
+    float x[ROWS * K] = {0}, y[ROWS * N];
+    kas_graph *g = two_products(KAS_ACT_RELU, false);
+    segment_runner_open(&runner, "cuda:0");
+    segment_runner_load(&runner, g, ROWS, "two products");
+    segment_runner_run(&runner, x, ROWS, y);
+    cr_expect_not(is_loaded(), "no layer has needed it");
+    cr_expect_str_eq(kas_device_fast_product(runner.device), "cuBLASLt 12.3.4; mma for f16 and bf16 weights");
+    cr_expect(is_loaded());
+    cr_expect_neq(kas_segment_fast_list(runner.segment), kas_segment_list(runner.segment));
+    segment_runner_unload(&runner);
+    segment_runner_close(&runner);
+    kas_graph_destroy(g);
 }
 
 Test(cuda_fast, a_library_that_does_not_start_leaves_the_portable_product)
 {
-    kas_device *device;
-    kas_device_info info;
-    fail("cublasLtCreate", 1, CUDA_ERROR_UNKNOWN, false);
-    cr_assert_null(kas_device_open("cuda:0", &device));
-    kas_device_get_info(device, &info);
-    cr_expect_str_empty(info.fast_product);
-    cr_expect_eq(kas_device_get_limits(device)->fast_acts, 0u);
-    kas_device_release(device);
+    segment_runner runner;
+    kas_graph *g = two_products(KAS_ACT_RELU, false);
+    segment_runner_open(&runner, "cuda:0");
+    segment_runner_load(&runner, g, ROWS, "two products");
+    doubles.fail("cublasLtCreate", 1, CUDA_ERROR_UNKNOWN, false);
+    cr_expect_eq(kas_segment_fast_list(runner.segment), kas_segment_list(runner.segment));
+    cr_expect(doubles.fired());
+    cr_expect_str_eq(kas_device_fast_product(runner.device), "mma for f16 and bf16 weights",
+                     "it would start now, and is not tried again");
+    segment_runner_unload(&runner);
+    segment_runner_close(&runner);
+    kas_graph_destroy(g);
 }
 
 Test(cuda_fast, without_the_library_nothing_changes)
@@ -153,7 +139,7 @@ Test(cuda_fast, without_the_library_nothing_changes)
 Test(cuda_fast, a_shape_that_the_library_has_nothing_for_is_the_portable_products)
 {
     size_t kernels;
-    fail("cublasLtMatmulAlgoGetHeuristic", 1, CUDA_ERROR_NOT_FOUND, false);
+    doubles.fail("cublasLtMatmulAlgoGetHeuristic", 1, CUDA_ERROR_NOT_FOUND, false);
     double worst = run_both(two_products(KAS_ACT_NONE, false), &kernels);
     cr_expect_eq(kernels, 1u, "the other product is the library's");
     cr_expect_lt(worst, 0.02);
@@ -178,15 +164,14 @@ static void fail_each_call(const char *symbol)
 {
     for (unsigned nth = 1; nth < 50; ++nth) {
         segment_runner runner;
-        double_counts before, after;
-        count(&before);
+        const double_counts before = counts();
         kas_graph *g = two_products(KAS_ACT_GELU_TANH, false);
         segment_runner_open(&runner, "cuda:0");
         segment_runner_load(&runner, g, ROWS, "two products");
-        fail(symbol, nth, CUDA_ERROR_OUT_OF_MEMORY, false);
+        doubles.fail(symbol, nth, CUDA_ERROR_OUT_OF_MEMORY, false);
         kas_status status = pass(&runner);
-        bool happened = fired();
-        reset();
+        bool happened = doubles.fired();
+        doubles.reset();
         cr_expect_eq(status != NULL, happened, "%s, call %u: %s", symbol, nth, kas_status_message(status));
         if (status) cr_expect_eq(kas_status_code(status), KAS_OUT_OF_MEMORY);
         kas_status_free(status);
@@ -194,8 +179,7 @@ static void fail_each_call(const char *symbol)
         segment_runner_unload(&runner);
         segment_runner_close(&runner);
         kas_graph_destroy(g);
-        count(&after);
-        cr_expect_eq(after.allocations, before.allocations, "%s", symbol);
+        cr_expect_eq(counts().allocations, before.allocations, "%s", symbol);
         if (!happened) return;
     }
     cr_assert_fail("%s: there is no end of calls", symbol);
@@ -216,7 +200,7 @@ Test(cuda_fast, no_room_for_the_library_s_workspace_is_a_status)
 {
     segment_runner runner;
     kas_graph *g = two_products(KAS_ACT_NONE, false);
-    limit_memory(8 << 20);
+    doubles.limit_memory(8 << 20);
     segment_runner_open(&runner, "cuda:0");
     segment_runner_load(&runner, g, ROWS, "two products");
     kas_status status = pass(&runner);
@@ -238,9 +222,9 @@ Test(cuda_fast_loss, an_error_of_the_device_loses_it)
     segment_runner_open(&runner, "cuda:0");
     segment_runner_load(&runner, g, ROWS, "two products");
     cr_assert_null(pass(&runner));
-    fail("cuStreamQuery", 1, CUDA_ERROR_LAUNCH_FAILED, true);
+    doubles.fail("cuStreamQuery", 1, CUDA_ERROR_LAUNCH_FAILED, true);
     kas_status status = pass(&runner);
-    reset();
+    doubles.reset();
     cr_expect_eq(kas_status_code(status), KAS_DEVICE_LOST);
     kas_status_free(status);
     segment_runner_unload(&runner);

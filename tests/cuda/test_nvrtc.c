@@ -5,43 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/cuda/module.h"
 #include "base/clock.h"
-#include "tests/cuda/double.h"
-#include "tests/cuda/rig.h"
-
-static __typeof__(double_fail) *fail;
-static __typeof__(double_fired) *fired;
-static __typeof__(double_reset) *reset;
-static __typeof__(double_refuse_modules) *refuse_modules;
+#include "tests/cuda/doubles.h"
+#include "tests/devices/doubling_rig.h"
 
 enum { IMAGES = 2 }; /* of a kernel: machine code and PTX */
-
-static void find(void *library, const char *name, void *slot)
-{
-    void *address = dlsym(library, name);
-    cr_assert_not_null(address, "%s", name);
-    memcpy(slot, &address, sizeof address);
-}
-
-static void use_doubles(void)
-{
-    setenv("KASMINA_CUDA_DRIVER", CUDA_DOUBLE, 1);
-    setenv("KASMINA_CUBLASLT", CUBLASLT_DOUBLE, 1);
-    setenv("KASMINA_NVRTC", NVRTC_DOUBLE, 1);
-    void *library = dlopen(CUDA_DOUBLE, RTLD_NOW | RTLD_LOCAL);
-    cr_assert_not_null(library, "%s", dlerror());
-    find(library, "double_fail", &fail);
-    find(library, "double_fired", &fired);
-    find(library, "double_reset", &reset);
-    find(library, "double_refuse_modules", &refuse_modules);
-}
 
 TestSuite(nvrtc, .init = use_doubles, .timeout = 120);
 
 static void expect_compiled(void)
 {
     rig r;
-    refuse_modules(IMAGES);
+    doubles.refuse_modules(IMAGES);
     kas_status status = rig_open(&r, "cuda:0", 1);
     cr_assert_null(status, "%s", kas_status_message(status));
     cr_assert_null(rig_run(&r, RIG_ROWS, KAS_NEVER, NULL));
@@ -52,14 +28,14 @@ static void expect_compiled(void)
 static void expect_refused(kas_code code, const char *part)
 {
     rig r;
-    refuse_modules(IMAGES);
+    doubles.refuse_modules(IMAGES);
     kas_status status = rig_open(&r, "cuda:0", 1);
     cr_expect_eq(kas_status_code(status), code, "%s", kas_status_message(status));
     cr_expect(strstr(kas_status_message(status), part), "\"%s\" is not in: %s", part,
               kas_status_message(status));
     kas_status_free(status);
     rig_close(&r);
-    reset();
+    doubles.reset();
 }
 
 Test(nvrtc, a_kernel_without_an_image_is_compiled)
@@ -72,9 +48,9 @@ Test(nvrtc, each_call_that_fails_is_told)
     static const char *const symbols[] = {"nvrtcCreateProgram", "nvrtcCompileProgram", "nvrtcGetPTXSize",
                                           "nvrtcGetPTX"};
     for (size_t i = 0; i < sizeof symbols / sizeof *symbols; ++i) {
-        fail(symbols[i], 1, CUDA_ERROR_UNKNOWN, false);
+        doubles.fail(symbols[i], 1, CUDA_ERROR_UNKNOWN, false);
         expect_refused(KAS_UNSUPPORTED, "kernel blend");
-        fail(symbols[i], 1, CUDA_ERROR_OUT_OF_MEMORY, false);
+        doubles.fail(symbols[i], 1, CUDA_ERROR_OUT_OF_MEMORY, false);
         expect_refused(KAS_OUT_OF_MEMORY, "kernel blend");
     }
     expect_compiled();
@@ -82,9 +58,9 @@ Test(nvrtc, each_call_that_fails_is_told)
 
 Test(nvrtc, a_refusal_has_the_compiler_s_log_where_there_is_one)
 {
-    fail("nvrtcCompileProgram", 1, CUDA_ERROR_UNKNOWN, false);
+    doubles.fail("nvrtcCompileProgram", 1, CUDA_ERROR_UNKNOWN, false);
     expect_refused(KAS_UNSUPPORTED, "the double's log");
-    fail("nvrtcCompileProgram", 1, CUDA_ERROR_UNKNOWN, true); /* and all that would read the log */
+    doubles.fail("nvrtcCompileProgram", 1, CUDA_ERROR_UNKNOWN, true); /* and all that would read the log */
     expect_refused(KAS_UNSUPPORTED, "no log");
 }
 
@@ -92,6 +68,36 @@ Test(nvrtc, what_is_missing_is_named)
 {
     setenv("KASMINA_NVRTC", "/nowhere/libnvrtc.so", 1);
     expect_refused(KAS_UNSUPPORTED, "install the CUDA Toolkit's libnvrtc");
+}
+
+/* A kernel of each weights and tile; without an image, so that nothing else can be taken. */
+static void expect_tensor_kernels_compiled(kas_device *device)
+{
+    static const char *const names[] = {
+#define NAME(name, weights, rows, items) #name,
+        KAS_MMA_KERNELS(NAME)
+#undef NAME
+    };
+    const kas_cuda_device *cuda = kas_cuda_device_of(device);
+    cr_assert(kas_cuda_enter(cuda));
+    for (int i = 0; i < KAS_MMA_KERNEL_COUNT; ++i) {
+        const kas_cuda_kernel kernel = {.name = names[i],
+                                        .source = kas_mma_kernel_source((kas_mma_kernel)i, NULL)};
+        cuda_module module;
+        cuda_function function;
+        kas_status status = kas_cuda_load_kernel(cuda, &kernel, &module, &function);
+        cr_assert_null(status, "%s", kas_status_message(status));
+        cr_expect_eq(cuda->cuda->module_unload(module), CUDA_SUCCESS);
+    }
+    kas_cuda_leave(cuda);
+}
+
+Test(nvrtc, tensor_core_kernels_are_compiled_too)
+{
+    kas_device *device;
+    cr_assert_null(kas_device_open("cuda:0", &device));
+    expect_tensor_kernels_compiled(device);
+    kas_device_release(device);
 }
 
 /* The toolkit's compiler needs no GPU: the portable source goes through the real one where it is installed.
@@ -106,11 +112,12 @@ Test(nvrtc, the_real_compiler_takes_every_kernel)
     cr_assert_null(kas_device_open("cuda:0", &device));
     for (int kernel = 0; kernel < KAS_KERNEL_COUNT; ++kernel) {
         const kas_program *program;
-        refuse_modules(IMAGES);
+        doubles.refuse_modules(IMAGES);
         kas_status status = kas_device_program(device, (kas_kernel)kernel, &program);
         cr_expect_null(status, "%s", kas_status_message(status));
         kas_status_free(status);
     }
+    expect_tensor_kernels_compiled(device);
     kas_device_release(device);
     dlclose(real);
 }

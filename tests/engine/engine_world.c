@@ -69,13 +69,19 @@ void set_weights(kas_engine *engine, const char *layer, float scale, float shift
     free(weights.bytes);
 }
 
-void create_layer(kas_engine *engine, const char *name, uint32_t seeds, float scale, float shift)
+kas_request new_layer(const char *name)
 {
     kas_request request = request_of(KAS_REQUEST_CREATE_LAYER, name, 0);
     request.create_layer.layer_id = -1;
     request.create_layer.input_size = request.create_layer.output_size = FEATURES;
-    request.create_layer.num_seeds = seeds;
     request.create_layer.bias = true;
+    return request;
+}
+
+void create_layer(kas_engine *engine, const char *name, uint32_t seeds, float scale, float shift)
+{
+    kas_request request = new_layer(name);
+    request.create_layer.num_seeds = seeds;
     must_call(engine, &request);
     set_weights(engine, name, scale, shift);
 }
@@ -99,6 +105,26 @@ void load(kas_engine *engine, const char *layer, uint32_t seed, const char *arti
 {
     kas_code code = try_load(engine, layer, seed, artifact, alpha);
     cr_assert_eq(code, KAS_OK, "loading %s: %s", artifact, kas_code_name(code));
+}
+
+void stage_load(kas_engine *engine, const char *layer, uint32_t seed, const char *artifact, float alpha,
+                uint32_t at_epoch)
+{
+    kas_request request = request_of(KAS_REQUEST_LOAD, layer, seed);
+    request.artifact_id = artifact;
+    request.has_alpha = true;
+    request.alpha = alpha;
+    request.at_epoch = at_epoch;
+    kas_reply reply = must_call(engine, &request);
+    if (!reply.finished) ok(kas_engine_wait_operation(engine, reply.operation, 0));
+}
+
+kas_reply advance(kas_engine *engine, uint32_t epoch, bool skip_unready)
+{
+    kas_request request = request_of(KAS_REQUEST_ADVANCE_EPOCH, NULL, 0);
+    request.advance.epoch = epoch;
+    request.advance.skip_unready = skip_unready;
+    return must_call(engine, &request);
 }
 
 void set_alpha(kas_engine *engine, const char *layer, uint32_t seed, float alpha)

@@ -19,6 +19,8 @@ kas_reply must_call(kas_engine *engine, const kas_request *request);
 void must_fail(kas_engine *engine, const kas_request *request, kas_code code, const char *part);
 
 void put_kernel(kas_engine *engine, const char *id, artifact_bytes artifact); /* frees the bytes */
+/* FEATURES → FEATURES with a bias; the rest as by default. */
+kas_request new_layer(const char *name);
 /* FEATURES → FEATURES, y = scale·x + shift, with this many seeds. */
 void create_layer(kas_engine *engine, const char *name, uint32_t seeds, float scale, float shift);
 void set_weights(kas_engine *engine, const char *layer, float scale, float shift);
@@ -26,6 +28,10 @@ void set_weights(kas_engine *engine, const char *layer, float scale, float shift
 /* Loads and waits until it has ended: well, or with this code. */
 void load(kas_engine *engine, const char *layer, uint32_t seed, const char *artifact, float alpha);
 kas_code try_load(kas_engine *engine, const char *layer, uint32_t seed, const char *artifact, float alpha);
+/* Loads for an epoch to come, and waits until it is ready. */
+void stage_load(kas_engine *engine, const char *layer, uint32_t seed, const char *artifact, float alpha,
+                uint32_t at_epoch);
+kas_reply advance(kas_engine *engine, uint32_t epoch, bool skip_unready);
 void set_alpha(kas_engine *engine, const char *layer, uint32_t seed, float alpha);
 void unload(kas_engine *engine, const char *layer, uint32_t seed);
 

@@ -14,14 +14,6 @@ static void pause_briefly(void)
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
-static kas_reply advance(kas_engine *engine, uint32_t epoch, bool skip)
-{
-    kas_request request = request_of(KAS_REQUEST_ADVANCE_EPOCH, NULL, 0);
-    request.advance.epoch = epoch;
-    request.advance.skip_unready = skip;
-    return must_call(engine, &request);
-}
-
 static kas_engine *open_two_layers(void)
 {
     kas_engine *engine = open_engine(NULL);
@@ -39,13 +31,7 @@ Test(engine_changes, what_is_staged_for_an_epoch_takes_effect_at_once_in_all_lay
 {
     kas_engine *engine = open_two_layers();
     load(engine, "b", 0, "plus", 0.5f); /* (2x + x + 4)/2 */
-    kas_request staged_load = request_of(KAS_REQUEST_LOAD, "a", 0);
-    staged_load.artifact_id = "triple";
-    staged_load.has_alpha = true;
-    staged_load.alpha = 0.5f;
-    staged_load.at_epoch = 5;
-    kas_reply reply = must_call(engine, &staged_load);
-    ok(kas_engine_wait_operation(engine, reply.operation, 0));
+    stage_load(engine, "a", 0, "triple", 0.5f, 5);
     kas_request staged_unload = request_of(KAS_REQUEST_UNLOAD, "b", 0);
     staged_unload.at_epoch = 4;
     must_call(engine, &staged_unload);
@@ -57,7 +43,7 @@ Test(engine_changes, what_is_staged_for_an_epoch_takes_effect_at_once_in_all_lay
     expect_line(engine, "a", 1, 0);
     expect_line(engine, "b", 1.5, 2);
 
-    reply = advance(engine, 5, false);
+    kas_reply reply = advance(engine, 5, false);
     cr_expect_eq(reply.epoch, 5);
     cr_expect_eq(reply.applied, 2);
     cr_expect_eq(reply.failed_count, 0);

@@ -1,66 +1,13 @@
 /* A layer goes to another device while it serves: the same bits, no pass that fails, and where something
  * cannot be made there it stays. remote:0 (two_devices.h) computes the bits of host:0. Labelled `threads`. */
 #include <criterion/criterion.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "engine/control/engine.h"
-#include "tests/engine/engine_world.h"
-#include "tests/engine/two_devices.h"
+#include "tests/engine/placed_world.h"
 #include "tests/unit/remote_device.h"
 
-enum { CLIENTS = 3, ROUND_TRIPS = 20 };
-
-static two_devices devices;
-
-static kas_engine *open_two(const kas_engine_options *given)
-{
-    kas_engine_options options = given ? *given : (kas_engine_options){0};
-    const kas_env env = {.devices = &devices.source};
-    kas_engine *engine;
-    two_devices_init(&devices);
-    options.size = sizeof options;
-    options.device = "host:0";
-    ok(kas_engine_create_in(&options, &env, &engine));
-    return engine;
-}
-
-/* A seed in each state that holds a kernel, and a staged load. */
-static kas_engine *open_with_layer(void)
-{
-    kas_engine *engine = open_two(NULL);
-    for (uint64_t k = 0; k < 3; ++k)
-        put_kernel(engine, (const char *[]){"k0", "k1", "k2"}[k], onnx_network(FEATURES, 11, k));
-    put_kernel(engine, "line", onnx_product(FEATURES, 2, 1));
-    create_layer(engine, "a", 4, 1.5f, 0.25f);
-    load(engine, "a", 0, "k0", 0.25f);
-    load(engine, "a", 1, "k1", 0.5f);
-    return engine;
-}
-
-static kas_status try_move(kas_engine *engine, const char *device)
-{
-    kas_request request = request_of(KAS_REQUEST_MOVE_LAYER, "a", 0);
-    request.move_layer.device = device;
-    kas_reply reply = {.size = sizeof reply};
-    KAS_TRY(kas_engine_call(engine, &request, &reply));
-    return reply.finished ? NULL : kas_engine_wait_operation(engine, reply.operation, 0);
-}
-
-static void move(kas_engine *engine, const char *device)
-{
-    ok(try_move(engine, device));
-    cr_assert_str_eq(layer_of(engine, "a").device, device);
-}
-
-static void expect_same(const pass_result *a, const pass_result *b)
-{
-    cr_assert_null(a->status, "%s", kas_status_message(a->status));
-    cr_assert_null(b->status, "%s", kas_status_message(b->status));
-    cr_expect_eq(memcmp(a->y, b->y, sizeof a->y), 0, "other bits");
-}
+enum { ROUND_TRIPS = 20 };
 
 /* ---- there and back ---- */
 
@@ -100,21 +47,13 @@ Test(engine_move, to_where_it_is_changes_nothing)
 Test(engine_move, all_that_is_the_layers_goes_along)
 {
     kas_engine *engine = open_with_layer();
-    kas_request request = request_of(KAS_REQUEST_LOAD, "a", 2);
-    request.artifact_id = "k2";
-    request.has_alpha = true;
-    request.alpha = 0.125f;
-    request.at_epoch = 1;
-    kas_reply reply = must_call(engine, &request);
-    if (!reply.finished) ok(kas_engine_wait_operation(engine, reply.operation, 0));
+    stage_load(engine, "a", 2, "k2", 0.125f, 1);
     load(engine, "a", 3, "line", 0.125f);
-    request = request_of(KAS_REQUEST_FOSSILIZE, "a", 3);
+    kas_request request = request_of(KAS_REQUEST_FOSSILIZE, "a", 3);
     must_call(engine, &request);
     move(engine, "remote:0");
     set_weights(engine, "a", 2, 1);
-    request = request_of(KAS_REQUEST_ADVANCE_EPOCH, NULL, 0);
-    request.advance.epoch = 1;
-    reply = must_call(engine, &request);
+    kas_reply reply = advance(engine, 1, false);
     cr_expect_eq(reply.applied, 1);
     cr_expect_eq(seed_of(engine, "a", 2).lifecycle_state, KAS_SEED_ACTIVE);
     cr_expect_eq(seed_of(engine, "a", 3).lifecycle_state, KAS_SEED_FOSSILIZED);
@@ -131,9 +70,7 @@ Test(engine_move, auto_takes_the_first_that_has_room)
     const kas_env env = {.devices = &devices.source};
     two_devices_init(&devices);
     ok(kas_engine_create_in(&options, &env, &engine));
-    kas_request request = request_of(KAS_REQUEST_CREATE_LAYER, "a", 0);
-    request.create_layer.layer_id = -1;
-    request.create_layer.input_size = request.create_layer.output_size = FEATURES;
+    kas_request request = new_layer("a");
     request.create_layer.device = "host:0";
     must_call(engine, &request);
     remote_device_set_room(16);
@@ -148,14 +85,47 @@ Test(engine_move, auto_takes_the_first_that_has_room)
     kas_engine_destroy(engine);
 }
 
-/* ---- it stays ---- */
+/* Loading a vendor's library may take a second, in which the control thread must go on (remote_device.h). */
+Test(engine_move, a_fast_product_is_started_by_a_task)
+{
+    kas_engine *engine = open_two(NULL);
+    kas_request request = new_layer("a");
+    request.create_layer.device = "host:0";
+    request.create_layer.math = KAS_MATH_FAST;
+    devices.fast_acts = 1;
+    must_call(engine, &request);
+    cr_expect_eq(remote_device_fast_starts(), 0);
+    move(engine, "remote:0");
+    cr_expect_eq(remote_device_fast_starts(), 1, "to where a fast layer moves");
+    kas_engine_destroy(engine);
+    engine = open_two(NULL);
+    devices.fast_acts = 1;
+    request.create_layer.device = "remote:0";
+    request.create_layer.math = KAS_MATH_INVARIANT;
+    must_call(engine, &request);
+    cr_expect_eq(remote_device_fast_starts(), 0);
+    request.layer = "b";
+    request.create_layer.math = KAS_MATH_FAST;
+    must_call(engine, &request);
+    cr_expect_eq(remote_device_fast_starts(), 1, "where a fast layer is made");
+    kas_engine_destroy(engine);
+}
 
-static size_t used_of_remote(kas_engine *engine)
+/* Who looks at devices asks for it, of those that are open. */
+Test(engine_move, a_fast_product_is_reported)
 {
     kas_device_report reports[3];
+    kas_engine *engine = open_with_layer();
+    devices.fast_acts = 1;
     cr_assert_eq(kas_engine_list_devices(engine, reports, 3), 3);
-    return reports[1].memory_used_bytes;
+    cr_expect_str_eq(reports[1].fast_product, "", "it is not open");
+    move(engine, "remote:0");
+    cr_assert_eq(kas_engine_list_devices(engine, reports, 3), 3);
+    cr_expect_str_eq(reports[1].fast_product, "the host's own");
+    kas_engine_destroy(engine);
 }
+
+/* ---- it stays ---- */
 
 /* However little the device has room for: the layer arrives, or it stays and nothing of it is left there. */
 Test(engine_move, no_room)
@@ -179,7 +149,6 @@ Test(engine_move, no_room)
 Test(engine_move, the_cache_has_no_room)
 {
     kas_engine *engine = open_two(&(kas_engine_options){.cache_entries = 1});
-    put_kernel(engine, "k0", onnx_network(FEATURES, 11, 0));
     create_layer(engine, "a", 1, 1.5f, 0.25f);
     load(engine, "a", 0, "k0", 0.25f);
     expect_failure(try_move(engine, "remote:0"), KAS_NO_ROOM, "layer a stays on host:0: artifact k0");
@@ -250,46 +219,22 @@ Test(engine_move, a_full_device_takes_changes)
 
 /* ---- under traffic ---- */
 
-typedef struct traffic {
-    kas_engine *engine;
-    const pass_result *expected;
-    atomic_bool over;
-    atomic_uint answers;
-} traffic;
-
-static void *ask(void *user)
-{
-    traffic *all = user;
-    while (!atomic_load(&all->over)) {
-        pass_result given = run_pass(all->engine, "a", PROBE_ROWS, 1);
-        expect_same(all->expected, &given);
-        atomic_fetch_add(&all->answers, 1);
-    }
-    return NULL;
-}
-
 Test(engine_move, no_pass_fails)
 {
     kas_engine *engine = open_with_layer();
-    pass_result expected = run_pass(engine, "a", PROBE_ROWS, 1);
-    traffic all = {.engine = engine, .expected = &expected};
-    pthread_t clients[CLIENTS];
-    for (int i = 0; i < CLIENTS; ++i)
-        cr_assert_eq(pthread_create(&clients[i], NULL, ask, &all), 0);
+    traffic all;
+    traffic_start(&all, engine);
     for (int i = 0; i < ROUND_TRIPS; ++i) {
         move(engine, "remote:0");
         load(engine, "a", 2, i % 2 ? "k2" : "line", 0); /* changes meanwhile: alpha 0 moves no bit */
         move(engine, "host:0");
         unload(engine, "a", 2);
     }
-    while (atomic_load(&all.answers) < 100)
-        sched_yield();
-    atomic_store(&all.over, true);
-    for (int i = 0; i < CLIENTS; ++i)
-        pthread_join(clients[i], NULL);
+    traffic_wait(&all, 100);
+    traffic_stop(&all);
+    expect_no_failed_calls(engine);
     kas_layer_stats stats = {.size = sizeof stats};
     ok(kas_engine_layer_stats(engine, "a", &stats));
-    cr_expect_eq(stats.failed_calls, 0);
     cr_expect_eq(stats.forward_calls, 1 + atomic_load(&all.answers));
     kas_engine_destroy(engine);
 }

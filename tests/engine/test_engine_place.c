@@ -17,19 +17,10 @@ static kas_engine *open_automatic(void)
     return engine;
 }
 
-static kas_request a_layer(const char *name)
-{
-    kas_request request = request_of(KAS_REQUEST_CREATE_LAYER, name, 0);
-    request.create_layer.layer_id = -1;
-    request.create_layer.input_size = request.create_layer.output_size = FEATURES;
-    request.create_layer.bias = true;
-    return request;
-}
-
 static const char *place(kas_engine *engine, const char *name)
 {
     static kas_layer_info info;
-    kas_request request = a_layer(name);
+    kas_request request = new_layer(name);
     must_call(engine, &request);
     info = layer_of(engine, name);
     return info.device;
@@ -78,7 +69,7 @@ Test(engine_place, none_has_room)
     devices.without_host = true;
     remote_device_set_room(16);
     kas_engine *engine = open_automatic();
-    kas_request request = a_layer("a");
+    kas_request request = new_layer("a");
     must_fail(engine, &request, KAS_NO_ROOM, "no device has room: remote:0:");
     must_fail(engine, &request, KAS_NO_ROOM, "and 16 are free");
     kas_engine_destroy(engine);
@@ -98,11 +89,11 @@ Test(engine_place, a_name_is_taken_at_its_word)
 {
     two_devices_init(&devices);
     kas_engine *engine = open_automatic();
-    kas_request request = a_layer("a");
+    kas_request request = new_layer("a");
     request.create_layer.device = "host:0";
     must_call(engine, &request);
     cr_expect_str_eq(layer_of(engine, "a").device, "host:0");
-    request = a_layer("b");
+    request = new_layer("b");
     request.create_layer.device = "imitation:0";
     must_fail(engine, &request, KAS_NOT_FOUND, "imitation:0");
     kas_engine_destroy(engine);

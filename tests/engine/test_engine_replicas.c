@@ -1,44 +1,16 @@
 /* A layer on two devices at once: the same bits of both, always of one generation; where one is lost the
  * other answers. remote:0 (two_devices.h) computes the bits of host:0. Labelled `threads`. */
 #include <criterion/criterion.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "engine/control/engine.h"
 #include "engine/exec/executor.h"
-#include "tests/engine/engine_world.h"
-#include "tests/engine/two_devices.h"
+#include "tests/engine/placed_world.h"
 #include "tests/unit/remote_device.h"
 
-enum { CLIENTS = 3, ROUNDS = 20 };
-
-static two_devices devices;
-
-static kas_engine *open_two(const kas_engine_options *given)
-{
-    kas_engine_options options = given ? *given : (kas_engine_options){0};
-    const kas_env env = {.devices = &devices.source};
-    kas_engine *engine;
-    two_devices_init(&devices);
-    options.size = sizeof options;
-    options.device = "host:0";
-    ok(kas_engine_create_in(&options, &env, &engine));
-    for (uint64_t k = 0; k < 3; ++k)
-        put_kernel(engine, (const char *[]){"k0", "k1", "k2"}[k], onnx_network(FEATURES, 11, k));
-    put_kernel(engine, "line", onnx_product(FEATURES, 2, 1));
-    return engine;
-}
-
-static kas_engine *open_with_layer(void)
-{
-    kas_engine *engine = open_two(NULL);
-    create_layer(engine, "a", 4, 1.5f, 0.25f);
-    load(engine, "a", 0, "k0", 0.25f);
-    load(engine, "a", 1, "k1", 0.5f);
-    return engine;
-}
+enum { ROUNDS = 20 };
 
 static kas_status try_replicate(kas_engine *engine, const char *device) /* NULL: none */
 {
@@ -110,18 +82,11 @@ static pass_result pass_on(kas_engine *engine, const char *device)
     return given;
 }
 
-static void expect_bits(const pass_result *a, const pass_result *b)
-{
-    cr_assert_null(a->status, "%s", kas_status_message(a->status));
-    cr_assert_null(b->status, "%s", kas_status_message(b->status));
-    cr_expect_eq(memcmp(a->y, b->y, sizeof a->y), 0, "other bits");
-}
-
 static void expect_both_same(kas_engine *engine)
 {
     wait_ready(engine);
     pass_result here = pass_on(engine, "host:0"), there = pass_on(engine, "remote:0");
-    expect_bits(&here, &there);
+    expect_same(&here, &there);
     cr_expect_eq(here.result.generation, there.result.generation);
 }
 
@@ -135,8 +100,8 @@ Test(engine_replicas, least_busy_and_same_bits)
     replicate(engine, "remote:0");
     cr_expect_eq(layer_of(engine, "a").generation, generation, "what the layer computes has not changed");
     pass_result here = pass_on(engine, "host:0"), there = pass_on(engine, "remote:0");
-    expect_bits(&before, &here);
-    expect_bits(&before, &there);
+    expect_same(&before, &here);
+    expect_same(&before, &there);
     uint64_t calls = calls_on(engine, "host:0");
     ok(run_pass(engine, "a", PROBE_ROWS, 1).status);
     cr_expect_eq(calls_on(engine, "host:0"), calls + 1, "where both are idle it is the layer's own device");
@@ -156,30 +121,15 @@ Test(engine_replicas, changes_are_on_both)
     expect_both_same(engine);
     set_weights(engine, "a", 2, 1);
     expect_both_same(engine);
-    kas_request request = request_of(KAS_REQUEST_LOAD, "a", 0);
-    request.artifact_id = "k0";
-    request.has_alpha = true;
-    request.alpha = 0.125f;
-    request.at_epoch = 1;
-    kas_reply reply = must_call(engine, &request);
-    if (!reply.finished) ok(kas_engine_wait_operation(engine, reply.operation, 0));
-    request = request_of(KAS_REQUEST_ADVANCE_EPOCH, NULL, 0);
-    request.advance.epoch = 1;
-    reply = must_call(engine, &request);
+    stage_load(engine, "a", 0, "k0", 0.125f, 1);
+    kas_reply reply = advance(engine, 1, false);
     cr_expect_eq(reply.applied, 1);
     kas_reply_finish(&reply);
     expect_both_same(engine);
-    request = request_of(KAS_REQUEST_FOSSILIZE, "a", 1);
+    kas_request request = request_of(KAS_REQUEST_FOSSILIZE, "a", 1);
     must_call(engine, &request);
     expect_both_same(engine);
     kas_engine_destroy(engine);
-}
-
-static size_t used_of_remote(kas_engine *engine)
-{
-    kas_device_report reports[3];
-    cr_assert_eq(kas_engine_list_devices(engine, reports, 3), 3);
-    return reports[1].memory_used_bytes;
 }
 
 Test(engine_replicas, dropped)
@@ -191,7 +141,7 @@ Test(engine_replicas, dropped)
     cr_expect_eq(layer_of(engine, "a").replica_count, 0);
     cr_expect_null(plan_on(engine, "remote:0"));
     pass_result after = run_pass(engine, "a", PROBE_ROWS, 1);
-    expect_bits(&before, &after);
+    expect_same(&before, &after);
     for (int i = 0; i < 2; ++i) {
         kas_request evict = request_of(KAS_REQUEST_EVICT_KERNEL, NULL, 0);
         evict.artifact_id = i ? "k1" : "k0";
@@ -207,9 +157,7 @@ Test(engine_replicas, dropped)
 Test(engine_replicas, made_with_the_layer_and_gone_with_it)
 {
     kas_engine *engine = open_two(NULL);
-    kas_request request = request_of(KAS_REQUEST_CREATE_LAYER, "a", 0);
-    request.create_layer.layer_id = -1;
-    request.create_layer.input_size = request.create_layer.output_size = FEATURES;
+    kas_request request = new_layer("a");
     request.create_layer.device = "host:0";
     request.create_layer.replicas = (kas_device_names){.count = 1, .names = {"remote:0"}};
     must_call(engine, &request);
@@ -226,14 +174,10 @@ Test(engine_replicas, the_layer_moves_there)
     kas_engine *engine = open_with_layer();
     pass_result before = run_pass(engine, "a", PROBE_ROWS, 1);
     replicate(engine, "remote:0");
-    kas_request request = request_of(KAS_REQUEST_MOVE_LAYER, "a", 0);
-    request.move_layer.device = "remote:0";
-    kas_reply reply = must_call(engine, &request);
-    if (!reply.finished) ok(kas_engine_wait_operation(engine, reply.operation, 0));
-    cr_expect_str_eq(layer_of(engine, "a").device, "remote:0");
+    move(engine, "remote:0");
     cr_expect_eq(layer_of(engine, "a").replica_count, 0);
     pass_result after = run_pass(engine, "a", PROBE_ROWS, 1);
-    expect_bits(&before, &after);
+    expect_same(&before, &after);
     kas_engine_destroy(engine);
 }
 
@@ -242,7 +186,7 @@ Test(engine_replicas, the_layer_moves_there)
 Test(engine_replicas, refused)
 {
     kas_engine *engine = open_with_layer();
-    expect_failure(try_replicate(engine, "host:0"), KAS_INVALID_ARGUMENT, "other devices than its own");
+    expect_failure(try_replicate(engine, "host:0"), KAS_INVALID_ARGUMENT, "is on host:0 itself");
     expect_failure(try_replicate(engine, "auto"), KAS_INVALID_ARGUMENT, "named");
     expect_failure(try_replicate(engine, "remote:7"), KAS_NOT_FOUND, "remote:7");
     cr_expect_eq(layer_of(engine, "a").replica_count, 0);
@@ -262,7 +206,7 @@ Test(engine_replicas, no_room)
         if (status) expect_failure(status, KAS_OUT_OF_MEMORY, "layer a has no replica on remote:0");
         cr_expect_eq(layer_of(engine, "a").replica_count, arrived);
         pass_result after = run_pass(engine, "a", PROBE_ROWS, 1);
-        expect_bits(&before, &after);
+        expect_same(&before, &after);
     }
     kas_engine_destroy(engine);
 }
@@ -276,13 +220,6 @@ static kas_health health_of(kas_engine *engine)
     return health;
 }
 
-static void expect_nothing_failed(kas_engine *engine)
-{
-    kas_layer_stats stats = {.size = sizeof stats};
-    ok(kas_engine_layer_stats(engine, "a", &stats));
-    cr_expect_eq(stats.failed_calls, 0);
-}
-
 Test(engine_replicas, the_replicas_device_is_lost)
 {
     kas_engine *engine = open_with_layer();
@@ -292,9 +229,9 @@ Test(engine_replicas, the_replicas_device_is_lost)
     set_in_flight(engine, "host:0", 1000); /* so that it is asked first */
     for (int i = 0; i < 3; ++i) {
         pass_result after = run_pass(engine, "a", PROBE_ROWS, 1);
-        expect_bits(&before, &after);
+        expect_same(&before, &after);
     }
-    expect_nothing_failed(engine);
+    expect_no_failed_calls(engine);
     cr_expect(health_of(engine).ready);
     cr_expect_eq(health_of(engine).status, KAS_HEALTH_DEGRADED);
     kas_engine_destroy(engine);
@@ -305,62 +242,31 @@ Test(engine_replicas, the_layers_device_is_lost)
 {
     kas_engine *engine = open_with_layer();
     pass_result before = run_pass(engine, "a", PROBE_ROWS, 1);
-    kas_request request = request_of(KAS_REQUEST_MOVE_LAYER, "a", 0);
-    request.move_layer.device = "remote:0";
-    kas_reply reply = must_call(engine, &request);
-    if (!reply.finished) ok(kas_engine_wait_operation(engine, reply.operation, 0));
+    move(engine, "remote:0");
     replicate(engine, "host:0");
     remote_device_lose(devices.remote);
     for (int i = 0; i < 3; ++i) {
         pass_result after = run_pass(engine, "a", PROBE_ROWS, 1);
-        expect_bits(&before, &after);
+        expect_same(&before, &after);
     }
-    expect_nothing_failed(engine);
+    expect_no_failed_calls(engine);
     cr_expect(health_of(engine).ready, "its replica serves");
     cr_expect_eq(health_of(engine).status, KAS_HEALTH_DEGRADED);
-    request.move_layer.device = "host:0";
-    reply = must_call(engine, &request);
-    if (!reply.finished) ok(kas_engine_wait_operation(engine, reply.operation, 0));
+    move(engine, "host:0");
     pass_result after = run_pass(engine, "a", PROBE_ROWS, 1);
-    expect_bits(&before, &after);
+    expect_same(&before, &after);
     kas_engine_destroy(engine);
 }
 
 /* ---- under traffic ---- */
-
-typedef struct traffic {
-    kas_engine *engine;
-    const pass_result *expected;
-    atomic_bool over;
-    atomic_uint answers, wrong;
-} traffic;
-
-static void *ask(void *user)
-{
-    traffic *all = user;
-    uint64_t generation = 0;
-    while (!atomic_load(&all->over)) {
-        pass_result given = run_pass(all->engine, "a", PROBE_ROWS, 1);
-        bool right = !given.status && memcmp(given.y, all->expected->y, sizeof given.y) == 0 &&
-                     given.result.generation >= generation;
-        generation = given.result.generation;
-        kas_status_free(given.status);
-        atomic_fetch_add(&all->wrong, !right);
-        atomic_fetch_add(&all->answers, 1);
-    }
-    return NULL;
-}
 
 /* Replicas come, lag behind, catch up and go; at last the device is lost: no pass fails, and nobody sees a
  * generation after a later one. */
 Test(engine_replicas, no_pass_fails)
 {
     kas_engine *engine = open_with_layer();
-    pass_result expected = run_pass(engine, "a", PROBE_ROWS, 1);
-    traffic all = {.engine = engine, .expected = &expected};
-    pthread_t clients[CLIENTS];
-    for (int i = 0; i < CLIENTS; ++i)
-        cr_assert_eq(pthread_create(&clients[i], NULL, ask, &all), 0);
+    traffic all;
+    traffic_start(&all, engine);
     for (int i = 0; i < ROUNDS; ++i) {
         replicate(engine, "remote:0");
         load(engine, "a", 2, i % 2 ? "k2" : "line", 0); /* alpha 0 moves no bit */
@@ -369,16 +275,10 @@ Test(engine_replicas, no_pass_fails)
         if (i % 2) ok(try_replicate(engine, NULL));
     }
     replicate(engine, "remote:0");
-    uint32_t before = atomic_load(&all.answers);
-    while (atomic_load(&all.answers) < before + 50)
-        sched_yield();
+    traffic_wait(&all, 50);
     remote_device_lose(devices.remote);
-    while (atomic_load(&all.answers) < before + 100)
-        sched_yield();
-    atomic_store(&all.over, true);
-    for (int i = 0; i < CLIENTS; ++i)
-        pthread_join(clients[i], NULL);
-    cr_expect_eq(atomic_load(&all.wrong), 0);
-    expect_nothing_failed(engine);
+    traffic_wait(&all, 50);
+    traffic_stop(&all);
+    expect_no_failed_calls(engine);
     kas_engine_destroy(engine);
 }

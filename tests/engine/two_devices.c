@@ -31,7 +31,10 @@ static kas_status open_device(void *self, const char *id, kas_device **out)
     two_devices *devices = self;
     bool remote = !strcmp(id, "remote:0");
     KAS_TRY(remote ? remote_device_open_as(id, out) : kas_device_open(id, out));
-    if (remote) devices->remote = *out;
+    if (remote) {
+        devices->remote = *out;
+        remote_device_say_fast(*out, devices->fast_acts, true);
+    }
     ++devices->opened;
     return NULL;
 }

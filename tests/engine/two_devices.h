@@ -8,6 +8,7 @@
 typedef struct two_devices {
     kas_device_source source; /* for kas_env.devices */
     bool without_host;        /* host:0 is not listed */
+    uint64_t fast_acts;       /* remote:0, once opened, has a fast product that ends in these */
     kas_device *remote; /* the opened remote:0, borrowed of the engine that opened it; NULL: it is not */
     unsigned opened;    /* how many devices were */
 } two_devices;

@@ -20,6 +20,11 @@ class Alphas(ServerTest):
         self.assertEqual((shown["alpha_blend"], shown["alpha_target"]), (0.39990234375, None))
         self.assertGreater(self.client.get(self.path).json["generation"], before)
 
+    def test_there_is_no_negative_zero(self):
+        answer = self.client.put(f"{self.seed}/alpha", b'{"alpha": -0.0}', kind="application/json")
+        self.assertIn(b'"alpha_blend":0.0,', self.client.get(self.seed).body)
+        self.assertFalse(self.expect(answer, 200)["contributing"])
+
     def test_the_same_alpha_is_no_new_generation(self):
         before = self.client.get(self.path).json["generation"]
         self.expect(self.put({"alpha": 0.5}), 200)

@@ -74,7 +74,8 @@ class Events(ServerTest):
         self.assertEqual(data, {"layer": name, "seed": 1, "from": "DORMANT", "to": "LOADING", "artifact_id": "digits-good", "reason": data["reason"]})
         stream.until("seed.transition", layer=name, to="ACTIVE")
         self.client.delete(path)
-        self.assertEqual(stream.until("layer.update", layer=name, state="deleted")[2]["generation"], None)
+        deleted = stream.until("layer.update", layer=name, state="deleted")[2]
+        self.assertEqual((deleted["generation"], deleted["device"]), (None, None))
 
     def test_operations(self):
         path = self.layer()

@@ -154,6 +154,9 @@ class Forward(ServerTest):
         self.expect_problem(self.post("/v1/layers/nobody", floats([1, 2, 3])), 404, "not-found", "nobody")
         self.expect_problem(self.client.get(f"{path}/forward"), 405, "method-not-allowed")
 
+    def test_raw_values_without_their_content_type(self):
+        self.expect_problem(self.post(self.small(), floats([1, 2, 3]), kind="application/x-www-form-urlencoded"), 400, "malformed", OCTETS)
+
     def test_an_answer_beyond_the_limit(self):
         path = self.layer(None, 1, 65536)
         problem = self.expect_problem(self.post(path, floats([1.0]) * 100000), 413, "too-large", "65536")

@@ -6,7 +6,7 @@ import unittest
 import artifacts
 from server import ServerTest, read_example
 
-OPERATION = {"id", "kind", "state", "stage", "bytes_done", "bytes_total", "layer", "seed", "artifact_id", "tier", "created_at", "finished_at", "duration_us", "error"}
+OPERATION = {"id", "kind", "state", "stage", "bytes_done", "bytes_total", "layer", "seed", "artifact_id", "device", "tier", "created_at", "finished_at", "duration_us", "error"}
 
 
 class Loads(ServerTest):

@@ -1,64 +1,29 @@
 #!/usr/bin/env python3
 """A layer goes from the host to an OpenCL device and back while clients ask: no request fails, the answers are the same within
 rounding, and its seeds are what they were. Skipped, loudly, on a machine without such a device."""
-import threading
 import unittest
 
-from server import Client, Server, ServerTest, read_example, unpack_floats
-from test_opencl import CLASSES, DEVICE, IMAGES, PIXELS, has_device
+from placed import PlacedTest
+from test_opencl import DEVICE, has_device
 
-ROUND_TRIPS, CLIENTS = 3, 2
-
-
-class Asking(threading.Thread):
-    """A client that asks until it is told to stop."""
-
-    def __init__(self, port, path, images):
-        super().__init__()
-        self.client, self.path, self.images, self.over, self.answers = Client(port), path, images, threading.Event(), []
-
-    def run(self):
-        while not self.over.is_set():
-            self.answers.append(self.client.post(f"{self.path}/forward", self.images))
-        self.client.close()
+ROUND_TRIPS = 3
 
 
-class Moves(ServerTest):
-    def setUp(self):
-        super().setUp()
-        self.images = read_example("images.f32")[:IMAGES * PIXELS * 4]
-        self.path = self.layer(None, PIXELS, CLASSES, device="host:0")
-        self.expect(self.client.put(f"{self.path}/weights", read_example("base.safetensors")), 200)
-        self.load(self.path, alpha=0.5)
-
+class Moves(PlacedTest):
     def move(self, device, status=200, **more):
         return self.expect(self.client.send("PATCH", self.path, {"device": device}, **more), status)
 
-    def assert_near(self, one, other):
-        for a, b in zip(unpack_floats(one), unpack_floats(other), strict=True):
-            self.assertLessEqual(abs(a - b), 1e-5 + 1e-5 * abs(b))
-
-    def test_under_traffic(self):
-        want = self.expect(self.client.post(f"{self.path}/forward", self.images), 200).body
-        clients = [Asking(self.server.port, self.path, self.images) for _ in range(CLIENTS)]
-        for client in clients:
-            client.start()
+    def go_there_and_back(self, want):
         for _ in range(ROUND_TRIPS):
             for device in (DEVICE, "host:0"):
                 self.assertEqual(self.move(device)["device"], device)
                 there = self.expect(self.client.post(f"{self.path}/forward", self.images), 200)
                 self.assert_near(there.body, want)
-        for client in clients:
-            client.over.set()
-            client.join()
-            self.assertTrue(client.answers)
-            generations = [int(answer.header("X-Kasmina-Generation")) for answer in client.answers]
-            self.assertEqual(generations, sorted(generations))
-            for answer in client.answers:
-                self.assertEqual(answer.status, 200)
-                self.assert_near(answer.body, want)
+
+    def test_under_traffic(self):
+        answers = self.under_traffic(self.go_there_and_back)
         stats = self.client.get(f"{self.path}/stats").json
-        self.assertEqual(stats["total_forward_calls"], 1 + 2 * ROUND_TRIPS + sum(len(client.answers) for client in clients))
+        self.assertEqual(stats["total_forward_calls"], 1 + 2 * ROUND_TRIPS + answers)
 
     def test_what_a_move_is(self):
         before = self.client.get(self.path).json
@@ -72,6 +37,7 @@ class Moves(ServerTest):
             self.assertEqual(moved["seeds"][0][member], before["seeds"][0][member])
         operation = self.client.get("/v1/operations?limit=1000").json["operations"][-1]
         self.assertEqual((operation["kind"], operation["state"], operation["seed"]), ("move", "succeeded", None))
+        self.assertEqual(operation["device"], DEVICE)
         self.assertIn(DEVICE, self.client.get("/v1/kernels/digits-good").json["devices"])
         self.assertEqual(self.move(DEVICE)["generation"], moved["generation"])
         self.expect_problem(self.client.send("PATCH", self.path, {"device": "host:0"}, {"If-Match": etag}), 412, "precondition-failed")

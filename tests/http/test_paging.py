@@ -108,6 +108,13 @@ class Gzip(ServerTest):
             self.assertEqual(gzip.decompress(answer.body) if packed else answer.body, plain.body)
             self.assertEqual(answer.header("ETag"), plain.header("ETag"))
 
+    def test_what_was_not_made_for_this_request(self):
+        plain = self.client.get("/openapi.yaml")
+        self.assertEqual(plain.header("Vary"), "Accept-Encoding")
+        packed = self.client.get("/openapi.yaml", {"Accept-Encoding": "gzip"})
+        self.assertEqual(packed.header("Content-Encoding"), "gzip")
+        self.assertEqual(gzip.decompress(packed.body), plain.body)
+
     def test_small_answers_are_left_alone(self):
         self.assertIsNone(self.client.get("/v1/health/live", {"Accept-Encoding": "gzip"}).header("Content-Encoding"))
 

@@ -41,6 +41,9 @@ class Starting(unittest.TestCase):
     def test_wrong_variables(self):
         self.refuses(2, "http-threads", KASMINA_HTTP_THREADS="many")
         self.refuses(2, "nowhere", KASMINA_LISTEN="nowhere")
+        self.refuses(2, "allow-anyone", "--listen", "0.0.0.0:0", KASMINA_ALLOW_ANYONE="perhaps")
+        for no in ("0", "false", "No", "off"):
+            self.refuses(2, "--token-file", "--listen", "0.0.0.0:0", KASMINA_ALLOW_ANYONE=no)
 
     def test_wrong_addresses(self):
         for address in ("127.0.0.1", ":8080", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:x", "example.org:80", "[::1:80", "1.2.3:80", ""):
@@ -73,6 +76,42 @@ class Starting(unittest.TestCase):
             self.refuses(1, file.name, "--listen", "127.0.0.1:0", "--data-dir", file.name)
             self.refuses(1, file.name, "--listen", "127.0.0.1:0", "--data-dir", file.name + "/below")
 
+    def test_artifact_folders(self):
+        with tempfile.NamedTemporaryFile() as file:
+            self.refuses(1, file.name, "--listen", "127.0.0.1:0", "--artifact-dir", file.name)
+        with tempfile.TemporaryDirectory() as folder:
+            later = os.path.join(folder, "later")
+            server = Server(artifact_dir=later)  # it may come later, but the log says that it is not there
+            self.assertIn(later, server.read_log())
+            server.stop()
+
+    def test_a_data_folder_belongs_to_one_process(self):
+        server = Server()
+        self.refuses(1, str(server.process.pid), "--listen", "127.0.0.1:0", "--data-dir", server.data_dir)
+        server.process.kill()
+        server.process.wait()
+        server.process.stdout.close()
+        process = subprocess.Popen([BINARY, "serve", "--listen", "127.0.0.1:0", "--data-dir", server.data_dir], stdout=subprocess.PIPE, text=True,
+                                   stderr=subprocess.DEVNULL)
+        self.assertIn("listening", process.stdout.readline())  # the lock went with its holder
+        server.process = process
+        server.stop()
+
+    def test_what_a_killed_process_left_half_written_is_removed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            name = "0123456789abcdef" * 4
+            for kind in ("blobs", "records"):
+                os.makedirs(os.path.join(folder, "artifacts", kind))
+                for file in (name + ".aB3dEf", "somebody's file.aB3dEf", "notes"):
+                    open(os.path.join(folder, "artifacts", kind, file), "w").close()
+            process = subprocess.Popen([BINARY, "serve", "--listen", "127.0.0.1:0", "--data-dir", folder], stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL)
+            self.assertIn("listening", process.stdout.readline())
+            for kind in ("blobs", "records"):
+                self.assertEqual(sorted(os.listdir(os.path.join(folder, "artifacts", kind))), ["notes", "somebody's file.aB3dEf"])
+            process.terminate()
+            process.wait(timeout=20)
+            process.stdout.close()
+
     def test_a_device_that_is_not_there(self):
         code, out, error = run("--listen", "127.0.0.1:0", "--device", "nowhere:0")
         self.assertIn(code, (1, 2))
@@ -88,6 +127,44 @@ class Starting(unittest.TestCase):
                     file.write(text)
                 with self.subTest(text=text):
                     self.refuses(2, path, "--listen", "127.0.0.1:0", "--token-file", path)
+
+    def test_a_token_file_that_everybody_can_write(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "tokens")
+            with open(path, "w") as file:
+                file.write("admin " + "0" * 64 + " name\n")
+            os.chmod(path, 0o666)
+            self.refuses(2, "chmod", "--listen", "127.0.0.1:0", "--token-file", path)
+
+    def test_the_log_says_what_happens(self):
+        server = Server("--log-level", "info")
+        client = Client(server.port)
+        client.post("/v1/layers", {"name": "told", "input_size": 64, "output_size": 10})
+        client.post("/v1/layers/told/seeds/1/load?wait=10", {"artifact_id": "digits-good"})
+        client.post("/v1/layers/told/seeds/1/load?wait=10", {"artifact_id": "nowhere"})
+        [operation] = client.post("/v1/kernels/preload", {"artifact_ids": ["nowhere-else"]}).json["operations"]
+        while client.get(f"/v1/operations/{operation['id']}").json["state"] != "failed":
+            time.sleep(0.01)
+        client.delete("/v1/layers/told")
+        client.close()
+        log = server.read_log()
+        server.stop()
+        for line in (server.data_dir, "layer told: ready on host:0", "layer told seed 1 artifact digits-good: LOADING to ACTIVE (load)",
+                     "layer told seed 1 artifact nowhere: kernel_loading: ", "control: artifact nowhere-else: kernel_loading: ", "layer told: deleted"):
+            self.assertIn(line, log)
+
+    def test_the_log_has_what_the_operating_system_refused(self):
+        server = Server()
+        client = Client(server.port)
+        blobs = os.path.join(server.data_dir, "artifacts", "blobs")
+        os.rmdir(blobs)
+        answer = client.put("/v1/kernels/lost", artifacts.linear())
+        client.close()
+        log = server.read_log()
+        server.stop()
+        self.assertEqual(answer.status, 500)
+        self.assertIn(blobs, answer.json["detail"])
+        self.assertIn(answer.json["trace_id"], log)
 
     def test_variables(self):
         server = Server(environment={"KASMINA_MAX_BODY_MB": "1"})
@@ -158,6 +235,26 @@ class Ending(unittest.TestCase):
             self.assertLessEqual({answer.status for answer in answers}, {200, 202, 422, 409})
             with self.assertRaises(OSError):
                 server.connect(1)
+
+    def test_who_is_there_is_answered_and_nobody_new_comes_in(self):
+        server = Server()
+        half, old = Raw(server), Client(server.port)
+        half.send("POST /v1/layers HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")  # keeps the server for a while
+        self.assertEqual(old.get("/v1").status, 200)
+        server.process.terminate()
+        refused = False
+        while not refused:
+            try:
+                server.connect(10).close()
+            except ConnectionResetError:
+                pass  # it was in the system's queue
+            except ConnectionRefusedError:
+                refused = True
+        last = old.get("/v1")
+        self.assertEqual((last.status, last.header("Connection")), (200, "close"))
+        half.close()
+        old.close()
+        self.assertEqual(server.stop(), 0)
 
     def test_half_a_request_holds_nobody_up(self):
         server = Server()

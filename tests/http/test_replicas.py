@@ -4,20 +4,14 @@ same within rounding. Skipped, loudly, on a machine without such a device."""
 import time
 import unittest
 
-from server import ServerTest, read_example, unpack_floats
-from test_moves import Asking
-from test_opencl import CLASSES, DEVICE, IMAGES, PIXELS, has_device
+from placed import PlacedTest
+from test_opencl import DEVICE, has_device
 
-ROUNDS, CLIENTS = 3, 3
+ROUNDS = 3
 
 
-class Replicas(ServerTest):
-    def setUp(self):
-        super().setUp()
-        self.images = read_example("images.f32")[:IMAGES * PIXELS * 4]
-        self.path = self.layer(None, PIXELS, CLASSES, device="host:0")
-        self.expect(self.client.put(f"{self.path}/weights", read_example("base.safetensors")), 200)
-        self.load(self.path, alpha=0.5)
+class Replicas(PlacedTest):
+    CLIENTS = 3
 
     def replicate(self, *devices, status=200):
         return self.expect(self.client.send("PATCH", self.path, {"replicas": list(devices)}), status)
@@ -26,30 +20,16 @@ class Replicas(ServerTest):
         while not all(replica["ready"] for replica in self.client.get(self.path).json["replicas"]):
             time.sleep(0.001)
 
-    def assert_near(self, one, other):
-        for a, b in zip(unpack_floats(one), unpack_floats(other), strict=True):
-            self.assertLessEqual(abs(a - b), 1e-5 + 1e-5 * abs(b))
-
-    def test_under_traffic(self):
-        want = self.expect(self.client.post(f"{self.path}/forward", self.images), 200).body
-        clients = [Asking(self.server.port, self.path, self.images) for _ in range(CLIENTS)]
-        for client in clients:
-            client.start()
+    def come_and_go(self, _):
         for _ in range(ROUNDS):
             self.assertEqual(self.replicate(DEVICE)["replicas"], [{"device": DEVICE, "ready": True, "lost": False}])
             self.load(self.path, 1, alpha=0.0)  # moves no answer
             self.wait_ready()
             self.expect(self.client.post(f"{self.path}/seeds/1/unload", {}), 200)
             self.assertEqual(self.replicate()["replicas"], [])
-        for client in clients:
-            client.over.set()
-            client.join()
-            self.assertTrue(client.answers)
-            generations = [int(answer.header("X-Kasmina-Generation")) for answer in client.answers]
-            self.assertEqual(generations, sorted(generations))
-            for answer in client.answers:
-                self.assertEqual(answer.status, 200)
-                self.assert_near(answer.body, want)
+
+    def test_under_traffic(self):
+        self.under_traffic(self.come_and_go)
 
     def test_what_a_replica_is(self):
         before = self.client.get(self.path).json
@@ -62,6 +42,12 @@ class Replicas(ServerTest):
         self.assertEqual(self.replicate(DEVICE)["replicas"], made["replicas"])
         moved = self.expect(self.client.send("PATCH", self.path, {"device": DEVICE}), 200)
         self.assertEqual((moved["device"], moved["replicas"]), (DEVICE, []))
+
+    def test_refused(self):
+        own = self.client.get(self.path).json["device"]
+        for devices, word in (([own], "itself"), ([DEVICE, DEVICE], "twice"), (["nowhere:0"], "nowhere:0"), (DEVICE, "array")):
+            with self.subTest(devices=devices), self.unchanged(self.path):
+                self.expect_problem(self.client.send("PATCH", self.path, {"replicas": devices}), 422, "invalid-value", word)
 
     def test_made_with_the_layer(self):
         body = {"name": "twice", "input_size": 3, "output_size": 2, "device": "host:0", "replicas": [DEVICE]}

@@ -18,6 +18,14 @@ class Seeds(ServerTest):
 
     # ---- reading
 
+    def test_at_epoch_in_the_query_is_refused(self):
+        path = self.layer()
+        seed = self.load(path)
+        with self.unchanged(path, "/v1/epoch"):
+            for method, action, body in (("POST", "unload", {}), ("POST", "reset", {}), ("POST", "fossilize", {}), ("PUT", "alpha", {"alpha": 1}), ("POST", "load", {"artifact_id": "digits-good"})):
+                with self.subTest(action=action):
+                    self.expect_problem(self.client.send(method, f"{seed}/{action}?at_epoch=5", body), 422, "invalid-value", "body")
+
     def test_dormant(self):
         path = self.layer()
         answer = self.client.get(f"{path}/seeds/3")

@@ -26,15 +26,18 @@ MARK = "/* wait */"
 # Files, and who must notice: tests in the order in which they are asked, each in the first build that has it. `tsan:`
 # are those that only the thread sanitizer sees.
 TESTS = [
+    ("backends/core/device.c", ["tsan:device_threads"]),
+    ("backends/core/lost.c", ["tsan:device_threads"]),
+    ("backends/core/pieces.c", ["core", "queue_waits", "pieces_cuda_double"]),
     ("backends/core/queue.c", ["core", "queue_waits"]),
-    ("backends/cuda/*.c", ["cuda", "waits_cuda_double", "device_cuda_double"]),
+    ("backends/cuda/*.c", ["cuda", "waits_cuda_double", "device_cuda_double", "cuda_fast"]),
     ("backends/opencl/*.c", ["opencl_waits", "waits_opencl", "device_opencl"]),
     ("backends/vulkan/*.c", ["waits_vulkan", "vulkan_waits", "device_vulkan"]),
     ("backends/host/pass.c", ["host_pass"]),
     ("backends/host/pool.c", ["tsan:host_pool"]),
     ("backends/host/queue.c", ["core"]),
 ]
-ATOMICS = ["backends/host/pool.c"]
+ATOMICS = ["backends/core/device.c", "backends/core/lost.c", "backends/host/pool.c"]
 
 
 class Mutant:
@@ -157,7 +160,7 @@ def end_session(running):
 
 def said(output):
     """The first word of what went wrong."""
-    for pattern in (r"\[FAIL\] (\w+::\w+)", r"\[CRASH\] (\w+::\w+)", r"SUMMARY: (ThreadSanitizer: [\w -]+?) /", r"(\S+\(\d+\)|\w+): failed"):
+    for pattern in (r"\[FAIL\] (\w+::\w+)", r"\[CRASH\] (\w+::\w+)", r"SUMMARY: (ThreadSanitizer: [\w -]+?) [/.]", r"(\S+\(\d+\)|\w+): failed"):
         found = re.search(pattern, output)
         if found:
             return found.group(1).replace("::", ": ").replace("_", " ")

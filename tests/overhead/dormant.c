@@ -97,8 +97,9 @@ static void plan_direct(direct *d, const setting *s)
     must(kas_host_isa_choose(NULL, &isa));
     float *weight = need(kas_calloc((size_t)inputs * outputs, sizeof *weight));
     float *bias = need(kas_calloc(outputs, sizeof *bias));
-    void *packed = need(kas_alloc_aligned(64, kas_device_packed_bytes(device, inputs, outputs)));
-    kas_device_pack(device, weight, inputs, outputs, packed);
+    void *packed =
+        need(kas_alloc_aligned(64, kas_device_packed_bytes(device, KAS_WEIGHT_F32, inputs, outputs)));
+    kas_device_pack(device, KAS_WEIGHT_F32, weight, inputs, outputs, packed);
     kas_free(weight);
     kas_device_release(device);
     d->args = (struct linear_args){

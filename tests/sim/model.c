@@ -193,6 +193,17 @@ static void set_weights(sim_layer *layer, kas_resource weights, const kas_sha256
     layer->weights_sha256 = *sha256;
 }
 
+static void accept_weights(sim *s, sim_layer *layer, const kas_command *command)
+{
+    if (!command->at_epoch) {
+        set_weights(layer, command->set_weights.weights, &command->set_weights.sha256);
+        return;
+    }
+    sim_staged *staged = stage(s, &layer->staged, command, KAS_CHANGE_NONE);
+    staged->weights = command->set_weights.weights;
+    staged->weights_sha256 = command->set_weights.sha256;
+}
+
 /* ---- the boundary of an epoch ---- */
 
 typedef struct due {
@@ -382,53 +393,11 @@ static void accept_tick(sim *s)
 
 /* ---- accepting ---- */
 
-static void accept(sim *s, const kas_command *command)
+/* What is not asked of a layer. */
+static void accept_elsewhere(sim *s, const kas_command *command)
 {
-    int index = sim_layer_named(s, command->layer), artifact = sim_artifact_of(command->artifact_id);
-    sim_layer *layer = index < 0 ? NULL : &s->model.layers[index];
+    int artifact = sim_artifact_of(command->artifact_id);
     switch (command->kind) {
-    case KAS_COMMAND_CREATE_LAYER:
-        accept_create(s, command);
-        return;
-    case KAS_COMMAND_DELETE_LAYER:
-        accept_delete(s, layer);
-        return;
-    case KAS_COMMAND_SET_WEIGHTS:
-        if (command->at_epoch) {
-            sim_staged *staged = stage(s, &layer->staged, command, KAS_CHANGE_NONE);
-            staged->weights = command->set_weights.weights;
-            staged->weights_sha256 = command->set_weights.sha256;
-        } else {
-            set_weights(layer, command->set_weights.weights, &command->set_weights.sha256);
-        }
-        return;
-    case KAS_COMMAND_MOVE_LAYER:
-        accept_move(s, index, command);
-        return;
-    case KAS_COMMAND_SET_REPLICAS:
-        accept_replicas(s, layer, &command->replicas);
-        return;
-    case KAS_COMMAND_SET_SERVING:
-        layer->serving = command->set_serving.serving;
-        return;
-    case KAS_COMMAND_LOAD:
-        accept_load(s, command);
-        return;
-    case KAS_COMMAND_UNLOAD:
-        accept_change(s, command, KAS_CHANGE_UNLOAD);
-        return;
-    case KAS_COMMAND_RESET:
-        accept_change(s, command, KAS_CHANGE_RESET);
-        return;
-    case KAS_COMMAND_FOSSILIZE:
-        accept_change(s, command, KAS_CHANGE_FOSSILIZE);
-        return;
-    case KAS_COMMAND_SET_ALPHA:
-        accept_change(s, command, KAS_CHANGE_ALPHA);
-        return;
-    case KAS_COMMAND_DROP_STAGED:
-        drop_staged(s, &layer->seeds[command->seed].staged);
-        return;
     case KAS_COMMAND_CANCEL_OPERATION:
         s->model.operations[command->cancel.operation].may_be_cancelled = true;
         return;
@@ -466,6 +435,52 @@ static void accept(sim *s, const kas_command *command)
         return;
     default:
         return;
+    }
+}
+
+static void accept(sim *s, const kas_command *command)
+{
+    int index = sim_layer_named(s, command->layer);
+    sim_layer *layer = index < 0 ? NULL : &s->model.layers[index];
+    switch (command->kind) {
+    case KAS_COMMAND_CREATE_LAYER:
+        accept_create(s, command);
+        return;
+    case KAS_COMMAND_DELETE_LAYER:
+        accept_delete(s, layer);
+        return;
+    case KAS_COMMAND_SET_WEIGHTS:
+        accept_weights(s, layer, command);
+        return;
+    case KAS_COMMAND_MOVE_LAYER:
+        accept_move(s, index, command);
+        return;
+    case KAS_COMMAND_SET_REPLICAS:
+        accept_replicas(s, layer, &command->replicas);
+        return;
+    case KAS_COMMAND_SET_SERVING:
+        layer->serving = command->set_serving.serving;
+        return;
+    case KAS_COMMAND_LOAD:
+        accept_load(s, command);
+        return;
+    case KAS_COMMAND_UNLOAD:
+        accept_change(s, command, KAS_CHANGE_UNLOAD);
+        return;
+    case KAS_COMMAND_RESET:
+        accept_change(s, command, KAS_CHANGE_RESET);
+        return;
+    case KAS_COMMAND_FOSSILIZE:
+        accept_change(s, command, KAS_CHANGE_FOSSILIZE);
+        return;
+    case KAS_COMMAND_SET_ALPHA:
+        accept_change(s, command, KAS_CHANGE_ALPHA);
+        return;
+    case KAS_COMMAND_DROP_STAGED:
+        drop_staged(s, &layer->seeds[command->seed].staged);
+        return;
+    default:
+        accept_elsewhere(s, command);
     }
 }
 

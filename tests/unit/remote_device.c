@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "backends/core/lost.h"
 #include "backends/host/driver.h"
@@ -20,6 +21,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards what hangs */
 static kas_queue *hung[HUNG_MAX];
 static uint32_t hung_count;
 static atomic_size_t room = SIZE_MAX;
+static atomic_bool fast_is_there;
+static atomic_uint fast_starts;
 
 static void need(bool condition, const char *what)
 {
@@ -76,6 +79,7 @@ static kas_status wait_or_hang(kas_queue *queue, int64_t deadline_ns, kas_progre
     hung[hung_count++] = queue;
     pthread_mutex_unlock(&lock);
     progress->completed = atomic_load(&completed_before);
+    memset(progress->elapsed_ns, 0, sizeof progress->elapsed_ns); /* not known */
     return kas_fail(KAS_DEADLINE, DEVICE, "remote:0 hangs");
 }
 
@@ -123,6 +127,30 @@ static kas_status init_buffer(kas_buffer *buffer)
 void remote_device_lose(kas_device *device)
 {
     kas_status_free(kas_device_outcome(device, kas_fail(KAS_DEVICE_LOST, DEVICE, "it fell off its bus")));
+}
+
+void remote_device_say_fast(kas_device *device, uint64_t acts, bool there)
+{
+    device->limits.fast_acts[KAS_WEIGHT_F32] = acts;
+    atomic_store(&fast_is_there, there);
+    atomic_store(&fast_starts, 0);
+}
+
+unsigned remote_device_fast_starts(void)
+{
+    return atomic_load(&fast_starts);
+}
+
+static uint32_t start_fast_product(kas_device *device, char name[KAS_DEVICE_FAST_SIZE])
+{
+    char thread[16] = "";
+    (void)device;
+    (void)pthread_getname_np(pthread_self(), thread, sizeof thread);
+    need(strcmp(thread, "kas-control") != 0, "the control thread waits for a fast product");
+    atomic_fetch_add(&fast_starts, 1);
+    if (!atomic_load(&fast_is_there)) return 0;
+    snprintf(name, KAS_DEVICE_FAST_SIZE, "the host's own");
+    return 1u << KAS_WEIGHT_F32;
 }
 
 static kas_status init(kas_device *device, uint32_t index)
@@ -177,6 +205,7 @@ kas_status remote_device_open_as(const char *id, kas_device **out)
     ops.queue = &queue;
     ops.buffer = &buffer;
     ops.memory_free = memory_free;
+    ops.start_fast_product = start_fast_product;
     ops.init = init;
     return open_with(&ops, id, out);
 }

@@ -8,6 +8,12 @@
 kas_device *remote_device_open(void); /* a new one, named remote:0; released like any other */
 kas_status remote_device_open_as(const char *id, kas_device **out) KAS_MUST_USE;
 
+/* One that is said to have a fast product, ending in these (limits.fast_acts): its own under another name,
+ * where it is `there` once somebody asks; no control thread may be the first to. How often such a one was
+ * started. */
+void remote_device_say_fast(kas_device *device, uint64_t acts, bool there);
+unsigned remote_device_fast_starts(void);
+
 /* Memory of devices of this kind, each: what is beyond is refused. Without: as much as the host has. */
 void remote_device_set_room(size_t bytes);
 

@@ -324,3 +324,21 @@ Test(exec_faults, a_hang_of_each_kernel_in_one_pass)
     expect_answer(&p, 0);
     exec_world_close(w);
 }
+
+/* A device that is in time with each piece, but not with all of them: the rest is not run, and the context is
+ * free again at once. */
+Test(exec_faults, a_deadline_is_seen_between_pieces)
+{
+    exec_world *w = exec_world_open(remote_device_open(), &(kas_exec_options){.deadline_ns = 1});
+    kas_published_layer layer = a_layer("a", 1, make_network(w, 1));
+    publish(w, &layer);
+    probe p;
+    probe_init(&p, "a", ROWS, 1);
+    probe_ok(w, &p); /* one piece */
+    kas_use_piece_ns(1);
+    expect_failure(probe_run(w, &p), KAS_DEADLINE, "layer a: the base was not computed within");
+    cr_expect_not(kas_exec_reclaim(w->exec), "nothing hangs");
+    kas_use_piece_ns(KAS_PIECE_NS);
+    probe_ok(w, &p);
+    exec_world_close(w);
+}

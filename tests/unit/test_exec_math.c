@@ -9,10 +9,10 @@
 
 enum { ROWS = 9, ENDS_IN_NOTHING = 1 };
 
-static exec_world *open_world(uint64_t fast_acts)
+static exec_world *open_world(uint64_t fast_acts, bool there)
 {
     kas_device *device = remote_device_open();
-    device->limits.fast_acts = fast_acts;
+    remote_device_say_fast(device, fast_acts, there);
     return exec_world_open(device, NULL);
 }
 
@@ -41,7 +41,7 @@ static void expect_four_x(exec_world *w, const kas_published_layer *layer)
 
 Test(exec_math, a_fast_layer_runs_fast_lists_and_blends_apart)
 {
-    exec_world *w = open_world(ENDS_IN_NOTHING);
+    exec_world *w = open_world(ENDS_IN_NOTHING, true);
     kas_published_layer layer = blended(w, KAS_MATH_FAST);
     kas_plan *plan;
     ok(compose(w, &layer, &plan));
@@ -57,7 +57,7 @@ Test(exec_math, a_fast_layer_runs_fast_lists_and_blends_apart)
 
 Test(exec_math, an_invariant_layer_runs_what_it_always_ran)
 {
-    exec_world *w = open_world(ENDS_IN_NOTHING);
+    exec_world *w = open_world(ENDS_IN_NOTHING, true);
     kas_published_layer layer = blended(w, KAS_MATH_INVARIANT);
     kas_plan *plan;
     ok(compose(w, &layer, &plan));
@@ -67,12 +67,14 @@ Test(exec_math, an_invariant_layer_runs_what_it_always_ran)
     cr_expect_eq(plan->base_list->launches[0].precision, KAS_PRECISION_F32);
     kas_plan_destroy(plan);
     expect_four_x(w, &layer);
+    cr_expect_eq(remote_device_fast_starts(), 0, "nobody needs it");
     exec_world_close(w);
 }
 
-Test(exec_math, without_a_fast_product_math_changes_nothing)
+/* On a device that never has one, and on one where it turns out to be missing. */
+static void expect_math_changes_nothing(uint64_t fast_acts)
 {
-    exec_world *w = open_world(0);
+    exec_world *w = open_world(fast_acts, false);
     kas_published_layer layer = blended(w, KAS_MATH_FAST);
     kas_plan *plan;
     ok(compose(w, &layer, &plan));
@@ -83,9 +85,17 @@ Test(exec_math, without_a_fast_product_math_changes_nothing)
     exec_world_close(w);
 }
 
+Test(exec_math, without_a_fast_product_math_changes_nothing)
+{
+    expect_math_changes_nothing(0);
+    cr_expect_eq(remote_device_fast_starts(), 0);
+    expect_math_changes_nothing(ENDS_IN_NOTHING);
+    cr_expect_eq(remote_device_fast_starts(), 1);
+}
+
 Test(exec_math, a_function_that_the_fast_product_does_not_end_in_is_a_launch_of_its_own)
 {
-    exec_world *w = open_world(ENDS_IN_NOTHING);
+    exec_world *w = open_world(ENDS_IN_NOTHING, true);
     kas_published_layer layer = a_layer("a", 1, make_network(w, 3));
     kas_plan *plan;
     layer.math = KAS_MATH_FAST;

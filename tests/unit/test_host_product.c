@@ -38,13 +38,13 @@ static layer make_layer(size_t k, size_t n, int act)
     layer l = {.k = k, .n = n};
     ok(kas_device_open("host:0", &l.device));
     ok(kas_queue_create(l.device, "layer", &l.queue));
-    ok(kas_buffer_create(l.device, kas_device_packed_bytes(l.device, k, n), "weights", &l.w));
+    ok(kas_buffer_create(l.device, kas_device_packed_bytes(l.device, KAS_WEIGHT_F32, k, n), "weights", &l.w));
     ok(kas_buffer_create(l.device, n * sizeof(float), "bias", &l.bias));
     float *w = kas_alloc_array(k * n, sizeof *w);
     cr_assert_not_null(w);
     fill(w, k * n, k);
     fill(kas_buffer_host(l.bias), n, n);
-    kas_device_pack(l.device, w, k, n, kas_buffer_host(l.w));
+    kas_device_pack(l.device, KAS_WEIGHT_F32, w, k, n, kas_buffer_host(l.w));
     kas_free(w);
     struct linear_args args = {
         .k = (int)k, .n = (int)n, .m = 1, .ldx = (int)k, .ldy = (int)n, .act = act, .has_bias = 1};

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "backends/core/backend.h"
 #include "backends/core/fault.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -79,6 +80,49 @@ Test(segment, a_product_that_others_read_too_keeps_its_own_result)
     cr_expect_eq(kernels[0], KAS_KERNEL_linear);
     cr_expect_eq(kernels[1], KAS_KERNEL_unary);
     cr_expect_eq(kernels[2], KAS_KERNEL_binary);
+}
+
+/* The kernel of a product whose weights are all `weight`, of a convolution where `windowed`. */
+static kas_kernel kernel_over(float weight, bool windowed)
+{
+    kas_kernel kernels[4];
+    kas_graph *g = graph_new(windowed ? SHAPE(2, 6) : SHAPE(6));
+    int w = constant_filled(g, windowed ? SHAPE(5, 2, 3) : SHAPE(5, 6), weight);
+    finish(g, windowed ? conv(g, g->input, w, -1, 0) : linear(g, g->input, w, -1));
+    cr_assert_eq(kernels_of(g, kernels, 4), 1u);
+    return kernels[0];
+}
+
+static const float of_f32 = 0.1f, of_f16 = 0x1.004p0f, of_bf16 = 0x1p100f;
+
+Test(segment, weights_are_stored_in_16_bits_where_a_device_has_them_and_nothing_is_lost)
+{
+    kas_device *device = host();
+    cr_expect_eq(kernel_over(of_bf16, false), KAS_KERNEL_linear);
+    device->limits.fp16 = device->limits.bf16 = true;
+    cr_expect_eq(kernel_over(of_f32, false), KAS_KERNEL_linear);
+    cr_expect_eq(kernel_over(of_f16, false), KAS_KERNEL_linear_f16);
+    cr_expect_eq(kernel_over(of_bf16, false), KAS_KERNEL_linear_bf16);
+    cr_expect_eq(kernel_over(of_f32, true), KAS_KERNEL_conv);
+    cr_expect_eq(kernel_over(of_f16, true), KAS_KERNEL_conv_f16);
+    cr_expect_eq(kernel_over(of_bf16, true), KAS_KERNEL_conv_bf16);
+    device->limits.fp16 = false;
+    cr_expect_eq(kernel_over(of_f16, false), KAS_KERNEL_linear);
+    kas_device_release(device);
+}
+
+/* They are stored once, for the exact list and the fast one. */
+Test(segment, a_fast_product_has_weights_that_it_reads)
+{
+    kas_device *device = host();
+    device->limits.fp16 = device->limits.bf16 = true;
+    device->limits.fast_acts[KAS_WEIGHT_F32] = 1;
+    cr_expect_eq(kernel_over(of_bf16, false), KAS_KERNEL_linear);
+    cr_expect_eq(kernel_over(of_bf16, true), KAS_KERNEL_conv_bf16, "no convolution is fast");
+    device->limits.fast_acts[KAS_WEIGHT_BF16] = 1;
+    cr_expect_eq(kernel_over(of_bf16, false), KAS_KERNEL_linear_bf16);
+    cr_expect_eq(kernel_over(of_f16, false), KAS_KERNEL_linear);
+    kas_device_release(device);
 }
 
 Test(segment, a_reshape_moves_nothing)

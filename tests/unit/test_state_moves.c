@@ -46,6 +46,7 @@ Test(state_moves, step_by_step)
     cr_expect_not(w.reply.finished);
     cr_expect_eq(operation_of(&w, operation).kind, KAS_OPERATION_MOVE);
     cr_expect_eq(operation_of(&w, operation).seed, -1);
+    cr_expect_str_eq(operation_of(&w, operation).device, "cuda:0");
     kas_resource copy = copied(&w, weights);
     cr_expect_str_eq(operation_of(&w, operation).artifact_id, "digits");
     kas_resource there = made(&w, "digits");

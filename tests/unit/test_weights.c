@@ -98,11 +98,12 @@ Test(weights, products_are_packed_as_the_device_has_them)
     const kas_tensor *weight = &r.graph->tensors[w], *transposed = &r.graph->tensors[t];
     size_t one = add(&r, (kas_piece){.kind = KAS_PIECE_LINEAR, .tensor = weight, .n = N, .k = K});
     size_t two = add(&r, (kas_piece){.kind = KAS_PIECE_TRANSPOSED, .tensor = transposed, .n = N, .k = K});
-    size_t plain = add(&r, (kas_piece){.tensor = weight}), bytes = kas_device_packed_bytes(r.device, K, N);
+    size_t plain = add(&r, (kas_piece){.tensor = weight}),
+           bytes = kas_device_packed_bytes(r.device, KAS_WEIGHT_F32, K, N);
     cr_expect_neq(plain, one, "packed and plain are two pieces");
     kas_weights_image *image = image_of(&r);
     unsigned char *want = kas_calloc(1, bytes);
-    kas_device_pack(r.device, weight->constant, K, N, want);
+    kas_device_pack(r.device, KAS_WEIGHT_F32, weight->constant, K, N, want);
     cr_expect_eq(memcmp(image->data + one, want, bytes), 0);
     cr_expect_eq(memcmp(image->data + two, want, bytes), 0);
     kas_free(want);
@@ -127,6 +128,28 @@ Test(weights, convolutions_are_packed_in_blocks_of_outputs)
                 float want = o < EACH ? from[(group * EACH + o) * LANES + lane] : 0;
                 cr_expect_eq(packed[(group * LANES + lane) * CONV_CHANNELS + o], want);
             }
+    kas_weights_image_release(image);
+    close_rig(&r);
+}
+
+/* The same numbers as float32 has them, two in a word, in half the bytes. */
+Test(weights, convolutions_of_16_bits_have_the_same_blocks)
+{
+    enum { OUTPUTS = 5, LANES = 2 * 3, WORDS = LANES * CONV_CHANNELS / 2 };
+    rig r;
+    open_rig(&r);
+    int w = constant_random(r.graph, SHAPE(OUTPUTS, 2, 3), 1);
+    const kas_node node = {.op = KAS_OP_CONV, .window = {.spatial = 1, .kernel = {3}, .groups = 1}};
+    kas_piece piece = {.kind = KAS_PIECE_CONV, .tensor = &r.graph->tensors[w], .node = &node};
+    size_t plain = add(&r, piece);
+    piece.type = KAS_WEIGHT_BF16;
+    size_t half = add(&r, piece);
+    cr_expect_eq(r.weights.pieces[1].bytes, WORDS * sizeof(uint32_t));
+    kas_weights_image *image = image_of(&r);
+    const float *floats = floats_at(image, plain);
+    const uint32_t *words = (const uint32_t *)(const void *)(image->data + half);
+    for (size_t i = 0; i < WORDS; ++i)
+        cr_expect_eq(words[i], kas_weight_pair(KAS_WEIGHT_BF16, floats[2 * i], floats[2 * i + 1]));
     kas_weights_image_release(image);
     close_rig(&r);
 }

@@ -13,16 +13,20 @@ SHAPES = [(1, 512, 256), (32, 512, 256), (128, 1024, 1024), (512, 2048, 2048)]
 
 
 class Figures:
-    """The list that --json writes: {name, value, unit, against, ratio}."""
+    """The list that --json writes: {name, value, unit, against, ratio}. A name that begins with spaces says more of the
+    last one that does not, and is written with that before it."""
 
     def __init__(self):
-        self.rows = []
+        self.rows, self.about = [], ""
 
     def add(self, name, value, unit, against=None, reference=None, ratio=None):
         """The ratio to the reference is told, or given where it is not one of these two values."""
         if reference:
             ratio = value / reference
-        self.rows.append({"name": name, "value": value, "unit": unit, "against": against, "ratio": ratio})
+        if not name.startswith(" "):
+            self.about = name
+        whole = name if name == self.about else f"{self.about}: {name.strip()}"
+        self.rows.append({"name": whole, "value": value, "unit": unit, "against": against, "ratio": ratio})
         compared = f"   {ratio:6.3f} × {against}" if ratio is not None else ""
         print(f"{name:58} {value:12.2f} {unit:10}{compared}", flush=True)
 
@@ -67,5 +71,5 @@ def write_results(figures, peers):
                    "| what | value | unit | ratio | against |\n|---|---|---|---|---|\n")
         for row in figures.rows:
             ratio = f"{row['ratio']:.3f}" if row["ratio"] is not None else ""
-            file.write(f"| {row['name'].strip()} | {row['value']:.2f} | {row['unit']} | {ratio} | {row['against'] or ''} |\n")
+            file.write(f"| {row['name']} | {row['value']:.2f} | {row['unit']} | {ratio} | {row['against'] or ''} |\n")
     print(f"wrote {os.path.relpath(path, ROOT)}")

@@ -15,6 +15,15 @@ NGINX = os.path.join(NGINX_FOLDER, "usr", "sbin", "nginx")
 BLAS_FOLDER = os.path.join(ROOT, "build", "blas")
 
 
+RUNTIMES = ["numpy", "onnxruntime", "torch"]
+
+
+def are_installed():
+    """Other verbs put other packages into the same virtual environment."""
+    ask = f"import importlib.util, sys; sys.exit(not all(map(importlib.util.find_spec, {RUNTIMES})))"
+    return os.path.exists(PYTHON) and subprocess.run([PYTHON, "-c", ask]).returncode == 0
+
+
 class Peers(Dialogue):
     """PyTorch, torch.compile and ONNX Runtime, in a process of their own."""
 
@@ -37,7 +46,8 @@ def unpack(packages, folder):
 def fetch():
     if not os.path.exists(PYTHON):
         venv.create(FOLDER, with_pip=True)
-        subprocess.run([PYTHON, "-m", "pip", "install", "--quiet", "numpy", "onnxruntime", "torch"], check=True)
+    if not are_installed():
+        subprocess.run([PYTHON, "-m", "pip", "install", "--quiet", *RUNTIMES], check=True)
     if not shutil.which("nginx") and not os.path.exists(NGINX):
         unpack(["nginx"], NGINX_FOLDER)
     if not os.path.exists(BLAS_FOLDER):

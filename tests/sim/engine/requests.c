@@ -262,6 +262,36 @@ static int pick_name(const es *w, int layer)
     return layer;
 }
 
+/* What else there is to ask for is about artifacts. */
+static void about_artifact(es *w, es_call *call, kas_request *request)
+{
+    switch (request->kind) {
+    case KAS_REQUEST_PUT_KERNEL:
+        put_kernel(w, call, request);
+        call->layer = -1;
+        break;
+    case KAS_REQUEST_VALIDATE:
+        lend_content(w, call);
+        request->validate.bytes = call->bytes.bytes;
+        request->validate.size_bytes = call->bytes.size;
+        request->validate.result = &call->validation;
+        break;
+    case KAS_REQUEST_PRELOAD:
+        request->preload.device = some_device(w);
+        name_artifact(w, call, request, 30);
+        call->layer = -1;
+        break;
+    case KAS_REQUEST_EVICT_KERNEL:
+    case KAS_REQUEST_PIN:
+    case KAS_REQUEST_UNPIN:
+        name_artifact(w, call, request, 30);
+        call->layer = -1;
+        break;
+    default:
+        break;
+    }
+}
+
 static kas_request make(es *w, es_call *call)
 {
     kas_request request = about(w, call, pick(w));
@@ -310,29 +340,8 @@ static kas_request make(es *w, es_call *call)
         request.advance.skip_unready = es_chance(w, 60);
         call->layer = -1;
         break;
-    case KAS_REQUEST_PUT_KERNEL:
-        put_kernel(w, call, &request);
-        call->layer = -1;
-        break;
-    case KAS_REQUEST_VALIDATE:
-        lend_content(w, call);
-        request.validate.bytes = call->bytes.bytes;
-        request.validate.size_bytes = call->bytes.size;
-        request.validate.result = &call->validation;
-        break;
-    case KAS_REQUEST_PRELOAD:
-        request.preload.device = some_device(w);
-        name_artifact(w, call, &request, 30);
-        call->layer = -1;
-        break;
-    case KAS_REQUEST_EVICT_KERNEL:
-    case KAS_REQUEST_PIN:
-    case KAS_REQUEST_UNPIN:
-        name_artifact(w, call, &request, 30);
-        call->layer = -1;
-        break;
     default:
-        break;
+        about_artifact(w, call, &request);
     }
     return request;
 }

@@ -1,4 +1,4 @@
-#include "tests/cuda/rig.h"
+#include "tests/devices/doubling_rig.h"
 
 #include <string.h>
 
@@ -24,16 +24,17 @@ static kas_launch doubling(void)
 
 static kas_status fill(rig *r)
 {
-    uint32_t words[RESULT_HEAD * RIG_ROWS + RIG_ROWS] = {0};
+    uint32_t words[RESULT_HEAD * RIG_ROWS + RIG_ROWS] = {0}, params[PARAMS_HEAD] = {RIG_ROWS};
     float two = 2.0f, x[RIG_ROWS * RIG_WIDTH];
     for (size_t i = 0; i < RIG_ROWS * RIG_WIDTH; ++i)
         x[i] = (float)i;
     for (size_t i = 0; i < RIG_ROWS; ++i)
         memcpy(&words[RESULT_HEAD * RIG_ROWS + i], &two, sizeof two);
-    KAS_TRY(kas_buffer_create(r->device, PARAMS_HEAD * sizeof(uint32_t), "params", &r->params));
+    KAS_TRY(kas_buffer_create(r->device, sizeof params, "params", &r->params));
     KAS_TRY(kas_buffer_create(r->device, sizeof x, "input", &r->x));
     KAS_TRY(kas_buffer_create(r->device, sizeof words, "result", &r->result));
     KAS_TRY(kas_buffer_create(r->device, sizeof x, "output", &r->y));
+    KAS_TRY(kas_queue_upload(r->queue, r->params, 0, params, sizeof params));
     KAS_TRY(kas_queue_upload(r->queue, r->x, 0, x, sizeof x));
     KAS_TRY(kas_queue_upload(r->queue, r->result, 0, words, sizeof words));
     return kas_queue_wait(r->queue, KAS_NEVER, NULL);
@@ -43,15 +44,16 @@ kas_status rig_open(rig *r, const char *device_id, size_t launches)
 {
     kas_launch all[RIG_LAUNCHES_MAX];
     memset(r, 0, sizeof *r);
+    r->launch = doubling();
     for (size_t i = 0; i < launches; ++i)
-        all[i] = doubling();
+        all[i] = r->launch;
     KAS_TRY(kas_device_open(device_id, &r->device));
     KAS_TRY(kas_queue_create(r->device, "rig", &r->queue));
     KAS_TRY(fill(r));
     return kas_list_create(r->device, all, launches, "double", &r->list);
 }
 
-static kas_submission submission_of(const rig *r)
+kas_submission rig_submission(const rig *r)
 {
     kas_submission submission = {.list = r->list};
     submission.slots[KAS_SLOT_PARAMS].buffer = r->params;
@@ -65,7 +67,7 @@ static kas_submission submission_of(const rig *r)
 kas_status rig_run(rig *r, uint32_t rows, int64_t deadline_ns, kas_progress *progress)
 {
     const uint32_t params[PARAMS_HEAD] = {rows};
-    kas_submission submission = submission_of(r);
+    kas_submission submission = rig_submission(r);
     memset(r->out, 0xff, sizeof r->out);
     KAS_TRY(kas_queue_upload(r->queue, r->params, 0, params, sizeof params));
     KAS_TRY(kas_queue_fill(r->queue, r->y, 0, 0, sizeof r->out));
