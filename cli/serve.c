@@ -29,6 +29,8 @@ static const cli_option options[] = {
     {"cache-mb", "MB", "KASMINA_CACHE_MB", "kernels on devices: MiB (512)"},
     {"cache-entries", "N", "KASMINA_CACHE_ENTRIES", "kernels on devices: how many (128)"},
     {"deadline-ms", "MS", "KASMINA_DEADLINE_MS", "how long a kernel may take in a pass (10000)"},
+    {"device-grace-ms", "MS", "KASMINA_DEVICE_GRACE_MS",
+     "beyond that a device that is still away is lost (30000)"},
     {"max-body-mb", "MB", "KASMINA_MAX_BODY_MB", "largest body of a request, in MiB (64)"},
     {"max-weights-mb", "MB", "KASMINA_MAX_WEIGHTS_MB", "largest weights of a layer, in MiB (1024)"},
     {"max-artifact-mb", "MB", "KASMINA_MAX_ARTIFACT_MB", "largest artifact, in MiB (256)"},
@@ -62,7 +64,7 @@ typedef struct number { /* an option that is one: where it goes, in which unit *
 
 static bool read_numbers(const cli_arguments *arguments, serve_settings *out)
 {
-    uint64_t body = 0, weights = 0, header = 0, deadline = 0;
+    uint64_t body = 0, weights = 0, header = 0, deadline = 0, grace = 0;
     const number numbers[] = {
         {"threads", 1024, 1, NULL, &out->engine.threads},
         {"http-threads", 1024, 1, NULL, &out->http.threads},
@@ -70,6 +72,7 @@ static bool read_numbers(const cli_arguments *arguments, serve_settings *out)
         {"cache-mb", 1 << 24, MB, &out->engine.cache_bytes, NULL},
         {"cache-entries", 1 << 20, 1, NULL, &out->engine.cache_entries},
         {"deadline-ms", 3600000, KAS_NS_PER_MS, &deadline, NULL},
+        {"device-grace-ms", 3600000, KAS_NS_PER_MS, &grace, NULL},
         {"max-body-mb", 1 << 14, MB, &body, NULL},
         {"max-weights-mb", 1 << 20, MB, &weights, NULL},
         {"max-artifact-mb", 1 << 20, MB, &out->engine.artifact_bytes, NULL},
@@ -85,6 +88,7 @@ static bool read_numbers(const cli_arguments *arguments, serve_settings *out)
         if (numbers[i].wide) *numbers[i].wide = (uint64_t)value * numbers[i].unit;
     }
     out->engine.deadline_ns = (int64_t)deadline;
+    out->engine.grace_ns = (int64_t)grace;
     out->http.body_bytes = body;
     out->http.weights_bytes = weights;
     out->http.header_bytes = header;

@@ -105,6 +105,7 @@ void kas_http_write_layer(kas_json *json, const char *name, const kas_layer_info
         kas_json_open(json, NULL, '{');
         kas_json_text(json, "device", layer->replicas[i].device);
         kas_json_bool(json, "ready", layer->replicas[i].ready);
+        kas_json_bool(json, "lost", layer->replicas[i].lost);
         kas_json_close(json, '}');
     }
     kas_json_close(json, ']');

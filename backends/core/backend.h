@@ -8,7 +8,8 @@
  * Core validates everything first: a slot below never sees an offset out of range, a foreign device's object,
  * an unbound slot or a lost device (`finish` slots excepted: they must work on a lost device). A backend
  * never retries, logs or aborts; a device that is gone is reported as KAS_DEVICE_LOST and core makes that
- * sticky.
+ * sticky. A device whose work has not come back (kas_device_use_grace) is lost too, and silent: none of its
+ * slots is called any more, `finish` slots included.
  *
  * Slots are required unless marked optional; an optional one is NULL where its default will do. Device slots
  * may be called by any number of threads at once, queue slots by one thread at a time; no lock of core is
@@ -36,6 +37,12 @@ struct kas_driver {
 
 /* ---- device ---- */
 
+/* What nobody has any more and may not be freed yet (lost.h). */
+typedef struct kas_kept {
+    struct kas_kept *next;
+    void (*free)(struct kas_kept *thing);
+} kas_kept;
+
 struct kas_device {
     const kas_device_ops *ops;
     kas_device_info info;     /* id, kind, api, name, uuid, memory_total_bytes: by init; the rest is core's */
@@ -47,9 +54,14 @@ struct kas_device {
     kas_device *next;         /* in the registry, guarded by its lock */
     atomic_size_t used_bytes;
     atomic_bool lost;
-    _Atomic(float) pace;  /* pace.h; 0: as at first */
-    pthread_mutex_t lock; /* guards programs, what a backend loads beside them, lost_reason, and the fast
-                             product's name and types */
+    atomic_bool silent; /* and its work may still run: nothing is given back to its driver, or asked of it */
+    atomic_uint late_queues;   /* whose work has passed its deadline and runs on */
+    _Atomic(kas_kept *) kept;  /* what is not freed while there are any */
+    kas_device *next_silent;   /* once silent */
+    pthread_mutex_t loss_lock; /* guards lost_reason until it is lost */
+    _Atomic(float) pace;       /* pace.h; 0: as at first */
+    pthread_mutex_t lock;      /* guards programs, what a backend loads beside them, and the fast
+                                  product's name and types */
     _Atomic(kas_program *) programs[KAS_KERNEL_COUNT]; /* set once under the lock, read without */
     char fast_product[KAS_DEVICE_FAST_SIZE];           /* read without the lock once fast_is_known */
     uint32_t fast_types;                               /* so too */
@@ -91,7 +103,10 @@ struct kas_buffer {
     kas_device *device; /* retained */
     size_t size_bytes;  /* > 0 and within limits.max_buffer_bytes */
     char label[KAS_LABEL_SIZE];
-    atomic_uint references; /* core's */
+
+    /* core's own */
+    atomic_uint references;
+    kas_kept kept;
 };
 
 struct kas_buffer_ops {
@@ -129,6 +144,7 @@ struct kas_list {
 
     /* core's own */
     atomic_uint references;
+    kas_kept kept;
     _Atomic(uint64_t) priced;   /* pace.c: what it costs, for the rows that it was asked for last */
     _Atomic(float) pace;        /* pace.h; 0: its device's */
     _Atomic(kas_list **) parts; /* kas_list_parts; NULL: nobody asked yet */
@@ -176,15 +192,16 @@ struct kas_queue {
     kas_hold *holds; /* an array of hold_capacity, hold_count used */
     size_t hold_count, hold_capacity;
     kas_pieces pieces;
-    uint32_t submitted;       /* since the last successful wait */
-    bool abandoned;           /* a deadline passed with work in flight: only idle and destroy are left */
-    kas_queue *next_given_up; /* destroyed while abandoned */
+    uint32_t submitted;   /* since the last successful wait */
+    bool abandoned;       /* a deadline passed with work in flight: only idle and destroy are left */
+    int64_t abandoned_ns; /* since then; monotonic */
+    kas_kept kept;
 };
 
 struct kas_queue_ops {
     size_t size_bytes; /* of the backend's queue struct */
     kas_status (*init)(kas_queue *queue);
-    /* Idle, or its device lost (then without waiting for anything). */
+    /* Idle, or its device reported lost (then without waiting for anything). */
     void (*finish)(kas_queue *queue);
     /* Traffic, in order with submissions; `host` stays valid until a wait has succeeded. Sizes > 0, within
      * bounds. */

@@ -54,14 +54,20 @@ kas_buffer *kas_buffer_retain(kas_buffer *buffer)
     return buffer;
 }
 
-void kas_buffer_release(kas_buffer *buffer)
+static void free_buffer(kas_kept *kept)
 {
-    if (!buffer || atomic_fetch_sub_explicit(&buffer->references, 1, memory_order_acq_rel) != 1) return;
+    kas_buffer *buffer = (kas_buffer *)((char *)kept - offsetof(kas_buffer, kept));
     kas_device *device = buffer->device;
     device->ops->buffer->finish(buffer);
     atomic_fetch_sub(&device->used_bytes, buffer->size_bytes);
     kas_free(buffer);
     kas_device_release(device);
+}
+
+void kas_buffer_release(kas_buffer *buffer)
+{
+    if (!buffer || atomic_fetch_sub_explicit(&buffer->references, 1, memory_order_acq_rel) != 1) return;
+    if (!kas_device_keeps(buffer->device, &buffer->kept, free_buffer)) free_buffer(&buffer->kept);
 }
 
 size_t kas_buffer_size(const kas_buffer *buffer)

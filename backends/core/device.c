@@ -6,24 +6,6 @@
 #include "backends/core/lost.h"
 #include "base/alloc.h"
 
-kas_status kas_device_check(kas_device *device)
-{
-    if (!atomic_load_explicit(&device->lost, memory_order_acquire)) return NULL;
-    return kas_fail(KAS_DEVICE_LOST, DEVICE, "device %s is lost: %s", device->info.id, device->lost_reason);
-}
-
-kas_status kas_device_outcome(kas_device *device, kas_status status)
-{
-    if (kas_status_code(status) != KAS_DEVICE_LOST) return status;
-    pthread_mutex_lock(&device->lock);
-    if (!atomic_load(&device->lost)) { /* written once: whoever sees `lost` may read it without the lock */
-        snprintf(device->lost_reason, sizeof device->lost_reason, "%s", kas_status_message(status));
-        atomic_store_explicit(&device->lost, true, memory_order_release);
-    }
-    pthread_mutex_unlock(&device->lock);
-    return status;
-}
-
 void kas_label_copy(char out[KAS_LABEL_SIZE], const char *label)
 {
     snprintf(out, KAS_LABEL_SIZE, "%s", label ? label : "unnamed");

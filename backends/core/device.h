@@ -12,7 +12,8 @@
  * backend it is.
  *
  * Errors: KAS_OUT_OF_MEMORY (blame device) when device memory is out; KAS_DEVICE_LOST is sticky: once
- * reported, every later call on that device reports it. Nothing here retries, aborts or logs.
+ * reported, every later call on that device reports it. A device is lost when its driver says so, or when it
+ * has not come back from work long after that work's deadline. Nothing here retries, aborts or logs.
  *
  * Threads: a device may be used by any number of threads at once; a queue by one thread at a time. */
 #ifndef KAS_CORE_DEVICE_H
@@ -105,11 +106,16 @@ void kas_device_use_threads(uint32_t threads);
  * made when there is something to keep; NULL: nowhere, which is how a process begins). Only time depends on
  * it. Any thread. */
 kas_status kas_device_use_cache_directory(const char *path) KAS_MUST_USE;
+/* How long a device may stay away after a deadline has passed, on all devices from now on; 0: 30 s. Then it
+ * is lost (kas_queue_give_up). Any thread. */
+void kas_device_use_grace(int64_t ns);
 void kas_device_release(kas_device *device); /* accepts NULL */
 
 const kas_device_limits *kas_device_get_limits(const kas_device *device);
 void kas_device_get_info(kas_device *device, kas_device_info *out);
 const char *kas_device_id(const kas_device *device);
+bool kas_device_is_lost(const kas_device *device);            /* sticky */
+const char *kas_device_lost_reason(const kas_device *device); /* "" while it is not; lives as long as it */
 /* What launches that need not be of KAS_PRECISION_F32 use, "cuBLASLt 13.1.0"; "": nothing of their own. The
  * first call may take a second, in which the vendor's library is loaded; the answer stays the same from then
  * on, and nothing else loads it. Any thread. */
@@ -211,8 +217,13 @@ double kas_list_expected_ns(kas_list *list, uint32_t rows);
 /* ---- queues ---- */
 
 kas_status kas_queue_create(kas_device *device, const char *label, kas_queue **out) KAS_MUST_USE;
-/* One that was abandoned and is not idle is given up, with all that it uses and its device. Accepts NULL. */
+/* One that was abandoned and is not idle is kept, with all that it uses, and nothing of its device is freed
+ * from then on: whoever does not wait for it gives it up first. Accepts NULL. */
 void kas_queue_destroy(kas_queue *queue);
+/* Nobody waits any longer for work that passed its deadline (else nothing happens): its device is lost, and
+ * neither its driver nor anything that it was given is touched again, as it may read and write there at any
+ * time. All of it stays allocated, and counted, until the process ends. */
+void kas_queue_give_up(kas_queue *queue);
 
 /* Memory traffic, in order with submissions. `host` memory must stay valid until a later kas_queue_wait has
  * returned success. Bounds are checked. */
@@ -259,8 +270,9 @@ typedef struct kas_progress {
  * deadline). KAS_DEADLINE: it was not done in time; progress->completed names the submission that is to
  * blame; what is in flight is a piece at most, and the rest never runs. Where limits.immediate is set nothing
  * runs on afterwards and the queue may be used again; elsewhere the queue and all memory bound to it must be
- * left alone (never waited for, never freed) until kas_queue_idle says so. Another failure: the submission
- * progress->completed failed; what came after it did not run. progress may be NULL. */
+ * left alone (never waited for, never freed) until kas_queue_idle says so; where that takes longer than the
+ * grace time, kas_queue_idle gives the queue up. Another failure: the submission progress->completed failed;
+ * what came after it did not run. progress may be NULL. */
 kas_status kas_queue_wait(kas_queue *queue, int64_t deadline_ns, kas_progress *progress) KAS_MUST_USE;
 bool kas_queue_idle(kas_queue *queue);
 

@@ -61,11 +61,12 @@ static kas_status open_new(const kas_driver *driver, uint32_t index, kas_device 
     device->ops = driver->device;
     device->index = index;
     atomic_init(&device->references, 1);
-    int error = pthread_mutex_init(&device->lock, NULL);
-    kas_status status = error ? kas_fail_os(error, "opening device %s:%u", driver->name, index)
-                              : driver->device->init(device, index);
+    pthread_mutex_init(&device->lock, NULL);
+    pthread_mutex_init(&device->loss_lock, NULL);
+    kas_status status = driver->device->init(device, index);
     if (status) {
-        if (!error) pthread_mutex_destroy(&device->lock);
+        pthread_mutex_destroy(&device->loss_lock);
+        pthread_mutex_destroy(&device->lock);
         kas_free(device);
         return status;
     }
@@ -115,6 +116,7 @@ static void close_device(kas_device *device)
         kas_free(program);
     }
     device->ops->finish(device);
+    pthread_mutex_destroy(&device->loss_lock);
     pthread_mutex_destroy(&device->lock);
     kas_free(device);
 }

@@ -153,13 +153,19 @@ kas_list *kas_list_retain(kas_list *list)
     return list;
 }
 
-void kas_list_release(kas_list *list)
+static void free_list(kas_kept *kept)
 {
-    if (!list || atomic_fetch_sub_explicit(&list->references, 1, memory_order_acq_rel) != 1) return;
+    kas_list *list = (kas_list *)((char *)kept - offsetof(kas_list, kept));
     kas_device *device = list->device;
     if (device->ops->list) device->ops->list->finish(list);
     drop(list);
     kas_device_release(device);
+}
+
+void kas_list_release(kas_list *list)
+{
+    if (!list || atomic_fetch_sub_explicit(&list->references, 1, memory_order_acq_rel) != 1) return;
+    if (!kas_device_keeps(list->device, &list->kept, free_list)) free_list(&list->kept);
 }
 
 static kas_status make_parts(const kas_list *list, kas_list ***out)

@@ -1,4 +1,5 @@
 /* Queues: bounds, what is kept alive while in flight, and what a passed deadline means. */
+#include <stdio.h>
 #include <string.h>
 
 #include "backends/core/backend.h"
@@ -60,43 +61,67 @@ static void drop_holds(kas_queue *queue)
         drop_last_hold(queue);
 }
 
+/* ---- hangs ---- */
+
+#define DEFAULT_GRACE_NS (30 * KAS_NS_PER_S)
+
+static _Atomic int64_t grace_ns = DEFAULT_GRACE_NS;
+
+void kas_device_use_grace(int64_t ns)
+{
+    atomic_store(&grace_ns, ns ? ns : DEFAULT_GRACE_NS);
+}
+
+void kas_queue_give_up(kas_queue *queue)
+{
+    if (!queue->abandoned || kas_device_is_silent(queue->device)) return;
+    char reason[sizeof queue->device->lost_reason];
+    int64_t late_ms = (kas_monotonic_ns() - queue->abandoned_ns) / KAS_NS_PER_MS;
+    snprintf(reason, sizeof reason,
+             "work of queue \"%s\" that passed its deadline has not ended after another %lld ms; the device "
+             "is left alone, with all that it was given",
+             queue->label, (long long)late_ms);
+    kas_device_lose(queue->device, reason, true);
+}
+
+/* Whether what was abandoned has ended. One that is late for too long is not waited for any more. */
+static bool has_come_back(kas_queue *queue)
+{
+    if (kas_device_is_silent(queue->device)) return false;
+    const kas_queue_ops *ops = queue->device->ops->queue;
+    if (!ops->idle || ops->idle(queue)) return true;
+    if (kas_monotonic_ns() - queue->abandoned_ns > atomic_load(&grace_ns)) kas_queue_give_up(queue);
+    return false;
+}
+
 bool kas_queue_idle(kas_queue *queue)
 {
     if (!queue->abandoned) return queue->submitted == 0 && queue->hold_count == 0;
-    bool idle = queue->device->ops->queue->idle ? queue->device->ops->queue->idle(queue) : true;
-    if (!idle) return false; /* wait */
+    if (!has_come_back(queue)) return false; /* wait */
     queue->abandoned = false;
     queue->submitted = 0;
     drop_holds(queue);
+    kas_device_came_back(queue->device);
     return true;
 }
 
-/* Queues whose device never came back: neither they nor what they use is ever freed or waited for, as the
- * device may write there at any time. */
-static _Atomic(kas_queue *) given_up;
-
-static void give_up(kas_queue *queue)
+static void free_queue(kas_kept *kept)
 {
-    queue->next_given_up = atomic_load(&given_up);
-    while (!atomic_compare_exchange_weak(&given_up, &queue->next_given_up, queue))
-        ;
-}
-
-void kas_queue_destroy(kas_queue *queue)
-{
-    if (!queue) return;
+    kas_queue *queue = (kas_queue *)((char *)kept - offsetof(kas_queue, kept));
     kas_device *device = queue->device;
-    bool idle = !queue->abandoned || kas_queue_idle(queue); /* wait */
-    if (!idle) {
-        give_up(queue);
-        return;
-    }
     device->ops->queue->finish(queue);
     drop_holds(queue);
     kas_pieces_finish(queue);
     kas_free(queue->holds);
     kas_free(queue);
     kas_device_release(device);
+}
+
+void kas_queue_destroy(kas_queue *queue)
+{
+    if (!queue) return;
+    if (queue->abandoned) (void)kas_queue_idle(queue); /* it may have come back */
+    if (!kas_device_keeps(queue->device, &queue->kept, free_queue)) free_queue(&queue->kept);
 }
 
 static kas_status check_usable(kas_queue *queue)
@@ -281,6 +306,8 @@ kas_status kas_queue_wait(kas_queue *queue, int64_t deadline_ns, kas_progress *p
     KAS_TRY(check_usable(queue));
     kas_status status = kas_device_outcome(queue->device, wait_for(queue, deadline_ns, progress));
     if (kas_status_code(status) == KAS_DEADLINE && !queue->device->limits.immediate) {
+        queue->abandoned_ns = kas_monotonic_ns();
+        kas_device_late(queue->device);
         queue->abandoned = true; /* wait */
     } else {
         queue->submitted = 0;

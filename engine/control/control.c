@@ -84,7 +84,9 @@ static bool tick(kas_engine *engine, int64_t now_ns)
 static void reclaim(kas_engine *engine, int64_t now_ns)
 {
     if (engine->control.reclaim_due_ns > now_ns) return;
-    engine->control.reclaim_due_ns = kas_exec_reclaim(engine->exec) ? now_ns + KAS_RECLAIM_NS : KAS_NEVER;
+    bool waiting = kas_exec_reclaim(engine->exec);
+    waiting |= kas_devices_reap(&engine->devices);
+    engine->control.reclaim_due_ns = waiting ? now_ns + KAS_RECLAIM_NS : KAS_NEVER;
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -111,7 +113,9 @@ int64_t kas_control_step(kas_engine *engine)
     int64_t now_ns = kas_engine_now(engine);
     bool done = work(engine, now_ns);
     kas_make_sweep(engine);
+    if (atomic_exchange(&engine->trouble, false)) engine->control.reclaim_due_ns = now_ns;
     reclaim(engine, now_ns);
+    kas_loss_look(engine);
     if (atomic_load(&engine->stopping)) cancel_everything(engine);
     int64_t next_ns = kas_watch_expire(engine, now_ns);
     kas_events_tell(&engine->events);

@@ -51,36 +51,62 @@ kas_status kas_devices_init(kas_devices *devices, const char *automatic, const k
     return NULL;
 }
 
-/* Destroys those that have come back; lock held. */
+static void give_up(kas_queue *queue)
+{
+    if (!kas_queue_idle(queue)) kas_queue_give_up(queue);
+    kas_queue_destroy(queue);
+}
+
+/* Lock held. */
 static void reap_stranded(kas_devices *devices)
 {
     size_t kept = 0;
     for (size_t i = 0; i < devices->stranded_count; ++i) {
-        if (kas_queue_idle(devices->stranded[i]))
-            kas_queue_destroy(devices->stranded[i]);
+        stranded_queue *queue = &devices->stranded[i];
+        if (kas_queue_idle(queue->queue) || kas_device_is_lost(queue->device))
+            kas_queue_destroy(queue->queue);
         else
-            devices->stranded[kept++] = devices->stranded[i];
+            devices->stranded[kept++] = *queue;
     }
     devices->stranded_count = kept;
 }
 
-void kas_devices_put_away(kas_devices *devices, kas_queue *queue)
+bool kas_devices_reap(kas_devices *devices)
 {
-    if (kas_queue_idle(queue)) {
-        kas_queue_destroy(queue);
-        return;
-    }
     pthread_mutex_lock(&devices->lock);
     reap_stranded(devices);
-    bool kept = devices->stranded_count < KAS_DEVICES_MAX;
-    if (kept) devices->stranded[devices->stranded_count++] = queue;
+    bool waiting = devices->stranded_count > 0;
     pthread_mutex_unlock(&devices->lock);
-    if (!kept) kas_error("device", "a queue that its device has not come back from is given up");
+    return waiting;
+}
+
+bool kas_devices_put_away(kas_devices *devices, kas_device *device, kas_queue *queue)
+{
+    bool idle = kas_queue_idle(queue), kept = false;
+    if (!idle) {
+        pthread_mutex_lock(&devices->lock);
+        reap_stranded(devices);
+        kept = devices->stranded_count < KAS_DEVICES_MAX;
+        if (kept)
+            devices->stranded[devices->stranded_count++] = (stranded_queue){.device = device, .queue = queue};
+        pthread_mutex_unlock(&devices->lock);
+    }
+    if (!kept) give_up(queue);
+    return idle;
+}
+
+void kas_devices_give_up(kas_devices *devices)
+{
+    pthread_mutex_lock(&devices->lock);
+    for (size_t i = 0; i < devices->stranded_count; ++i)
+        give_up(devices->stranded[i].queue);
+    devices->stranded_count = 0;
+    pthread_mutex_unlock(&devices->lock);
 }
 
 void kas_devices_finish(kas_devices *devices)
 {
-    reap_stranded(devices);
+    kas_devices_give_up(devices);
     for (size_t i = 0; i < devices->count; ++i)
         kas_device_release(devices->opened[i]);
     pthread_mutex_destroy(&devices->lock);
@@ -145,7 +171,8 @@ static kas_status try_listed(kas_devices *devices, const char *id, kas_take_fn t
     kas_device_info info;
     KAS_TRY(open_named(devices, id, out));
     kas_device_get_info(*out, &info);
-    if (info.state != KAS_DEVICE_READY) return kas_fail(KAS_DEVICE_LOST, DEVICE, "it is lost");
+    if (info.state != KAS_DEVICE_READY)
+        return kas_fail(KAS_DEVICE_LOST, DEVICE, "it is lost: %s", kas_device_lost_reason(*out));
     return take ? take(user, *out, info.memory_free_bytes) : NULL;
 }
 
@@ -211,6 +238,24 @@ kas_device *kas_devices_find(kas_devices *devices, const char *id)
     kas_device *device = find(devices, id);
     pthread_mutex_unlock(&devices->lock);
     return device;
+}
+
+const kas_device *kas_devices_find_lost(kas_devices *devices)
+{
+    const kas_device *lost = NULL;
+    pthread_mutex_lock(&devices->lock);
+    for (size_t i = 0; i < devices->count && !lost; ++i)
+        if (!devices->told[i] && kas_device_is_lost(devices->opened[i])) lost = devices->opened[i];
+    pthread_mutex_unlock(&devices->lock);
+    return lost;
+}
+
+void kas_devices_set_told(kas_devices *devices, const kas_device *device)
+{
+    pthread_mutex_lock(&devices->lock);
+    for (size_t i = 0; i < devices->count; ++i)
+        devices->told[i] |= devices->opened[i] == device;
+    pthread_mutex_unlock(&devices->lock);
 }
 
 size_t kas_devices_list_lost(kas_devices *devices, char ids[KAS_DEVICES_MAX][KAS_DEVICE_ID_SIZE])

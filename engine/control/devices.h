@@ -9,13 +9,19 @@
 #include "backends/core/device.h"
 #include "engine/control/env.h"
 
+typedef struct stranded_queue {
+    kas_device *device;
+    kas_queue *queue;
+} stranded_queue;
+
 typedef struct kas_devices {
     pthread_mutex_t opening; /* held while a device is opened, which takes seconds: each is opened once */
     pthread_mutex_t lock;    /* guards all below but `source` and `automatic`, which are constant; within
                                 `opening`, and never for long */
     kas_device *opened[KAS_DEVICES_MAX];
+    bool told[KAS_DEVICES_MAX]; /* that it is lost: kas_devices_set_told */
     size_t count;
-    kas_queue *stranded[KAS_DEVICES_MAX]; /* queues of work that a device has not come back from */
+    stranded_queue stranded[KAS_DEVICES_MAX]; /* of work that a device has not come back from */
     size_t stranded_count;
     const kas_device_source *source;
     char automatic[KAS_DEVICE_CHOICE_SIZE]; /* what "auto" means; "": the first that has room */
@@ -41,9 +47,16 @@ kas_status kas_devices_choose(kas_devices *devices, const char *id, kas_take_fn 
 /* The same where nothing is needed. */
 kas_status kas_devices_open(kas_devices *devices, const char *id, kas_device **out) KAS_MUST_USE;
 kas_device *kas_devices_find(kas_devices *devices, const char *id); /* an opened one; NULL: none */
-/* Destroys a queue that is done with. One whose device has not come back (KAS_DEADLINE) must be left alone
- * until it has: it is kept, and destroyed by a later call. */
-void kas_devices_put_away(kas_devices *devices, kas_queue *queue);
+/* Destroys a queue that is done with. False: its device has not come back (KAS_DEADLINE), and it must be left
+ * alone until it has: it is kept for kas_devices_reap. */
+bool kas_devices_put_away(kas_devices *devices, kas_device *device, kas_queue *queue);
+/* Destroys those that have come back, and those of lost devices. True when some have not. */
+bool kas_devices_reap(kas_devices *devices);
+/* Whatever has not come back is lost: nobody waits for it any more. */
+void kas_devices_give_up(kas_devices *devices);
+/* A lost device that was not noted down as told of yet; NULL: there is none. */
+const kas_device *kas_devices_find_lost(kas_devices *devices);
+void kas_devices_set_told(kas_devices *devices, const kas_device *device);
 /* Those that are lost, by their ids; returns how many. */
 size_t kas_devices_list_lost(kas_devices *devices, char ids[KAS_DEVICES_MAX][KAS_DEVICE_ID_SIZE]);
 

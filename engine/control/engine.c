@@ -43,6 +43,7 @@ static kas_status create_exec(kas_engine *engine, const kas_engine_options *opti
         .deadline_ns = options->deadline_ns ? options->deadline_ns : DEFAULT_DEADLINE_NS,
         .drained = kas_results_drained,
         .results_wait = kas_results_wait,
+        .trouble = kas_loss_trouble,
         .user = engine,
     };
     return kas_exec_create(&exec, &engine->exec);
@@ -75,6 +76,7 @@ static kas_status fill(kas_engine *engine, const kas_engine_options *options)
     KAS_TRY(create_tiers(engine, options));
     KAS_TRY(kas_history_create(&engine->history));
     kas_device_use_threads(options->threads);
+    kas_device_use_grace(options->grace_ns);
     KAS_TRY(create_exec(engine, options));
     KAS_TRY(create_state(engine, options));
     engine->started_ns = kas_engine_now(engine);
@@ -192,10 +194,11 @@ void kas_engine_destroy(kas_engine *engine)
 {
     if (!engine) return;
     stop(engine);
+    if (engine->exec) kas_exec_stop(engine->exec); /* passes get their answers; what hangs is given up */
+    kas_devices_give_up(&engine->devices);
     kas_make_drop_trials(engine);
     kas_move_drop_trials(engine);
-    kas_exec_destroy(
-        engine->exec); /* passes get their answers; that kernels are drained is of no use any more */
+    kas_exec_destroy(engine->exec); /* that kernels are drained is of no use any more */
     kas_loaders_destroy(engine->loaders);
     kas_message *message = kas_mailbox_take(&engine->mailbox);
     for (kas_message *next; message; message = next) {

@@ -42,6 +42,16 @@ enum {
 #define KAS_RESULTS_NS (10 * KAS_NS_PER_MS) /* between two looks at passes' results */
 #define KAS_RECLAIM_NS (1 * KAS_NS_PER_MS)
 
+/* The state is told of lost devices one after the other, each with where its layers can go: a task looks for
+ * that. */
+typedef struct kas_loss {
+    kas_message answered;
+    kas_task task;
+    struct kas_engine *engine;
+    const kas_device *device; /* borrowed of the engine; NULL: none is being told of */
+    kas_device *refuge;       /* the task's while it runs; NULL: there is none */
+} kas_loss;
+
 /* Touched by the control thread alone. */
 typedef struct kas_control {
     kas_message *inbox;  /* taken from the mailbox, not handled yet */
@@ -60,6 +70,7 @@ typedef struct kas_control {
     size_t result_count;
     kas_ramp_progress ramps[KAS_RAMPS_BATCH];
     size_t ramp_count;
+    kas_loss loss;
     int64_t results_due_ns; /* while results_armed */
     int64_t reclaim_due_ns; /* KAS_NEVER: nothing waits to be freed */
 } kas_control;
@@ -87,6 +98,7 @@ struct kas_engine {
     atomic_bool stopping;
     atomic_bool results_waiting; /* passes have reported */
     atomic_bool results_armed;   /* the control thread looks for results by itself at results_due_ns */
+    atomic_bool trouble;         /* a device hangs or is lost: kas_loss_look */
     int64_t started_ns;          /* monotonic */
     /* Held while an upload is kept or an artifact removed: the tiers and the catalog change together, so that
      * bytes which another id has just been given are not removed with the last id that had them before. */
@@ -184,6 +196,11 @@ bool kas_move_try(kas_engine *engine, const kas_effect *effect);  /* false: memo
 void kas_move_end(kas_engine *engine, const kas_effect *effect);
 void kas_move_drop_trials(kas_engine *engine); /* before the executor goes */
 void kas_move_finish_all(kas_engine *engine);  /* none of their tasks runs, no message is on its way */
+
+/* ---- loss.c ---- */
+
+void kas_loss_trouble(void *engine);    /* for kas_exec, and uploads: any thread */
+void kas_loss_look(kas_engine *engine); /* begins to tell of the next lost device, if there is one */
 
 /* ---- fold.c ---- */
 

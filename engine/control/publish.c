@@ -81,7 +81,8 @@ static kas_status compose(kas_engine *engine, uint64_t uid, kas_plan **out)
 }
 
 /* A layer that cannot be composed on any of its devices keeps its present plan; it is tried again, as is one
- * that could not be on some. Memory that is out stops everything. */
+ * that could not be on some. Not because of a lost device: it is published anew once it has left that. Memory
+ * that is out stops everything. */
 static bool add_plan(kas_engine *engine, publication *what, uint64_t uid)
 {
     kas_plan *plan;
@@ -92,11 +93,13 @@ static bool add_plan(kas_engine *engine, publication *what, uint64_t uid)
         return true;
     }
     bool out_of_memory = kas_status_code(status) == KAS_OUT_OF_MEMORY;
+    bool lost = kas_status_code(status) == KAS_DEVICE_LOST;
+    if (lost) forget(&engine->control, uid);
     if (!out_of_memory)
         kas_error("control", "%s; %s", kas_status_message(status),
                   plan ? "its other devices serve" : "it keeps the present one");
     kas_status_free(status);
-    return !out_of_memory && remember(&engine->control, uid);
+    return !out_of_memory && (lost || remember(&engine->control, uid));
 }
 
 static bool compose_all(kas_engine *engine, publication *what, const kas_effect *effects, size_t count)

@@ -13,7 +13,7 @@ kas_status kas_upload(kas_engine *engine, kas_device *device, const kas_segment_
     kas_queue *queue;
     KAS_TRY(kas_queue_create(device, "upload", &queue));
     kas_status status = kas_segment_create(plan, queue, kas_monotonic_ns() + UPLOAD_DEADLINE_NS, out);
-    kas_devices_put_away(&engine->devices, queue);
+    if (!kas_devices_put_away(&engine->devices, device, queue)) kas_loss_trouble(engine);
     return status;
 }
 

@@ -59,6 +59,22 @@ static void give(kas_batcher *batcher, kas_waiter *before, kas_waiter *waiter, k
     pthread_cond_signal(&waiter->wake);
 }
 
+/* Whether it waits for a context, and not for another root. */
+static bool is_due(const kas_exec *exec, const kas_waiter *waiter)
+{
+    return atomic_load(&exec->publication.sequence) > waiter->pass.after;
+}
+
+/* Under the lock. Contexts of a lost device may all be gone: its layer is looked up in another's, and waits
+ * there until it is elsewhere. */
+static void leave_lost(const kas_exec *exec, kas_waiter *waiter)
+{
+    if (!waiter->set || !atomic_load(&waiter->set->lost)) return;
+    waiter->pass.hold_until_ns = kas_exec_hold_until(exec, waiter->set);
+    waiter->set = NULL;
+    pthread_cond_signal(&waiter->wake); /* to look until when it waits now */
+}
+
 /* Under the lock. */
 static void offer(kas_exec *exec)
 {
@@ -66,10 +82,11 @@ static void offer(kas_exec *exec)
     kas_waiter *before = NULL;
     for (kas_waiter *waiter = batcher->callers.first; waiter;) {
         kas_waiter *next = waiter->next;
-        kas_context *context = want_any(exec, waiter->set);
+        leave_lost(exec, waiter);
+        kas_context *context = is_due(exec, waiter) ? want_any(exec, waiter->set) : NULL;
         if (context) {
             give(batcher, before, waiter, context);
-        } else if (!waiter->set) {
+        } else if (!waiter->set && is_due(exec, waiter)) {
             return; /* none is free anywhere */
         } else {
             before = waiter;
@@ -89,7 +106,7 @@ void kas_batcher_hand_over(kas_exec *exec, kas_context *context)
     kas_waiter *before = NULL;
     pthread_mutex_lock(&batcher->lock);
     kas_waiter *waiter = batcher->callers.first;
-    while (waiter && waiter->set && waiter->set != context->set) {
+    while (waiter && ((waiter->set && waiter->set != context->set) || !is_due(exec, waiter))) {
         before = waiter;
         waiter = waiter->next;
     }
@@ -126,27 +143,32 @@ static struct timespec timespec_of(int64_t ns)
     return (struct timespec){.tv_sec = (time_t)(ns / KAS_NS_PER_S), .tv_nsec = (long)(ns % KAS_NS_PER_S)};
 }
 
+/* How long it waits; 0: for as long as it takes. */
+static int64_t until_of(const kas_waiter *waiter)
+{
+    int64_t deadline_ns = waiter->pass.request->deadline_ns, hold_ns = waiter->pass.hold_until_ns;
+    if (waiter->pass.started_ns != 0) return 0; /* in a batch that runs: its answer comes */
+    if (hold_ns == 0) return deadline_ns;
+    return deadline_ns == 0 || hold_ns < deadline_ns ? hold_ns : deadline_ns;
+}
+
 /* Under the lock: until it is given a context or has ended. False when its deadline passed first. */
 static bool wait_for_context(kas_exec *exec, kas_waiter *waiter)
 {
     kas_batcher *batcher = &exec->batcher;
-    int64_t deadline_ns = waiter->pass.request->deadline_ns;
     append(&batcher->callers, waiter);
     atomic_fetch_add(&batcher->waiting, 1);
     offer(exec); /* one may have been freed meanwhile; those that are not are wanted now */
     while (!waiter->context && !waiter->done) {
-        if (deadline_ns == 0) {
+        int64_t until_ns = until_of(waiter);
+        if (until_ns == 0) {
             pthread_cond_wait(&waiter->wake, &batcher->lock);
             continue;
         }
-        struct timespec until = timespec_of(deadline_ns);
+        struct timespec until = timespec_of(until_ns);
         if (pthread_cond_timedwait(&waiter->wake, &batcher->lock, &until) == 0) continue;
         if (waiter->context || waiter->done) break;
-        if (kas_monotonic_ns() < deadline_ns) continue;
-        if (waiter->pass.started_ns != 0) { /* in a batch that runs: its answer comes */
-            deadline_ns = 0;
-            continue;
-        }
+        if (kas_monotonic_ns() < until_ns || until_of(waiter) != until_ns) continue;
         unlink_waiter(&batcher->callers, waiter);
         atomic_fetch_sub(&batcher->waiting, 1);
         return false;
@@ -157,6 +179,9 @@ static bool wait_for_context(kas_exec *exec, kas_waiter *waiter)
 static kas_status refuse_late(kas_exec *exec, const kas_waiter *waiter)
 {
     atomic_fetch_add_explicit(&exec->failed_calls, 1, memory_order_relaxed);
+    if (waiter->pass.hold_until_ns)
+        return kas_fail(KAS_DEVICE_LOST, DEVICE, "layer %s: its device is lost, and it is on no other yet",
+                        waiter->pass.request->layer);
     return kas_fail(KAS_DEADLINE, ENGINE,
                     "layer %s: the request's deadline passed while all execution contexts were busy",
                     waiter->pass.request->layer);
@@ -168,7 +193,7 @@ static kas_status refuse_stopping(kas_exec *exec, const kas_waiter *waiter)
     return kas_fail(KAS_UNAVAILABLE, ENGINE, "layer %s: the engine is stopping", waiter->pass.request->layer);
 }
 
-/* Its device was lost under it: it waits again, for any. */
+/* Its device was lost under it, or hangs: it waits again, for any. */
 static bool goes_again(kas_waiter *waiter)
 {
     if (!waiter->pass.again) return false;
@@ -177,6 +202,16 @@ static bool goes_again(kas_waiter *waiter)
     waiter->done = false;
     waiter->set = NULL;
     return true;
+}
+
+/* The layer is on other devices than the one whose context it was given. Where that is a lost one, only
+ * another root is of use. */
+static void wait_there(const kas_exec *exec, kas_waiter *waiter, uint64_t sequence)
+{
+    bool lost = atomic_load(&waiter->set->lost);
+    waiter->pass.after = lost ? sequence : 0;
+    waiter->pass.hold_until_ns = lost ? kas_exec_hold_until(exec, waiter->set) : 0;
+    if (lost) waiter->set = NULL;
 }
 
 /* Under the lock, which is let go while a batch runs. */
@@ -198,6 +233,8 @@ static kas_status wait_and_lead(kas_exec *exec, kas_waiter *waiter)
         if (leads) {
             kas_visit_lead(exec, &visit, waiter);
             kas_visit_end(exec, &visit);
+        } else {
+            wait_there(exec, waiter, visit.sequence);
         }
         pthread_mutex_lock(&batcher->lock);
         if (leads && !goes_again(waiter)) return waiter->pass.status;
@@ -220,6 +257,7 @@ kas_status kas_batcher_wait(kas_exec *exec, kas_waiter *waiter)
 
 typedef struct gathering {
     const kas_sight *sight;
+    uint64_t sequence; /* of the root that it is in */
     uint64_t rows, rows_max;
     int64_t now_ns;
     kas_waiter_list taken;
@@ -230,7 +268,7 @@ static bool goes_along(gathering *found, kas_waiter *waiter)
 {
     kas_pass *pass = &waiter->pass;
     const kas_plan *plan = found->sight->plan;
-    if (strcmp(pass->request->layer, plan->name) != 0) return false;
+    if (pass->after >= found->sequence || strcmp(pass->request->layer, plan->name) != 0) return false;
     pass->started_ns = found->now_ns;
     pass->status = kas_pass_admit(pass, found->sight);
     if (pass->status) return true;
@@ -276,8 +314,11 @@ kas_waiter *kas_batcher_gather(kas_exec *exec, const kas_visit *visit, uint64_t 
 {
     kas_batcher *batcher = &exec->batcher;
     const kas_sight *sight = &visit->sight;
-    gathering found = {
-        .sight = sight, .rows = rows, .rows_max = rows_together(sight->plan), .now_ns = kas_monotonic_ns()};
+    gathering found = {.sight = sight,
+                       .sequence = visit->context->found_in,
+                       .rows = rows,
+                       .rows_max = rows_together(sight->plan),
+                       .now_ns = kas_monotonic_ns()};
     if (rows >= found.rows_max) return NULL;
     pthread_mutex_lock(&batcher->lock);
     if (is_present(exec, visit)) {
@@ -352,7 +393,7 @@ static kas_waiter *next_submitted(kas_batcher *batcher)
 static void run_submitted(kas_exec *exec, kas_waiter *waiter)
 {
     kas_visit visit;
-    if (!kas_batcher_is_waited(exec) &&
+    if (!waiter->pass.after && !kas_batcher_is_waited(exec) &&
         kas_visit_begin(exec, waiter->pass.request->layer, &waiter->set, &visit)) {
         kas_visit_lead(exec, &visit, waiter);
         kas_visit_end(exec, &visit);

@@ -261,7 +261,10 @@ static kas_status wait(kas_batch *batch)
     kas_context *context = batch->context;
     int64_t deadline_ns = kas_monotonic_ns() + batch->exec->options.deadline_ns;
     kas_status status = kas_queue_wait(context->queue, deadline_ns, &context->progress);
-    batch->hung = kas_status_code(status) == KAS_DEADLINE && !batch->plan->set->limits->immediate;
+    kas_code code = kas_status_code(status);
+    batch->hung = (code == KAS_DEADLINE && !batch->plan->set->limits->immediate) ||
+                  (code == KAS_DEVICE_LOST && !kas_queue_idle(context->queue));
+    if (batch->hung) kas_context_hang(context);
     return status;
 }
 
@@ -441,7 +444,9 @@ static bool move(kas_batch *batch)
     kas_context *other = kas_context_try(batch->plan->set);
     if (!other) return false;
     atomic_store(&other->announced, batch->plan->holder);
-    kas_context_abandon(batch->context);
+    other->found = batch->context->found;
+    other->found_in = batch->context->found_in;
+    kas_exec_abandon(batch->exec, batch->context);
     batch->context = other;
     batch->hung = false;
     return true;
@@ -452,12 +457,12 @@ kas_status kas_batch_compute(kas_batch *batch)
     if (must_step(batch)) batch->stepwise = true;
     for (;;) {
         kas_status status = attempt(batch);
-        if (!status) return NULL;
+        if (!status || kas_status_code(status) == KAS_DEVICE_LOST) return status;
         if (batch->hung) {
             int culprit = hung_culprit(batch);
             if (culprit == NOBODY || !move(batch)) return status;
             status = absorb(batch, status, culprit);
-        } else if (!batch->stepwise && kas_status_code(status) != KAS_DEVICE_LOST) {
+        } else if (!batch->stepwise) {
             kas_status_free(status);
             status = NULL;
             batch->stepwise = true;

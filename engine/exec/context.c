@@ -21,9 +21,7 @@ static kas_status context_init(kas_context_set *set, uint32_t index)
 static void context_finish(kas_context *context)
 {
     kas_free(context->counters);
-    if (atomic_load(&context->state) == KAS_CONTEXT_HUNG)
-        return; /* the device may still write to what it was given */
-    kas_queue_destroy(context->queue);
+    kas_queue_destroy(context->queue); /* which keeps what a silent device may still write to */
     kas_free(context->submissions);
     kas_free(context->culprits);
 }
@@ -94,12 +92,17 @@ kas_context *kas_context_want(kas_context_set *set)
 
 bool kas_context_take_for_good(kas_context *context)
 {
-    return kas_context_take(context) || atomic_load(&context->state) == KAS_CONTEXT_HUNG;
+    return kas_context_take(context) || atomic_load(&context->state) >= KAS_CONTEXT_HUNG;
 }
 
 void kas_context_hand_over(kas_context *context, kas_context_state next)
 {
     atomic_store(&context->state, next);
+}
+
+void kas_context_hang(kas_context *context)
+{
+    atomic_fetch_add(&context->set->hanging, 1);
 }
 
 void kas_context_abandon(kas_context *context)
@@ -110,8 +113,18 @@ void kas_context_abandon(kas_context *context)
 bool kas_context_revive(kas_context *context)
 {
     if (atomic_load(&context->state) != KAS_CONTEXT_HUNG) return false;
-    if (!kas_queue_idle(context->queue)) return true;
-    atomic_store_explicit(&context->announced, NULL, memory_order_release);
-    atomic_store(&context->state, KAS_CONTEXT_FREE);
+    if (kas_queue_idle(context->queue)) {
+        atomic_fetch_sub(&context->set->hanging, 1);
+        atomic_store_explicit(&context->announced, NULL, memory_order_release);
+        atomic_store(&context->state, KAS_CONTEXT_FREE);
+        return false;
+    }
+    if (!kas_device_is_lost(context->set->device)) return true;
+    atomic_store(&context->state, KAS_CONTEXT_GONE);
     return false;
+}
+
+void kas_context_give_up(kas_context *context)
+{
+    if (kas_context_revive(context)) kas_queue_give_up(context->queue);
 }

@@ -18,6 +18,7 @@ typedef enum kas_context_state {
     KAS_CONTEXT_BUSY,
     KAS_CONTEXT_WANTED, /* busy, and somebody waits: who has it does not free it but hands it over */
     KAS_CONTEXT_HUNG,   /* the device has not come back: it keeps its announcement until the queue is idle */
+    KAS_CONTEXT_GONE,   /* and never will: it is lost */
 } kas_context_state;
 
 typedef struct kas_context_set kas_context_set;
@@ -43,16 +44,18 @@ enum { KAS_CONTEXT_SETS_MAX = 16 }; /* devices that layers of one engine may be 
 struct kas_context_set {
     kas_device *device; /* retained */
     const kas_device_limits *limits;
-    uint32_t index;   /* of the set */
-    atomic_bool lost; /* a pass was told so; for good */
+    uint32_t index;          /* of the set */
+    atomic_bool lost;        /* its device is known to be; for good */
+    _Atomic int64_t lost_ns; /* since then; 0 before */
+    atomic_uint hanging;     /* contexts whose device has not come back */
     uint32_t count;
     kas_context contexts[];
 };
 
 kas_status kas_context_set_create(kas_device *device, uint32_t index, uint32_t count,
                                   kas_context_set **out) KAS_MUST_USE;
-/* All contexts must be free, or busy for good by whoever destroys; a hung one is given up with all that it
- * uses. Accepts NULL. */
+/* All contexts must be free, or busy for good by whoever destroys, or gone: what those use stays for good.
+ * Accepts NULL. */
 void kas_context_set_destroy(kas_context_set *set);
 
 /* The context that this thread had last: its queue and memory are warm in this core's cache. Any value will
@@ -79,7 +82,7 @@ static inline kas_context *kas_context_try(kas_context_set *set)
     return last < set->count && kas_context_take(&set->contexts[last]) ? &set->contexts[last]
                                                                        : kas_context_search(set);
 }
-/* Takes a context that will not be used any more. True when it was free, or hangs. */
+/* Takes a context that will not be used any more. True when it was free, hangs or is gone. */
 bool kas_context_take_for_good(kas_context *context);
 /* As above; where there is none, each one that is busy is wanted from now on. For the batcher. */
 kas_context *kas_context_want(kas_context_set *set);
@@ -92,9 +95,15 @@ static inline bool kas_context_free(kas_context *context)
 }
 /* Ends a handing over: to the next to use it, or to nobody. */
 void kas_context_hand_over(kas_context *context, kas_context_state next);
-/* What the queue works on will not end in time: the context stays as it is until kas_context_revive. */
+/* What the queue works on has not ended in time; who has the context abandons it. From here on others avoid
+ * its device where they can. */
+void kas_context_hang(kas_context *context);
+/* The context stays as it is until kas_context_revive. */
 void kas_context_abandon(kas_context *context);
-/* Frees a hung context whose queue has become idle. True when it still hangs. */
+/* Frees a hung context whose queue has become idle; one whose device is lost is gone. True when it still
+ * hangs. */
 bool kas_context_revive(kas_context *context);
+/* Nobody waits for a hung context any longer: its device is lost, unless it has come back by now. */
+void kas_context_give_up(kas_context *context);
 
 #endif

@@ -33,13 +33,18 @@ typedef struct kas_exec_options { /* zero: the default */
     void (*drained)(void *user, kas_resource resource);
     /* Called on any thread when results wait and none did before. Must not block. May be NULL. */
     void (*results_wait)(void *user);
+    /* Called on any thread when work hangs or a device is lost: kas_exec_reclaim is to be called soon, and
+     * layers on a lost device are to be published elsewhere; passes of theirs are held that long, for at most
+     * deadline_ns from the loss. Must not block. NULL: nobody does so, and such passes fail at once. */
+    void (*trouble)(void *user);
     void *user;
 } kas_exec_options;
 
 kas_status kas_exec_create(const kas_exec_options *options, kas_exec **out) KAS_MUST_USE;
-/* Waits for passes in flight (bounded by their deadlines); later ones fail with KAS_UNAVAILABLE. Accepts
- * NULL. */
-void kas_exec_destroy(kas_exec *exec);
+/* Waits for passes in flight (bounded by their deadlines); later ones fail with KAS_UNAVAILABLE. A device
+ * that still hangs then is lost: nobody waits for it, and what it may still use is never freed. */
+void kas_exec_stop(kas_exec *exec);
+void kas_exec_destroy(kas_exec *exec); /* stops it first if nobody has; accepts NULL */
 
 /* ---- publication ---- */
 
@@ -66,13 +71,15 @@ void kas_plan_destroy(kas_plan *plan); /* one that was not published; accepts NU
 kas_status kas_exec_publish(kas_exec *exec, uint32_t epoch, kas_plan *const *plans, size_t plan_count,
                             const uint64_t *removed, size_t removed_count) KAS_MUST_USE;
 
-/* Frees what was replaced and is announced by no context. True when something still waits: call again soon.
- */
+/* Frees what was replaced and is announced by no context, and looks after what hangs: a device that does not
+ * come back within the grace time (kas_device_use_grace) is lost. True when something still waits: call again
+ * soon. */
 bool kas_exec_reclaim(kas_exec *exec);
 
 /* ---- passes ---- */
 
-/* A pass whose device is lost is computed on another where the layer has a replica.
+/* A pass whose device is lost, or hangs, is computed on another where the layer has a replica; of a lost
+ * device's layer it may wait until that is published elsewhere.
  *
  * KAS_NOT_FOUND, KAS_INVALID_ARGUMENT (both shapes in the message), KAS_UNAVAILABLE (not serving, or
  * stopping), KAS_DEADLINE. Runs on the caller's thread where that is fastest; waits otherwise. */

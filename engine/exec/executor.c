@@ -74,12 +74,20 @@ static void take_all_contexts(kas_exec *exec)
     }
 }
 
-void kas_exec_destroy(kas_exec *exec)
+void kas_exec_stop(kas_exec *exec)
 {
-    if (!exec) return;
+    if (exec->stopped) return;
+    exec->stopped = true;
     if (exec->closed) kas_publication_close(exec, exec->closed);
     if (exec->batching) kas_batcher_stop(exec);
     take_all_contexts(exec);
+    kas_exec_give_up(exec);
+}
+
+void kas_exec_destroy(kas_exec *exec)
+{
+    if (!exec) return;
+    kas_exec_stop(exec);
     kas_publication_finish(exec);
     for (uint32_t s = 0; s < atomic_load(&exec->set_count); ++s)
         kas_context_set_destroy(atomic_load(&exec->sets[s]));

@@ -7,6 +7,7 @@
 #include "engine/exec/batcher.h"
 #include "engine/exec/context.h"
 #include "engine/exec/id_map.h"
+#include "engine/exec/loss.h"
 #include "engine/exec/results.h"
 #include "engine/exec/root.h"
 #include "engine/exec/workspace.h"
@@ -26,6 +27,7 @@ struct kas_exec {
 
     kas_batcher batcher;
     bool batching;    /* the batcher was started */
+    bool stopped;     /* the control thread's */
     kas_root *closed; /* the root of the end, made at the start: stopping cannot fail */
     kas_results results;
     _Atomic uint64_t failed_calls;

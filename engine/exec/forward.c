@@ -12,11 +12,24 @@ static _Thread_local uint32_t last_set __attribute__((tls_model("initial-exec"))
 
 /* ---- visits ---- */
 
-static kas_context_set *likely_set(kas_exec *exec)
+/* Contexts of a lost device may all be gone; any other's will do to look a layer up. */
+static __attribute__((noinline)) kas_context_set *sound_set(kas_exec *exec, kas_context_set *lost)
+{
+    uint32_t sets = atomic_load(&exec->set_count);
+    for (uint32_t s = 0; s < sets; ++s) {
+        kas_context_set *set = atomic_load(&exec->sets[s]);
+        if (!atomic_load(&set->lost)) return set;
+    }
+    return lost;
+}
+
+static inline __attribute__((always_inline)) kas_context_set *likely_set(kas_exec *exec)
 {
     uint32_t sets = atomic_load_explicit(&exec->set_count, memory_order_acquire);
     if (sets == 0) return NULL;
-    return atomic_load_explicit(&exec->sets[last_set < sets ? last_set : 0], memory_order_acquire);
+    kas_context_set *set =
+        atomic_load_explicit(&exec->sets[last_set < sets ? last_set : 0], memory_order_acquire);
+    return atomic_load_explicit(&set->lost, memory_order_relaxed) ? sound_set(exec, set) : set;
 }
 
 /* Announces in `context`, and finds, the present plan of a layer: steps 1 to 5 of root.c. Often it is the one
@@ -40,13 +53,18 @@ static inline __attribute__((always_inline)) kas_sight enter(kas_publication *pu
 }
 
 /* A context that is free may be gone at once, and the executor too, if somebody waits to end it. */
-void kas_visit_end(kas_exec *exec, const kas_visit *visit)
+static inline __attribute__((always_inline)) void end_visit(kas_exec *exec, const kas_visit *visit)
 {
     if (!visit->context) return;
     if (visit->hung)
-        kas_context_abandon(visit->context);
+        kas_exec_abandon(exec, visit->context);
     else if (!kas_context_free(visit->context))
         kas_batcher_hand_over(exec, visit->context);
+}
+
+void kas_visit_end(kas_exec *exec, const kas_visit *visit)
+{
+    end_visit(exec, visit);
 }
 
 /* For a layer that is not, or not only, on the context's device. fixed: any device of it will do. What is
@@ -60,6 +78,7 @@ static __attribute__((noinline)) bool settle(kas_exec *exec, bool fixed, kas_con
     out->sight.plan = plan;
     *set = plan->set;
     if (plan->set == out->context->set) return true;
+    out->sequence = out->context->found_in;
     kas_visit_end(exec, out);
     return false;
 }
@@ -139,19 +158,6 @@ static inline bool admit(kas_exec *exec, const kas_sight *sight, kas_pass *pass)
     return true;
 }
 
-/* A pass that failed with its device goes to another where there is one: then it has not failed. */
-static void send_elsewhere(kas_exec *exec, const kas_plan *plan, kas_pass *pass)
-{
-    if (kas_status_code(pass->status) != KAS_DEVICE_LOST) return;
-    atomic_store(&plan->set->lost, true);
-    if (!kas_plan_has_device(plan->holder)) return;
-    kas_status_free(pass->status);
-    pass->status = NULL;
-    pass->again = true;
-    atomic_fetch_sub_explicit(&plan->record->failed_calls, 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&exec->failed_calls, 1, memory_order_relaxed);
-}
-
 static void run_batch(kas_exec *exec, kas_visit *visit, kas_pass *passes)
 {
     kas_batch batch;
@@ -186,8 +192,14 @@ static __attribute__((noinline)) void run_replicated(kas_exec *exec, kas_visit *
     atomic_fetch_add_explicit(in_flight, rows, memory_order_relaxed);
     run(exec, visit, passes);
     atomic_fetch_sub_explicit(in_flight, rows, memory_order_relaxed);
+}
+
+/* What failed with its device may go to another. */
+static __attribute__((noinline)) void look_at_failed(kas_exec *exec, const kas_visit *visit, kas_pass *passes)
+{
+    uint64_t sequence = visit->context->found_in;
     for (kas_pass *pass = passes; pass; pass = pass->next)
-        send_elsewhere(exec, plan, pass);
+        if (pass->status) (void)kas_exec_sends_elsewhere(exec, visit->sight.plan, sequence, pass);
 }
 
 static inline __attribute__((always_inline)) void run_all(kas_exec *exec, kas_visit *visit, kas_pass *passes)
@@ -196,6 +208,8 @@ static inline __attribute__((always_inline)) void run_all(kas_exec *exec, kas_vi
         run_replicated(exec, visit, passes);
     else
         run(exec, visit, passes);
+    if (passes->status)
+        look_at_failed(exec, visit, passes); /* a device's failure is that of all of a batch */
 }
 
 bool kas_visit_admit(kas_exec *exec, const kas_visit *visit, kas_pass *pass)
@@ -234,13 +248,16 @@ void kas_visit_lead(kas_exec *exec, kas_visit *visit, kas_waiter *leader)
 
 /* ---- entries ---- */
 
-static kas_status forward_later(kas_exec *exec, const kas_pass *pass, kas_context_set *set)
+/* held: until there is a root after pass->after. */
+static kas_status forward_later(kas_exec *exec, const kas_pass *pass, kas_context_set *set, bool held)
 {
     kas_waiter waiter;
     KAS_TRY(kas_waiter_init(&waiter, &exec->batcher));
     waiter.pass.request = pass->request;
     waiter.pass.result = pass->result;
     waiter.pass.arrived_ns = pass->arrived_ns;
+    waiter.pass.after = held ? pass->after : 0;
+    waiter.pass.hold_until_ns = held ? pass->hold_until_ns : 0;
     waiter.set = set;
     kas_status status = kas_batcher_wait(exec, &waiter);
     kas_waiter_finish(&waiter);
@@ -258,19 +275,20 @@ kas_status kas_exec_forward(kas_exec *exec, const kas_forward_request *request, 
     pass.result = result;
     pass.arrived_ns = pass.started_ns = kas_monotonic_ns();
     pass.next = NULL;
-    do {
+    for (;;) {
         kas_context_set *set = NULL;
         kas_visit visit;
         pass.again = false;
         if (kas_batcher_is_waited(exec) || !begin(exec, request->layer, &set, &visit))
-            return forward_later(exec, &pass, set);
+            return forward_later(exec, &pass, set, false);
         if (admit(exec, &visit.sight, &pass)) {
             kas_pass_begin(&pass, visit.sight.plan);
             run_all(exec, &visit, &pass);
         }
-        kas_visit_end(exec, &visit);
-    } while (pass.again);
-    return pass.status;
+        end_visit(exec, &visit);
+        if (!pass.again) return pass.status;
+        if (pass.after) return forward_later(exec, &pass, NULL, true);
+    }
 }
 
 bool kas_exec_is_small(kas_exec *exec, const char *layer, uint64_t rows)

@@ -7,7 +7,8 @@
 struct kas_visit {
     kas_context *context;
     kas_sight sight;
-    bool hung; /* the context does not come back by itself */
+    bool hung;         /* the context does not come back by itself */
+    uint64_t sequence; /* of the root, once the layer was found to be on another device than the context's */
 };
 
 /* Takes a context of `*set` (NULL: of any device) and looks the layer up; goes on to the right device's

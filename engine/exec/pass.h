@@ -14,7 +14,9 @@ typedef struct kas_pass {
     int64_t arrived_ns, started_ns; /* monotonic; started: when it got a context */
     kas_status status;
     struct kas_pass *next; /* in a batch */
-    bool again;            /* its device is lost, and the layer is on another: `status` is not its answer */
+    bool again; /* its device is lost, or hangs: it is computed on another, and `status` is not its answer */
+    uint64_t after;        /* in a root after this one, as there was no device for it in that; 0: in any */
+    int64_t hold_until_ns; /* monotonic: how long it waits for such a root; 0: it does not */
 
     /* once prepared */
     uint64_t rows;

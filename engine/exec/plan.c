@@ -33,9 +33,20 @@ uint64_t kas_plan_seeds(const kas_plan *plan, uint64_t contributions)
 
 /* ---- replicas ---- */
 
-static bool is_lost(const kas_plan *plan)
+typedef enum device_state { SOUND = 0, HANGS, LOST } device_state; /* the lower, the better */
+
+static device_state state_of(const kas_plan *plan)
 {
-    return atomic_load_explicit(&plan->set->lost, memory_order_relaxed);
+    if (atomic_load_explicit(&plan->set->lost, memory_order_relaxed)) return LOST;
+    return atomic_load_explicit(&plan->set->hanging, memory_order_relaxed) > 0 ? HANGS : SOUND;
+}
+
+static device_state best_state(const kas_plan *holder)
+{
+    device_state best = LOST;
+    for (const kas_plan *plan = holder; plan; plan = plan->next_replica)
+        if (state_of(plan) < best) best = state_of(plan);
+    return best;
 }
 
 static uint64_t rows_in_flight(const kas_plan *plan)
@@ -47,8 +58,8 @@ kas_plan *kas_plan_least_busy(kas_plan *holder)
 {
     kas_plan *best = holder;
     for (kas_plan *plan = holder->next_replica; plan; plan = plan->next_replica) {
-        bool lost = is_lost(plan);
-        if (lost != is_lost(best) ? !lost : rows_in_flight(plan) < rows_in_flight(best)) best = plan;
+        device_state state = state_of(plan), least = state_of(best);
+        if (state != least ? state < least : rows_in_flight(plan) < rows_in_flight(best)) best = plan;
     }
     return best;
 }
@@ -56,15 +67,18 @@ kas_plan *kas_plan_least_busy(kas_plan *holder)
 kas_plan *kas_plan_on(kas_plan *holder, const kas_context_set *set)
 {
     for (kas_plan *plan = holder; plan; plan = plan->next_replica)
-        if (plan->set == set) return is_lost(plan) ? NULL : plan;
+        if (plan->set == set) return state_of(plan) > best_state(holder) ? NULL : plan;
     return NULL;
 }
 
 bool kas_plan_has_device(const kas_plan *holder)
 {
-    for (const kas_plan *plan = holder; plan; plan = plan->next_replica)
-        if (!is_lost(plan)) return true;
-    return false;
+    return best_state(holder) != LOST;
+}
+
+bool kas_plan_has_sound_device(const kas_plan *holder)
+{
+    return best_state(holder) == SOUND;
 }
 
 /* The passes of all devices are counted together. */

@@ -105,12 +105,13 @@ uint64_t kas_plan_seeds(const kas_plan *plan, uint64_t contributions);
 bool kas_plan_same_ramp(const kas_plan *plan, const kas_plan *old);
 
 /* Of a replicated layer: its plan on the device that has the fewest rows of it in flight; the holder's where
- * that is as good. Lost devices come last. */
+ * that is as good. Devices on which work hangs come last, and lost ones after them. */
 kas_plan *kas_plan_least_busy(kas_plan *holder);
-/* Its plan on that device; NULL: there is none, or the device is lost. */
+/* Its plan on that device; NULL: there is none, or it has one on a better device. */
 kas_plan *kas_plan_on(kas_plan *holder, const kas_context_set *set);
-/* Whether it is on a device that is not lost. */
+/* Whether it is on a device that is not lost; and on one where nothing hangs either. */
 bool kas_plan_has_device(const kas_plan *holder);
+bool kas_plan_has_sound_device(const kas_plan *holder);
 
 /* piece.c: rows of `wanted` (> 0) that the device is expected to be done with in one piece (kas_piece_ns),
  * with these contributions; at least 1, and no fewer than are computed at once. All of them where the device

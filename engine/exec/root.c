@@ -26,7 +26,7 @@
  *
  * Why freeing sees the pass's last use: 5 and 7 are releases and C acquires, so what the pass did before
  * comes before the free. A pass that hangs holds its plan, and only that; it does not hold the root, so
- * nothing piles up behind it.
+ * nothing piles up behind it. Once its device is lost its context is gone, and the plan is left behind.
  *
  * Which roots held a plan needs no list: a plan is in the roots from the one with sequence `born` to the one
  * before `died`. A word must not be handed from one context to another (a scan could miss both), with one
@@ -227,14 +227,17 @@ kas_status kas_exec_publish(kas_exec *exec, uint32_t epoch, kas_plan *const *pla
     }
     (void)mark_changing(exec, plans, plan_count, removed, removed_count, false);
     pthread_mutex_unlock(&exec->control_lock);
-    return root ? NULL : kas_out_of_memory();
+    if (!root) return kas_out_of_memory();
+    kas_batcher_offer(exec); /* to passes that were held for it */
+    return NULL;
 }
 
 /* ---- reclaiming ---- */
 
-/* Calls `protects` with each word that a context announces, until one says yes. Every thing is looked for in
- * words that are read after it was retired, which is all that the proof above asks for. */
-static bool any_announced(kas_exec *exec,
+/* Calls `protects` with each word that a context announces (gone: those that are gone; else all others),
+ * until one says yes. Every thing is looked for in words that are read after it was retired, which is all
+ * that the proof above asks for. */
+static bool any_announced(kas_exec *exec, bool gone,
                           bool (*protects)(const kas_exec *exec, const void *word, const void *thing),
                           const void *thing)
 {
@@ -242,8 +245,11 @@ static bool any_announced(kas_exec *exec,
     for (uint32_t s = 0; s < sets; ++s) {
         kas_context_set *set = atomic_load(&exec->sets[s]);
         for (uint32_t i = 0; i < set->count; ++i) {
-            const void *word = atomic_load(&set->contexts[i].announced);
-            if (word && protects(exec, word, thing)) return true;
+            kas_context *context = &set->contexts[i];
+            const void *word = atomic_load(&context->announced);
+            if ((atomic_load(&context->state) == KAS_CONTEXT_GONE) == gone && word &&
+                protects(exec, word, thing))
+                return true;
         }
     }
     return false;
@@ -270,7 +276,7 @@ static bool free_roots(kas_exec *exec)
     bool waiting = false;
     for (kas_root **link = &exec->publication.retired_roots; *link;) {
         kas_root *root = *link;
-        if (any_announced(exec, word_is, root)) {
+        if (any_announced(exec, false, word_is, root)) {
             link = &root->next_retired;
             waiting = true;
             continue;
@@ -281,38 +287,39 @@ static bool free_roots(kas_exec *exec)
     return waiting;
 }
 
+/* Plans of passes whose device is lost and may still be at them, with all that they use; linked so that none
+ * of it is out of reach. */
+static _Atomic(kas_plan *) left_behind;
+
+static void leave_behind(kas_plan *plan)
+{
+    plan->next_retired = atomic_load(&left_behind);
+    while (!atomic_compare_exchange_weak(&left_behind, &plan->next_retired, plan))
+        ;
+}
+
 static bool free_plans(kas_exec *exec)
 {
     bool waiting = false;
     for (kas_plan **link = &exec->publication.retired_plans; *link;) {
         kas_plan *plan = *link;
-        if (any_announced(exec, word_protects_plan, plan)) {
+        if (any_announced(exec, false, word_protects_plan, plan)) {
             link = &plan->next_retired;
             waiting = true;
             continue;
         }
         *link = plan->next_retired;
-        kas_plan_destroy(plan);
+        if (any_announced(exec, true, word_protects_plan, plan))
+            leave_behind(plan);
+        else
+            kas_plan_destroy(plan);
     }
     return waiting;
 }
 
-static bool revive_contexts(kas_exec *exec)
-{
-    bool hanging = false;
-    uint32_t sets = atomic_load(&exec->set_count);
-    for (uint32_t s = 0; s < sets; ++s) {
-        kas_context_set *set = atomic_load(&exec->sets[s]);
-        for (uint32_t i = 0; i < set->count; ++i)
-            hanging |= kas_context_revive(&set->contexts[i]);
-    }
-    kas_batcher_offer(exec); /* what has come back may be waited for */
-    return hanging;
-}
-
 bool kas_exec_reclaim(kas_exec *exec)
 {
-    bool waiting = revive_contexts(exec);
+    bool waiting = kas_exec_look_after(exec);
     waiting |= free_roots(exec);
     waiting |= free_plans(exec);
     return waiting;

@@ -232,7 +232,7 @@ static kas_status upload_weights(const kas_segment_plan *plan, kas_queue *queue,
 {
     KAS_TRY(kas_queue_upload(queue, buffer, 0, plan->image->data, plan->image->bytes));
     kas_status status = kas_queue_wait(queue, deadline_ns, NULL);
-    if (kas_status_code(status) == KAS_DEADLINE && !kas_device_get_limits(plan->device)->immediate) {
+    if (status && !kas_queue_idle(queue)) {
         /* The upload may still run: what it reads and writes must stay for good, so these references are
          * given away. */
         (void)kas_weights_image_retain(plan->image);

@@ -1,11 +1,12 @@
 /* The device tier of the kernel cache: what is resident, what may be evicted, and whether there is room.
  *
  * Every entry counts against the limits from the moment its memory is reserved until its release is asked
- * for. An entry is cold, and only then in the list that eviction takes from, when it is on the device and
- * nothing needs it: no seed, staged load or fossil holds it, no view shows it, no pass that began under an
- * older view may still run it (draining), and no operator has pinned it. It becomes the most recently used of
- * the cold ones at that moment, as it was in use until then. So the least recently used one is always the
- * head, and whether room can be made is known from two sums without looking at any entry. */
+ * for, or its device is lost. An entry is cold, and only then in the list that eviction takes from, when it
+ * is on the device and nothing needs it: no seed, staged load or fossil holds it, no view shows it, no pass
+ * that began under an older view may still run it (draining), and no operator has pinned it. It becomes the
+ * most recently used of the cold ones at that moment, as it was in use until then. So the least recently used
+ * one is always the head, and whether room can be made is known from two sums without looking at any entry.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -90,8 +91,10 @@ kas_status kas_cache_remove(kas_state *state, kas_entry *entry)
         --state->now.cold_entries;
         KAS_TRY(kas_list_remove(undo, &entry->cold));
     }
-    state->now.cache_bytes -= entry->device_bytes;
-    --state->now.cache_entries;
+    if (!entry->lost) {
+        state->now.cache_bytes -= entry->device_bytes;
+        --state->now.cache_entries;
+    }
     KAS_TRY(kas_list_remove(undo, &entry->all));
     KAS_TRY(kas_list_remove(undo, &entry->of_content));
     if (entry->kernel) {
@@ -159,6 +162,41 @@ kas_status kas_cache_reserve(kas_state *state, kas_make *make, const kas_kernel_
     return NULL;
 }
 
+/* ---- loss ---- */
+
+/* No load finds it any more. */
+static kas_status doom(kas_state *state, kas_entry *entry)
+{
+    entry->doomed = true;
+    return kas_list_remove(&state->undo, &entry->of_content);
+}
+
+static kas_status lose(kas_state *state, kas_entry *entry)
+{
+    KAS_TRY(kas_entry_edit(state, entry));
+    if (kas_list_linked(&entry->cold)) {
+        state->now.cold_bytes -= entry->device_bytes;
+        --state->now.cold_entries;
+        KAS_TRY(kas_list_remove(&state->undo, &entry->cold));
+    }
+    state->now.cache_bytes -= entry->device_bytes;
+    --state->now.cache_entries;
+    entry->lost = true;
+    KAS_TRY(doom(state, entry));
+    return kas_entry_settle(state, entry);
+}
+
+kas_status kas_cache_device_lost(kas_state *state, const char *device)
+{
+    for (kas_link *link = state->entries_in_order.next, *next; link != &state->entries_in_order;
+         link = next) {
+        kas_entry *entry = KAS_OWNER(link, kas_entry, all);
+        next = link->next;
+        if (entry->kernel && !entry->lost && !strcmp(entry->device, device)) KAS_TRY(lose(state, entry));
+    }
+    return NULL;
+}
+
 /* ---- commands ---- */
 
 static kas_status check_evict(const kas_content *content, const char *artifact_id)
@@ -185,8 +223,7 @@ kas_status kas_evict(kas_state *state, const kas_command *command)
     while (!kas_list_empty(&content->entries)) {
         kas_entry *entry = KAS_OWNER(content->entries.next, kas_entry, of_content);
         KAS_TRY(kas_entry_edit(state, entry));
-        entry->doomed = true;
-        KAS_TRY(kas_list_remove(&state->undo, &entry->of_content)); /* no load finds it any more */
+        KAS_TRY(doom(state, entry));
         KAS_TRY(kas_entry_settle(state, entry));
     }
     return NULL;

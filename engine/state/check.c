@@ -100,13 +100,16 @@ static const char *check_move(const kas_layer *layer, const kas_move *move)
 {
     if (move->layer != layer || (move->operation && move->operation->layer != layer))
         return "a move's operation is another's";
-    if ((move->operation == NULL) != move->ready) return "a replica is neither ready nor made, or both";
+    if ((move->operation != NULL) + move->ready + move->lost != 1)
+        return "a replica is neither ready nor made nor lost, or more than one of them";
+    if (move->lost && (!move->stays || move->weights.copy)) return "a lost replica has weights, or is none";
     if (move->ready && !kas_move_has_all(move)) return "a replica lacks what its layer has";
     if (!strcmp(move->device, layer->device)) return "a layer moves to where it is";
     for (uint32_t i = 0; i < 2 * layer->num_seeds; ++i) {
         const kas_hold *hold = &move->holds[i];
         if (hold->layer != layer || hold->seed != i % layer->num_seeds)
             return "a move's hold is of another seed";
+        if (hold->entry && move->lost) return "a lost replica holds a kernel";
         if (hold->entry && (!hold->entry->kernel || strcmp(hold->entry->device, move->device) != 0))
             return "a move holds a kernel that is elsewhere";
     }
@@ -184,7 +187,8 @@ static const char *check_entry(const kas_state *state, const kas_entry *entry)
     if (entry->make && entry->make->entry != entry) return "an entry's make makes another";
     if (entry->draining && (entry->published || !entry->kernel)) return "an entry drains that is shown";
     bool idle = entry->kernel && !entry->uses && !entry->published && !entry->draining;
-    if (entry->doomed && (idle || entry->uses)) return "a doomed entry is idle or in use";
+    if (entry->doomed && (idle || (entry->uses && !entry->lost))) return "a doomed entry is idle or in use";
+    if (entry->lost && !entry->doomed) return "a lost entry can be found";
     bool cold = idle && !entry->content->pins && !entry->doomed;
     if (cold != kas_list_linked(&entry->cold)) return "what may be evicted is not what the list says";
     if (!entry->doomed && kas_cache_find(entry->content, entry->device) != entry)
@@ -201,6 +205,7 @@ static kas_status check_cache(const kas_state *state)
         const kas_entry *entry = KAS_OWNER(link, kas_entry, all);
         const char *wrong = check_entry(state, entry);
         if (wrong) return broken(wrong, "entry", (int64_t)entry->number);
+        if (entry->lost) continue;
         bytes += entry->device_bytes;
         ++entries;
         if (!kas_list_linked(&entry->cold)) continue;

@@ -86,6 +86,7 @@ typedef enum kas_command_kind {
     KAS_COMMAND_MOVE_WEIGHTS_READY, /* of a move: a copy of weights is on its device */
     KAS_COMMAND_MOVE_TRIED,         /* of a move: a plan was composed there */
     KAS_COMMAND_MOVE_FAILED,        /* of a move: one of these could not be */
+    KAS_COMMAND_DEVICE_LOST,        /* for good: layers leave it */
     KAS_COMMAND_PASS_RESULTS,
     KAS_COMMAND_RAMP_STEPS, /* passes that a layer's pass-counted ramps have seen since its last publication:
                              * in all, so that it may be said again */
@@ -203,6 +204,12 @@ typedef struct kas_command {
             uint64_t operation;
             kas_resource weights; /* MOVE_WEIGHTS_READY */
         } moved;
+        struct {
+            char device[32];
+            char refuge[32]; /* where layers without a ready replica go; "": nowhere, they stay */
+            uint32_t refuge_kind;
+            char reason[KAS_DETAIL_SIZE]; /* for a person */
+        } lost;
         struct {
             const kas_pass_result *results;
             size_t count;

@@ -140,6 +140,9 @@ static void add_move(digest *d, const kas_layer *layer, const kas_move *move)
     add(d, move->operation ? move->operation->info.id : 0);
     add(d, move->stays);
     add(d, move->ready);
+    add(d, move->joined);
+    add(d, move->lost);
+    add(d, move->flees);
     add(d, move->wait);
     add(d, move->tried);
     add(d, move->device_kind);
@@ -231,6 +234,7 @@ static void add_entry(digest *d, const kas_entry *entry)
     add(d, entry->published);
     add(d, entry->draining);
     add(d, entry->doomed);
+    add(d, entry->lost);
     add_text(d, entry->device);
     add_facts(d, &entry->facts);
     for (const kas_link *link = entry->users.next; link != &entry->users; link = link->next) {

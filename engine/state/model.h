@@ -80,7 +80,8 @@ struct kas_entry {
     uint32_t uses;            /* length of users */
     uint32_t published;       /* views' bindings of it */
     bool draining;            /* a publication dropped it; passes in flight may still use it */
-    bool doomed;              /* evicted by request while draining: released when drained */
+    bool doomed;              /* evicted by request while draining, or lost: released once it is idle */
+    bool lost;                /* with its device: it counts against no limit any more */
     char device[KAS_DEVICE_NAME_SIZE];
     kas_kernel_facts facts;
 };
@@ -220,9 +221,12 @@ typedef struct kas_move {
     kas_layer *layer;
     kas_operation *operation; /* NULL: a replica that lacks nothing */
     kas_move_wait wait;
-    bool stays; /* a replica */
-    bool ready; /* a replica that lacks nothing, with a plan that was tried: part of the layer's view */
-    bool tried; /* a plan of what is held now was composed */
+    bool stays;  /* a replica */
+    bool ready;  /* a replica that lacks nothing, with a plan that was tried: part of the layer's view */
+    bool joined; /* a replica that has been ready */
+    bool lost;   /* a replica that had joined, on a lost device: it has nothing, and nothing is made for it */
+    bool flees;  /* a move that nobody asked for, or need ask for again: the layer's device is lost */
+    bool tried;  /* a plan of what is held now was composed */
     uint32_t device_kind;
     char device[KAS_DEVICE_NAME_SIZE];
     struct {

@@ -135,8 +135,9 @@ static kas_status fail(kas_state *state, kas_move *move, const kas_failure *fail
         snprintf(told.detail, sizeof told.detail, "layer %s stays on %s: ", layer->name, layer->device);
     strncat(told.detail, failure->detail, sizeof told.detail - strlen(told.detail) - 1);
     memcpy(error.detail, told.detail, sizeof error.detail);
-    KAS_TRY(kas_emit_error(state, KAS_EFFECT_ERROR, layer, KAS_NO_SEED, move->operation->info.artifact_id,
-                           &error));
+    KAS_TRY(kas_emit_error(state, move->flees ? KAS_EFFECT_ALERT : KAS_EFFECT_ERROR, layer, KAS_NO_SEED,
+                           move->operation->info.artifact_id, &error));
+    if (move->stays && failure->code == KAS_DEVICE_LOST) return kas_replica_lose(state, move, &told);
     return end(state, move, KAS_OPERATION_FAILED, &told);
 }
 
@@ -350,6 +351,14 @@ kas_status kas_move_kernel_failed(kas_state *state, kas_operation *operation, co
     return kas_move_go_on(state, move); /* nobody needs that kernel any more */
 }
 
+kas_status kas_move_device_lost(kas_state *state, kas_layer *layer, const char *device)
+{
+    if (!layer->move || strcmp(layer->move->device, device) != 0) return NULL;
+    kas_failure failure = {.code = KAS_DEVICE_LOST, .type = KAS_ERROR_DEVICE_ERROR, .reason = ""};
+    snprintf(failure.detail, sizeof failure.detail, "%s is lost", device);
+    return fail(state, layer->move, &failure);
+}
+
 /* ---- the request ---- */
 
 kas_status kas_move_create(kas_state *state, kas_layer *layer, const char *device, uint32_t device_kind,
@@ -384,14 +393,23 @@ kas_status kas_move_begin(kas_state *state, kas_move *move, kas_operation_kind k
     return kas_move_go_on(state, move);
 }
 
-static kas_status begin(kas_state *state, kas_layer *layer, const kas_command *command)
+static kas_status begin(kas_state *state, kas_layer *layer, const char *device, uint32_t device_kind,
+                        bool flees)
 {
     kas_move *move;
-    KAS_TRY(kas_move_create(state, layer, command->move.device, command->move.device_kind, &move));
+    KAS_TRY(kas_move_create(state, layer, device, device_kind, &move));
     KAS_TRY(kas_layer_edit(state, layer));
     layer->move = move;
-    state->pending.reply.operation = state->now.last_operation + 1;
+    move->flees = flees;
     return kas_move_begin(state, move, KAS_OPERATION_MOVE);
+}
+
+kas_status kas_move_flee(kas_state *state, kas_layer *layer, const char *device, uint32_t device_kind)
+{
+    if (!layer->move) return begin(state, layer, device, device_kind, true);
+    KAS_TRY(kas_move_edit(state, layer->move));
+    layer->move->flees = true;
+    return NULL;
 }
 
 kas_status kas_move_layer(kas_state *state, const kas_command *command)
@@ -416,7 +434,8 @@ kas_status kas_move_layer(kas_state *state, const kas_command *command)
         state->pending.reply.finished = true;
         return NULL;
     }
-    KAS_TRY(begin(state, layer, command));
+    state->pending.reply.operation = state->now.last_operation + 1;
+    KAS_TRY(begin(state, layer, device, command->move.device_kind, false));
     state->pending.reply.finished = layer->move == NULL;
     return NULL;
 }

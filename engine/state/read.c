@@ -43,6 +43,7 @@ static void fill_layer(const kas_state *state, const kas_layer *layer, kas_layer
     for (uint32_t i = 0; i < layer->replica_count; ++i) {
         memcpy(out->replicas[i].device, layer->replicas[i]->device, sizeof out->replicas[i].device);
         out->replicas[i].ready = layer->replicas[i]->ready;
+        out->replicas[i].lost = layer->replicas[i]->lost;
     }
     for (uint32_t i = 0; i < layer->num_seeds; ++i) {
         out->active_seeds += kas_seed_state(layer, i) == KAS_SEED_ACTIVE;
@@ -210,9 +211,10 @@ size_t kas_state_list_cache(const kas_state *state, size_t from, kas_cache_entry
     size_t count = 0, index = 0;
     for (const kas_link *link = state->entries_in_order.next; link != &state->entries_in_order;
          link = link->next) {
-        if (index++ < from) continue;
+        const kas_entry *entry = KAS_OWNER(link, kas_entry, all);
+        if (entry->lost || index++ < from) continue;
         if (count == capacity) break;
-        fill_entry(KAS_OWNER(link, kas_entry, all), &out[count++]);
+        fill_entry(entry, &out[count++]);
     }
     return count;
 }
@@ -229,8 +231,10 @@ void kas_state_cache_stats(const kas_state *state, kas_cache_stats *out)
                              .compatibility_checks = state->now.compatibility_checks,
                              .compatibility_failures = state->now.compatibility_failures};
     for (const kas_link *link = state->entries_in_order.next; link != &state->entries_in_order;
-         link = link->next)
-        out->total_parameters += KAS_OWNER(link, kas_entry, all)->facts.parameter_count;
+         link = link->next) {
+        const kas_entry *entry = KAS_OWNER(link, kas_entry, all);
+        if (!entry->lost) out->total_parameters += entry->facts.parameter_count;
+    }
 }
 
 bool kas_state_binding(const kas_state *state, const char *artifact_id, kas_sha256 *out)

@@ -26,18 +26,25 @@ static void take_out(kas_layer *layer, const kas_move *replica)
     layer->replica_count = kept;
 }
 
-kas_status kas_replica_drop(kas_state *state, kas_move *replica, kas_operation_state how,
-                            const kas_failure *failure)
+/* It is out of its layer's view and has nothing any more; what is being made for it ends. */
+static kas_status withdraw(kas_state *state, kas_move *replica, kas_operation_state how,
+                           const kas_failure *failure)
 {
     kas_layer *layer = replica->layer;
     KAS_TRY(kas_layer_mark(state, layer, replica->ready ? KAS_MARK_VIEW : KAS_MARK_ARRAYS));
     KAS_TRY(kas_publish_hide_replica(state, replica));
     KAS_TRY(kas_move_let_go(state, replica));
     if (replica->operation) KAS_TRY(kas_move_end_operation(state, replica, how, failure));
-    take_out(layer, replica);
     ++layer->revision;
-    KAS_TRY(kas_undo_drop(&state->undo, replica));
     return kas_emit_plain(state, KAS_EFFECT_LAYER_UPDATE, layer);
+}
+
+kas_status kas_replica_drop(kas_state *state, kas_move *replica, kas_operation_state how,
+                            const kas_failure *failure)
+{
+    KAS_TRY(withdraw(state, replica, how, failure));
+    take_out(replica->layer, replica);
+    return kas_undo_drop(&state->undo, replica);
 }
 
 static kas_status cancel(kas_state *state, kas_move *replica, const char *why)
@@ -61,11 +68,34 @@ kas_status kas_replicas_drop_all(kas_state *state, kas_layer *layer)
     return NULL;
 }
 
+/* ---- loss ---- */
+
+kas_status kas_replica_lose(kas_state *state, kas_move *replica, const kas_failure *failure)
+{
+    if (!replica->joined) return kas_replica_drop(state, replica, KAS_OPERATION_FAILED, failure);
+    KAS_TRY(kas_move_edit(state, replica));
+    KAS_TRY(withdraw(state, replica, KAS_OPERATION_FAILED, failure));
+    replica->weights.of = replica->weights.copy = 0;
+    replica->tried = replica->ready = false;
+    replica->lost = true;
+    return NULL;
+}
+
+kas_status kas_replica_device_lost(kas_state *state, kas_layer *layer, const char *device)
+{
+    kas_move *replica = find(layer, device);
+    if (!replica || replica->lost) return NULL;
+    kas_failure failure = {.code = KAS_DEVICE_LOST, .type = KAS_ERROR_DEVICE_ERROR, .reason = ""};
+    snprintf(failure.detail, sizeof failure.detail, "layer %s has no replica on %s: the device is lost",
+             layer->name, device);
+    return kas_replica_lose(state, replica, &failure);
+}
+
 /* ---- what is missing ---- */
 
 kas_status kas_replica_arrive(kas_state *state, kas_move *replica)
 {
-    replica->ready = true;
+    replica->ready = replica->joined = true;
     KAS_TRY(kas_layer_mark(state, replica->layer, KAS_MARK_VIEW));
     KAS_TRY(kas_move_end_operation(state, replica, KAS_OPERATION_SUCCEEDED, NULL));
     return kas_emit_plain(state, KAS_EFFECT_LAYER_UPDATE, replica->layer);
@@ -75,7 +105,7 @@ kas_status kas_replica_arrive(kas_state *state, kas_move *replica)
 static kas_status look_again(kas_state *state, kas_move *replica)
 {
     uint32_t missing;
-    if (replica->operation || kas_move_has_all(replica)) return NULL;
+    if (replica->operation || replica->lost || kas_move_has_all(replica)) return NULL;
     KAS_TRY(kas_move_edit(state, replica));
     KAS_TRY(kas_move_hold(state, replica, &missing));
     if (kas_move_has_all(replica)) return NULL;

@@ -155,6 +155,11 @@ kas_status kas_move_kernel_failed(kas_state *state, kas_operation *operation,
 /* Somebody does not want it any more; `failure` says why. */
 kas_status kas_move_cancel(kas_state *state, kas_operation *operation,
                            const kas_failure *failure) KAS_MUST_USE;
+/* The layer's device is lost: it goes to this one, unless it is on its way to another. */
+kas_status kas_move_flee(kas_state *state, kas_layer *layer, const char *device,
+                         uint32_t device_kind) KAS_MUST_USE;
+/* A move to this device, which is lost, has failed. */
+kas_status kas_move_device_lost(kas_state *state, kas_layer *layer, const char *device) KAS_MUST_USE;
 /* What moves and replicas have in common: the making of what a layer needs elsewhere. */
 kas_move *kas_move_of(const kas_operation *operation); /* NULL: it is over, or none of these */
 kas_status kas_move_edit(kas_state *state, kas_move *move) KAS_MUST_USE;
@@ -183,9 +188,17 @@ kas_status kas_replicas_keep_weights(kas_state *state, kas_layer *layer, kas_res
 kas_status kas_replicas_drop_all(kas_state *state, kas_layer *layer) KAS_MUST_USE;
 /* There is no replica where the layer itself is. */
 kas_status kas_replica_make_way(kas_state *state, kas_layer *layer, const char *device) KAS_MUST_USE;
+/* Its device is lost: one that had joined stays in the list with nothing, another is dropped. failure: of
+ * what is being made there. */
+kas_status kas_replica_lose(kas_state *state, kas_move *replica, const kas_failure *failure) KAS_MUST_USE;
+kas_status kas_replica_device_lost(kas_state *state, kas_layer *layer, const char *device) KAS_MUST_USE;
 kas_status kas_replica_arrive(kas_state *state, kas_move *replica) KAS_MUST_USE;
 kas_status kas_replica_drop(kas_state *state, kas_move *replica, kas_operation_state how,
                             const kas_failure *failure) KAS_MUST_USE;
+
+/* ---- loss.c ---- */
+
+kas_status kas_device_lost(kas_state *state, const kas_command *command) KAS_MUST_USE;
 
 /* ---- artifacts.c: ids, checksums, pins, quarantine ---- */
 
@@ -214,6 +227,8 @@ kas_status kas_cache_remove(kas_state *state, kas_entry *entry) KAS_MUST_USE;
 kas_status kas_hold_take(kas_state *state, kas_hold *hold, kas_entry *entry) KAS_MUST_USE;
 kas_status kas_hold_drop(kas_state *state, kas_hold *hold) KAS_MUST_USE;
 kas_status kas_evict(kas_state *state, const kas_command *command) KAS_MUST_USE;
+/* Kernels there are found by nobody, count against no limit, and go when nobody needs them any more. */
+kas_status kas_cache_device_lost(kas_state *state, const char *device) KAS_MUST_USE;
 kas_status kas_kernel_drained(kas_state *state, const kas_command *command) KAS_MUST_USE;
 
 /* ---- compatibility.c ---- */

@@ -185,6 +185,8 @@ static kas_status carry_out(kas_state *state, const kas_command *command)
         return kas_move_tried(state, command);
     case KAS_COMMAND_MOVE_FAILED:
         return kas_move_failed(state, command);
+    case KAS_COMMAND_DEVICE_LOST:
+        return kas_device_lost(state, command);
     case KAS_COMMAND_PASS_RESULTS:
         return kas_pass_results(state, command);
     case KAS_COMMAND_RAMP_STEPS:

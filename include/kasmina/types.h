@@ -106,7 +106,8 @@ typedef enum kas_math { KAS_MATH_INVARIANT = 0, KAS_MATH_FAST } kas_math;
 
 typedef struct kas_replica_info {
     char device[32];
-    bool ready; /* it serves; else it is being made, or what the layer got lately is */
+    bool ready; /* it serves; else it is being made, or what the layer got lately is, or its device is lost */
+    bool lost;  /* its device is: it stays in the list until it is dropped */
 } kas_replica_info;
 
 typedef struct kas_layer_info {

@@ -22,7 +22,7 @@ class Replicas(PlacedTest):
 
     def come_and_go(self, _):
         for _ in range(ROUNDS):
-            self.assertEqual(self.replicate(DEVICE)["replicas"], [{"device": DEVICE, "ready": True}])
+            self.assertEqual(self.replicate(DEVICE)["replicas"], [{"device": DEVICE, "ready": True, "lost": False}])
             self.load(self.path, 1, alpha=0.0)  # moves no answer
             self.wait_ready()
             self.expect(self.client.post(f"{self.path}/seeds/1/unload", {}), 200)
@@ -55,7 +55,7 @@ class Replicas(PlacedTest):
         self.addCleanup(self.client.delete, "/v1/layers/twice")
         self.path = "/v1/layers/twice"
         self.wait_ready()
-        self.assertEqual(self.client.get(self.path).json["replicas"], [{"device": DEVICE, "ready": True}])
+        self.assertEqual(self.client.get(self.path).json["replicas"], [{"device": DEVICE, "ready": True, "lost": False}])
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ MARK = "/* wait */"
 # are those that only the thread sanitizer sees.
 TESTS = [
     ("backends/core/device.c", ["tsan:device_threads"]),
+    ("backends/core/lost.c", ["tsan:device_threads"]),
     ("backends/core/pieces.c", ["core", "queue_waits", "pieces_cuda_double"]),
     ("backends/core/queue.c", ["core", "queue_waits"]),
     ("backends/cuda/*.c", ["cuda", "waits_cuda_double", "device_cuda_double", "cuda_fast"]),
@@ -36,7 +37,7 @@ TESTS = [
     ("backends/host/pool.c", ["tsan:host_pool"]),
     ("backends/host/queue.c", ["core"]),
 ]
-ATOMICS = ["backends/core/device.c", "backends/host/pool.c"]
+ATOMICS = ["backends/core/device.c", "backends/core/lost.c", "backends/host/pool.c"]
 
 
 class Mutant:

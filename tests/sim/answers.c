@@ -352,7 +352,9 @@ static void turn_world(sim *s)
     if (sim_chance(s, 50)) {
         uint32_t device = sim_below(s, SIM_DEVICES);
         s->world.lost[device] = !s->world.lost[device] && sim_chance(s, 30);
-        if (s->world.lost[device]) sim_trace(s, "device %s is lost", sim_device_names[device]);
+        if (!s->world.lost[device]) return;
+        sim_trace(s, "device %s is lost", sim_device_names[device]);
+        if (sim_chance(s, 70)) sim_tell_lost(s, (int)device);
     } else {
         uint32_t artifact = sim_below(s, SIM_ARTIFACTS);
         s->world.registry[artifact] = (uint8_t)sim_below(s, SIM_CONTENTS);

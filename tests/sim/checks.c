@@ -268,7 +268,8 @@ static bool weights_have_owner(const sim *s, kas_resource number)
         if (layer->weights == number || s->world.views[i].is.weights == number) return true;
         if (layer->staged.present && layer->staged.weights == number) return true;
         if (layer->move && s->world.resources[number].device == layer->move_to) return true; /* its copies */
-        if (layer->replica && s->world.resources[number].device == sim_replica_device(layer)) return true;
+        if (layer->replica && !layer->lost && s->world.resources[number].device == sim_replica_device(layer))
+            return true;
     }
     return false;
 }
@@ -293,6 +294,7 @@ static void check_resources(sim *s)
         if (resource->owner != SIM_STATE) continue;
         if (resource->is_kernel) {
             note_idle(s, i);
+            if (resource->lost) continue;
             ++entries;
             bytes += s->world.contents[resource->content].device_bytes;
         } else {

@@ -150,7 +150,10 @@ static void cancel_replica(sim *s, const sim_layer *layer)
 
 static void accept_replicas(sim *s, sim_layer *layer, const kas_replica_list *list)
 {
-    if (list->count == 0) cancel_replica(s, layer);
+    if (list->count == 0) {
+        cancel_replica(s, layer);
+        sim_replica_forget(layer);
+    }
     layer->replica = list->count > 0;
 }
 
@@ -423,6 +426,9 @@ static void accept_elsewhere(sim *s, const kas_command *command)
     case KAS_COMMAND_PASS_RESULTS:
         for (size_t i = 0; i < command->passes.count; ++i)
             sim_seed_note_result(s, &command->passes.results[i]);
+        return;
+    case KAS_COMMAND_DEVICE_LOST:
+        sim_accept_lost(s, command);
         return;
     case KAS_COMMAND_TICK:
         accept_tick(s);

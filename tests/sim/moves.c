@@ -113,7 +113,7 @@ void sim_move_ended(sim *s, int index, bool arrived)
     layer->move = 0;
     if (!layer->exists || !arrived) return;
     layer->device = layer->move_to;
-    layer->replica = false; /* the only other place is where it was */
+    sim_replica_forget(layer); /* the only other place is where it was */
     take_over_weights(s, layer);
     take_over_staged(s, layer);
     for (uint32_t i = 0; i < layer->num_seeds; ++i) {

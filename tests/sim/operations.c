@@ -35,7 +35,7 @@ static bool has_no_room(const sim *s, uint64_t bytes)
     uint64_t kept = bytes, entries = 1;
     for (kas_resource i = 1; i <= s->world.last_resource; ++i) {
         const sim_resource *kernel = &s->world.resources[i];
-        if (kernel->owner != SIM_STATE || !kernel->is_kernel || kernel->idle_since) continue;
+        if (kernel->owner != SIM_STATE || !kernel->is_kernel || kernel->idle_since || kernel->lost) continue;
         kept += s->world.contents[kernel->content].device_bytes;
         ++entries;
     }
@@ -75,11 +75,23 @@ static bool move_may_fail(const sim *s, const sim_operation *operation, const ka
 {
     const sim_layer *layer = &s->model.layers[operation->layer];
     if (command->kind == KAS_COMMAND_MOVE_FAILED) return info->error_code == command->failed.code;
+    if (command->kind == KAS_COMMAND_DEVICE_LOST)
+        return info->error_code == KAS_DEVICE_LOST &&
+               operation->device == sim_device_named(command->lost.device);
     if (info->error_code == KAS_INCOMPATIBLE_KERNEL) return !sim_move_fits(s, layer, operation->device);
     sim_operation waits = {.device = operation->device,
                            .artifact = (uint8_t)sim_artifact_of(info->artifact_id)};
     bool failed = is_justified(s, &waits, layer, info, command);
     return failed && info->error_code != KAS_INCOMPATIBLE_KERNEL && strcmp(info->error_reason, "quarantined");
+}
+
+/* A move that fails leaves its layer on a lost device, or where it serves. */
+static bool was_alert(const sim *s, uint64_t layer_uid)
+{
+    for (size_t i = 0; i < s->effects.count; ++i)
+        if (s->effects.items[i].kind == KAS_EFFECT_ALERT && s->effects.items[i].layer_uid == layer_uid)
+            return true;
+    return false;
 }
 
 static void end_move(sim *s, sim_operation *operation, const kas_operation_info *info,
@@ -93,6 +105,10 @@ static void end_move(sim *s, sim_operation *operation, const kas_operation_info 
                     info->error_detail);
     else
         SIM_REQUIRE(s, command->kind == KAS_COMMAND_MOVE_TRIED, "a layer moves without a trial");
+    if (info->state == KAS_OPERATION_FAILED)
+        SIM_REQUIRE(s, was_alert(s, s->model.layers[operation->layer].uid) == operation->flees,
+                    "a layer %s a lost device, and that is%s an alert",
+                    operation->flees ? "stays on" : "is on no", operation->flees ? " not" : "");
     sim_move_ended(s, operation->layer, arrived);
 }
 

@@ -36,6 +36,7 @@ void sim_replica_ended(sim *s, const sim_operation *operation, const kas_operati
     sim_layer *layer = &s->model.layers[operation->layer];
     if (info->state == KAS_OPERATION_SUCCEEDED) {
         SIM_REQUIRE(s, layer->exists && layer->replica, "a replica is made that nobody wants");
+        layer->joined = true;
         return;
     }
     kas_layer_info present;
@@ -46,7 +47,15 @@ void sim_replica_ended(sim *s, const sim_operation *operation, const kas_operati
         SIM_REQUIRE(s, operation->may_be_cancelled || arrived, "a replica is cancelled for nothing");
     else
         SIM_REQUIRE(s, justified, "a replica fails for no reason: %s", info->error_detail);
-    layer->replica = false;
+    if (info->error_code == KAS_DEVICE_LOST && layer->replica && layer->joined)
+        layer->lost = true;
+    else
+        sim_replica_forget(layer);
+}
+
+void sim_replica_forget(sim_layer *layer)
+{
+    layer->replica = layer->joined = layer->lost = false;
 }
 
 bool sim_replica_works(const sim *s, uint64_t operation)
@@ -134,7 +143,9 @@ void sim_replica_check(sim *s, int index)
     if (!layer->replica) return;
     SIM_REQUIRE(s, sim_device_named(info.replicas[0].device) == sim_replica_device(layer),
                 "a replica is elsewhere");
-    SIM_REQUIRE(s, info.replicas[0].ready != is_being_made(s, index),
+    SIM_REQUIRE(s, info.replicas[0].lost == layer->lost,
+                "whether the replica of layer %s is lost is not told", info.name);
+    SIM_REQUIRE(s, info.replicas[0].ready != (layer->lost || is_being_made(s, index)),
                 "the replica of layer %s is neither ready nor made, or both", info.name);
     SIM_REQUIRE(s, info.replicas[0].ready == s->world.views[index].replicated,
                 "whether the replica of layer %s is published is not what is told of it", info.name);

@@ -6,8 +6,8 @@
  *
  *     commands.c   what callers ask for
  *     world.c      the carrier of effects; views.c: what it publishes; answers.c: what it answers
- *     verdict.c    what must be answered; model.c, seeds.c, operations.c: what must follow
- *     checks.c     compares state, world and model
+ *     verdict.c    what must be answered; model.c, seeds.c, operations.c, moves.c, replicas.c, loss.c: what
+ * must follow checks.c     compares state, world and model
  */
 #ifndef KAS_SIM_H
 #define KAS_SIM_H
@@ -48,7 +48,8 @@ typedef struct sim_resource {
     bool is_kernel;
     uint8_t content, device; /* of a kernel; weights have a device too */
     bool undrained;          /* a publication has dropped it; KERNEL_DRAINED is owed */
-    bool doomed;             /* evicted by request: released once drained */
+    bool doomed;             /* evicted by request, or lost: released once drained */
+    bool lost;               /* with its device: it does not count */
     uint32_t idle_since;     /* step since which nothing needs it; 0: something does */
     double value;
 } sim_resource;
@@ -177,11 +178,14 @@ typedef struct sim_layer {
     uint64_t move;     /* its operation; 0: it stays */
     uint8_t move_to;
     bool replica; /* on the other device, as far as it was not dropped */
+    bool joined;  /* it has been ready */
+    bool lost;    /* it had been, and its device is lost */
     sim_seed seeds[SIM_SEEDS];
 } sim_layer;
 
 typedef struct sim_operation {
     bool known, ended, preload, staged, move, replica, may_be_cancelled;
+    bool flees; /* a move that was not asked for, or that would be begun if it were not */
     int layer;
     uint32_t seed;
     uint8_t artifact, device;
@@ -307,7 +311,12 @@ void sim_replicas_begun(sim *s);                /* operations that nobody asked 
 void sim_replica_ended(sim *s, const sim_operation *operation, const kas_operation_info *info,
                        bool justified);
 void sim_replica_check(sim *s, int layer);
+void sim_replica_forget(sim_layer *layer);                /* it was dropped */
 bool sim_replica_works(const sim *s, uint64_t operation); /* something works on what it waits for */
+
+/* loss.c */
+void sim_tell_lost(sim *s, int device); /* the state, that it is lost */
+void sim_accept_lost(sim *s, const kas_command *command);
 
 /* operations.c: the ends of loads and preloads */
 void sim_operation_begun(sim *s, uint64_t id, sim_operation operation);

@@ -229,7 +229,7 @@ static void carry_release_kernel(sim *s, const kas_effect *effect, const kas_com
                 (unsigned long long)number);
     SIM_REQUIRE(s, !kernel->undrained, "kernel %llu is released before it is drained",
                 (unsigned long long)number);
-    if (command->kind == KAS_COMMAND_RESOLVED) {
+    if (command->kind == KAS_COMMAND_RESOLVED && !kernel->lost) {
         require_least_recent(s, number);
         ++s->model.evictions;
     }

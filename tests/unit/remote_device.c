@@ -1,5 +1,6 @@
 #include "tests/unit/remote_device.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,8 +13,13 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 
+enum { HUNG_MAX = 256 };
+
 static atomic_uint waits_left, completed_before; /* of the hang to come */
-static _Atomic(kas_queue *) hung;
+static atomic_bool hangs_for_good, freeing_forbidden;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards what hangs */
+static kas_queue *hung[HUNG_MAX];
+static uint32_t hung_count;
 static atomic_size_t room = SIZE_MAX;
 static atomic_bool fast_is_there;
 static atomic_uint fast_starts;
@@ -31,24 +37,47 @@ void remote_device_hang(uint32_t nth, uint32_t completed)
     atomic_store(&waits_left, nth);
 }
 
-/* What hung runs to its end now, late. */
+void remote_device_hang_for_good(void)
+{
+    atomic_store(&completed_before, 0);
+    atomic_store(&hangs_for_good, true);
+}
+
 void remote_device_recover(void)
 {
-    kas_queue *queue = atomic_load(&hung);
-    kas_progress progress = {0};
-    need(queue, "nothing hangs");
-    need(!kas_host_queue_ops.wait(queue, KAS_NEVER, &progress), "what hung fails");
-    atomic_store(&hung, NULL);
+    pthread_mutex_lock(&lock);
+    need(hung_count > 0, "nothing hangs");
+    for (uint32_t i = 0; i < hung_count; ++i) {
+        kas_progress progress = {0};
+        need(!kas_host_queue_ops.wait(hung[i], KAS_NEVER, &progress), "what hung fails");
+    }
+    hung_count = 0;
+    atomic_store(&hangs_for_good, false);
+    pthread_mutex_unlock(&lock);
+}
+
+void remote_device_forbid_freeing(bool forbidden)
+{
+    atomic_store(&freeing_forbidden, forbidden);
+}
+
+static bool begins_to_hang(void)
+{
+    if (atomic_load(&hangs_for_good)) return true;
+    uint32_t left = atomic_load(&waits_left);
+    while (left > 0 && !atomic_compare_exchange_weak(&waits_left, &left, left - 1))
+        ;
+    return left == 1;
 }
 
 static kas_status wait_or_hang(kas_queue *queue, int64_t deadline_ns, kas_progress *progress)
 {
     (void)deadline_ns; /* what does not hang is in time */
-    uint32_t left = atomic_load(&waits_left);
-    while (left > 0 && !atomic_compare_exchange_weak(&waits_left, &left, left - 1))
-        ;
-    if (left != 1) return kas_host_queue_ops.wait(queue, KAS_NEVER, progress);
-    atomic_store(&hung, queue);
+    if (!begins_to_hang()) return kas_host_queue_ops.wait(queue, KAS_NEVER, progress);
+    pthread_mutex_lock(&lock);
+    need(hung_count < HUNG_MAX, "too much hangs");
+    hung[hung_count++] = queue;
+    pthread_mutex_unlock(&lock);
     progress->completed = atomic_load(&completed_before);
     memset(progress->elapsed_ns, 0, sizeof progress->elapsed_ns); /* not known */
     return kas_fail(KAS_DEADLINE, DEVICE, "remote:0 hangs");
@@ -56,7 +85,24 @@ static kas_status wait_or_hang(kas_queue *queue, int64_t deadline_ns, kas_progre
 
 static bool is_idle(kas_queue *queue)
 {
-    return atomic_load(&hung) != queue;
+    bool idle = true;
+    pthread_mutex_lock(&lock);
+    for (uint32_t i = 0; i < hung_count; ++i)
+        idle &= hung[i] != queue;
+    pthread_mutex_unlock(&lock);
+    return idle;
+}
+
+static void finish_queue(kas_queue *queue)
+{
+    need(!atomic_load(&freeing_forbidden), "a queue of it is destroyed while it hangs");
+    kas_host_queue_ops.finish(queue);
+}
+
+static void finish_buffer(kas_buffer *buffer)
+{
+    need(!atomic_load(&freeing_forbidden), "memory of it is freed while it hangs");
+    kas_host_buffer_ops.finish(buffer);
 }
 
 void remote_device_set_room(size_t bytes)
@@ -129,8 +175,10 @@ static kas_status open_with(const kas_device_ops *ops, const char *id, kas_devic
     device->ops = ops;
     device->references = 1;
     pthread_mutex_init(&device->lock, NULL);
+    pthread_mutex_init(&device->loss_lock, NULL);
     kas_status status = ops->init(device, 0);
     if (status) {
+        pthread_mutex_destroy(&device->loss_lock);
         pthread_mutex_destroy(&device->lock);
         kas_free(device);
         return status;
@@ -147,9 +195,11 @@ kas_status remote_device_open_as(const char *id, kas_device **out)
     static kas_buffer_ops buffer;
     buffer = kas_host_buffer_ops;
     buffer.init = init_buffer;
+    buffer.finish = finish_buffer;
     queue = kas_host_queue_ops;
     queue.wait = wait_or_hang;
     queue.idle = is_idle;
+    queue.finish = finish_queue;
     queue.run = NULL;
     ops = *kas_host_driver.device;
     ops.queue = &queue;

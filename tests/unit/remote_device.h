@@ -21,8 +21,15 @@ void remote_device_set_room(size_t bytes);
 void remote_device_lose(kas_device *device);
 
 /* The n-th wait from now on (1: the next) ends at its deadline with `completed` submissions done; the rest
- * runs only when remote_device_recover is called. One device at a time. */
+ * runs only when remote_device_recover is called. */
 void remote_device_hang(uint32_t nth, uint32_t completed);
+/* From now on every wait does so, at once. */
+void remote_device_hang_for_good(void);
+/* What hung runs to its end now, late; from here on it works again. */
 void remote_device_recover(void);
+
+/* Until the next call whoever gives something back to it has done so at its peril: a driver would wait for
+ * all that hangs, so the process ends. */
+void remote_device_forbid_freeing(bool forbidden);
 
 #endif

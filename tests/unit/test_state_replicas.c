@@ -129,13 +129,74 @@ Test(state_replicas, a_failure_drops_it_and_nothing_else)
     kas_resource weights;
     (void)with_replica(&w, &weights);
     (void)load_whole(&w, "a", 1, "letters", 0.5f);
-    fail_make(&w, asked_make(&w, KAS_EFFECT_RESOLVE), KAS_DEVICE_LOST, KAS_ERROR_DEVICE_ERROR);
+    fail_make(&w, asked_make(&w, KAS_EFFECT_RESOLVE), KAS_INTERNAL, KAS_ERROR_UNKNOWN);
     cr_expect_not(there(&w, &view));
     cr_expect_eq(layer_of(&w, "a").replica_count, 0);
     cr_expect_eq(asked(&w, KAS_EFFECT_RELEASE_WEIGHTS)->weights.weights, weights);
     cr_expect_eq(count_effects(&w, KAS_EFFECT_ERROR), 1);
     cr_expect_eq(view_of(&w, "a").seed_count, 2);
     cr_expect_eq(seed_of(&w, "a", 1).last_error.type, KAS_ERROR_NONE);
+    world_finish(&w);
+}
+
+/* ---- loss ---- */
+
+static void lose(world *w, const char *device, const char *refuge)
+{
+    kas_command command = {.kind = KAS_COMMAND_DEVICE_LOST};
+    strcpy(command.lost.device, device);
+    strcpy(command.lost.refuge, refuge);
+    command.lost.refuge_kind = KAS_KIND_CPU;
+    strcpy(command.lost.reason, "it fell off its bus");
+    give(w, command);
+}
+
+/* It stays in the list, with nothing, through all changes, until it is dropped. */
+Test(state_replicas, its_device_is_lost)
+{
+    world w = world_make(NULL);
+    kas_published_layer view;
+    kas_resource weights, kernel = with_replica(&w, &weights);
+    lose(&w, "cuda:0", "host:0");
+    cr_expect_not(there(&w, &view));
+    cr_expect(layer_of(&w, "a").replicas[0].lost);
+    cr_expect_not(layer_of(&w, "a").replicas[0].ready);
+    cr_expect_eq(count_effects(&w, KAS_EFFECT_PUBLISH), 1);
+    cr_expect_eq(asked(&w, KAS_EFFECT_RELEASE_WEIGHTS)->weights.weights, weights);
+    cr_expect_not_null(strstr(asked(&w, KAS_EFFECT_ALERT)->error.detail, "cuda:0 is lost"));
+    cr_expect_str_eq(layer_of(&w, "a").device, "host:0");
+    drain(&w, kernel);
+    (void)load_whole(&w, "a", 1, "letters", 0.5f);
+    cr_expect(layer_of(&w, "a").replicas[0].lost);
+    cr_assert_eq(replicate(&w, NULL), KAS_OK);
+    cr_expect_eq(layer_of(&w, "a").replica_count, 0);
+    world_finish(&w);
+}
+
+/* What was being made there is a failure; it had never been part of the layer. */
+Test(state_replicas, its_device_is_lost_before_it_joins)
+{
+    world w = world_make(NULL);
+    cr_assert_eq(replicate(&w, "cuda:0"), KAS_OK);
+    uint64_t operation = w.reply.operation;
+    lose(&w, "cuda:0", "host:0");
+    cr_expect_eq(operation_of(&w, operation).state, KAS_OPERATION_FAILED);
+    cr_expect_eq(operation_of(&w, operation).error_code, KAS_DEVICE_LOST);
+    cr_expect_eq(layer_of(&w, "a").replica_count, 0);
+    world_finish(&w);
+}
+
+/* The layer goes where its replica is, whatever the refuge. */
+Test(state_replicas, the_layers_device_is_lost)
+{
+    world w = world_make(NULL);
+    kas_resource weights;
+    (void)with_replica(&w, &weights);
+    lose(&w, "host:0", "");
+    (void)copied(&w);
+    tried(&w);
+    cr_expect_str_eq(layer_of(&w, "a").device, "cuda:0");
+    cr_expect_eq(layer_of(&w, "a").replica_count, 0);
     world_finish(&w);
 }
 

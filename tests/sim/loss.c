@@ -1,0 +1,109 @@
+/* A device is lost: layers leave it, and replicas that were ready there are listed as lost. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/sim/sim.h"
+
+void sim_tell_lost(sim *s, int device)
+{
+    kas_command command = {.kind = KAS_COMMAND_DEVICE_LOST};
+    int refuge = sim_chance(s, 80) ? 1 - device : -1;
+    snprintf(command.lost.device, sizeof command.lost.device, "%s", sim_device_names[device]);
+    snprintf(command.lost.reason, sizeof command.lost.reason, "simulated");
+    if (refuge >= 0) {
+        snprintf(command.lost.refuge, sizeof command.lost.refuge, "%s", sim_device_names[refuge]);
+        command.lost.refuge_kind = sim_device_kinds[refuge];
+    }
+    sim_trace(s, "the state is told that %s is lost, %s", sim_device_names[device],
+              refuge >= 0 ? "with a refuge" : "without refuge");
+    sim_give(s, &command);
+}
+
+static uint64_t replicate_of(const sim *s, int layer)
+{
+    for (uint64_t id = 1; id <= s->model.last_operation; ++id) {
+        const sim_operation *operation = &s->model.operations[id];
+        if (operation->replica && !operation->ended && operation->layer == layer) return id;
+    }
+    return 0;
+}
+
+static bool is_ready_elsewhere(const sim *s, int index, int device)
+{
+    const sim_layer *layer = &s->model.layers[index];
+    return layer->replica && !layer->lost && sim_replica_device(layer) != device && !replicate_of(s, index);
+}
+
+/* The move that has begun by itself; 0: none has. */
+static uint64_t begun(const sim *s, uint64_t layer_uid)
+{
+    for (size_t i = 0; i < s->effects.count; ++i) {
+        const kas_effect *effect = &s->effects.items[i];
+        uint64_t id = effect->operation.operation;
+        kas_operation_info info;
+        if (effect->kind != KAS_EFFECT_OPERATION || effect->layer_uid != layer_uid ||
+            id <= s->model.last_operation)
+            continue;
+        kas_status status = kas_state_operation_info(s->state, id, &info);
+        bool found = !status && info.kind == KAS_OPERATION_MOVE;
+        kas_status_free(status);
+        if (found) return id;
+    }
+    return 0;
+}
+
+static void leave(sim *s, int index, int device, bool refuge)
+{
+    sim_layer *layer = &s->model.layers[index];
+    bool goes = refuge || is_ready_elsewhere(s, index, device);
+    if (layer->move) { /* on its way already */
+        s->model.operations[layer->move].flees |= goes;
+        return;
+    }
+    uint64_t id = begun(s, layer->uid);
+    SIM_REQUIRE(s, goes == (id != 0), "layer %s %s", sim_layer_names[index],
+                goes ? "stays on a lost device" : "goes nowhere");
+    if (!id) return;
+    layer->move = id;
+    layer->move_to = (uint8_t)(1 - device);
+    sim_operation_begun(
+        s, id, (sim_operation){.move = true, .flees = true, .layer = index, .device = layer->move_to});
+}
+
+/* Moves to where the loss is end. */
+static void lose_moves(sim *s, int device)
+{
+    for (int i = 0; i < SIM_LAYERS; ++i)
+        if (s->model.layers[i].exists && s->model.layers[i].move && s->model.layers[i].move_to == device)
+            s->model.operations[s->model.layers[i].move].may_be_cancelled = true;
+}
+
+static void lose_kernels(sim *s, int device)
+{
+    for (kas_resource i = 1; i <= s->world.last_resource; ++i) {
+        sim_resource *kernel = &s->world.resources[i];
+        if (!kernel->is_kernel || kernel->owner != SIM_STATE || kernel->device != device) continue;
+        kernel->lost = kernel->doomed = true;
+    }
+}
+
+static void require_alarm(sim *s)
+{
+    for (size_t i = 0; i < s->effects.count; ++i)
+        if (s->effects.items[i].kind == KAS_EFFECT_ALERT) return;
+    sim_fail(s, "nobody is told that a device is lost");
+}
+
+void sim_accept_lost(sim *s, const kas_command *command)
+{
+    int device = sim_device_named(command->lost.device);
+    require_alarm(s);
+    lose_moves(s, device);
+    lose_kernels(s, device);
+    for (int i = 0; i < SIM_LAYERS; ++i) {
+        sim_layer *layer = &s->model.layers[i];
+        if (!layer->exists) continue;
+        if (layer->replica && layer->joined && sim_replica_device(layer) == device) layer->lost = true;
+        if (layer->device == device) leave(s, i, device, command->lost.refuge[0] != 0);
+    }
+}
