@@ -36,7 +36,7 @@ typedef struct kas_engine_options {
     uint32_t cache_entries;   /* 128 */
     uint64_t artifact_bytes;  /* largest artifact; 256 MiB */
     int64_t deadline_ns;      /* of a kernel in a pass; 10 s */
-    int64_t grace_ns;         /* beyond a deadline: a device that is still away then is lost; 30 s. Of the process */
+    int64_t grace_ns; /* beyond a deadline: a device that is still away then is lost; 30 s. Of the process */
 } kas_engine_options;
 
 KAS_API kas_status kas_engine_create(const kas_engine_options *options, kas_engine **out) KAS_MUST_USE;
