@@ -40,6 +40,8 @@ static void fail_three_times(kas_engine *engine)
         expect_without_root(engine);
     while (seed_of(engine, "a", 0).lifecycle_state != KAS_SEED_ERROR_RECOVERY)
         pause_briefly();
+    while (run_pass(engine, "a", 1, 1).result.seeds_used != 2) /* the plan without it comes after the state */
+        pause_briefly();
 }
 
 Test(engine_recovery, three_failures_in_a_row_take_a_seed_out, .timeout = 60)
