@@ -58,20 +58,11 @@ static int print_manual(const cli_arguments *arguments)
     return CLI_OK;
 }
 
-static int print_version(const cli_arguments *arguments)
-{
-    (void)arguments;
-    printf("kasmina %s\n", kas_version());
-    return CLI_OK;
-}
-
 const cli_command cli_completion = {
     "completion",    "", "Prints completion for bash", "  source <(kasmina completion)\n", false, NULL, 0,
     print_completion};
 const cli_command cli_manual = {
     "manual", "", "Prints the manual page", "  kasmina manual | man -l -\n", false, NULL, 0, print_manual};
-const cli_command cli_version = {"version", "", "Prints the version", "  kasmina version\n", false,
-                                 NULL,      0,  print_version};
 
 /* The subcommands that begin with a word that is only a group: "kasmina layer". False: there are none. */
 static bool print_group(const char *word)
@@ -99,7 +90,7 @@ int main(int argc, char **argv)
         cli_print_overview(stdout);
         return CLI_OK;
     }
-    if (!strcmp(argv[1], "--version")) return print_version(NULL);
+    if (!strcmp(argv[1], "--version")) return printf("kasmina %s\n", kas_version()) < 0 ? CLI_FAILED : CLI_OK;
     for (size_t i = 0; i < cli_command_count; ++i)
         if (is_named(cli_commands[i], argc, argv)) return run(cli_commands[i], argc, argv);
     if (print_group(argv[1])) return CLI_USAGE;

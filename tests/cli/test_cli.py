@@ -52,7 +52,12 @@ class Local(unittest.TestCase):
             self.assertIn("Examples:\n  ", result.stdout.decode(), name)
 
     def test_version(self):
-        self.assertRegex(run("version").stdout.decode(), r"^kasmina \d+\.\d+\.\d+")
+        alone = run("--version")
+        self.assertEqual(alone.returncode, 0)
+        self.assertRegex(alone.stdout.decode(), r"^kasmina \d+\.\d+\.\d+\n$")
+        unanswered = run("version", "--url", "http://127.0.0.1:1")
+        self.assertEqual((unanswered.returncode, unanswered.stdout), (1, alone.stdout))
+        self.assertIn("127.0.0.1:1", unanswered.stderr.decode())
 
     def test_inspect(self):
         report = json.loads(run("kernel", "inspect", GOOD, "--json", "--layer", "64x10").stdout)
@@ -222,6 +227,11 @@ class Remote(unittest.TestCase):
         self.assertIn("again", [kernel["artifact_id"] for kernel in self.json_of("kernel", "list")["kernels"]])
         self.assertIn("again", [kernel["artifact_id"] for kernel in self.json_of("kernel", "list", "--layer", "whole")["kernels"]])
         self.ok("layer", "delete", "whole")
+
+    def test_the_server_s_version(self):
+        self.assertRegex(self.ok("version").decode(), rf"^kasmina (\S+)\nserver  \1 at {self.server.url}\n$")
+        both = self.json_of("version")
+        self.assertEqual((set(both), both["client"]), ({"client", "server"}, both["server"]))
 
     def test_lists_are_whole(self):
         names = [f"many-{i:04}" for i in range(501)]  # more than a page

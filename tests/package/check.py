@@ -64,7 +64,7 @@ def check_files(top):
 
 
 def check_use(top):
-    if not re.match(r"kasmina \d+\.\d+\.\d+", run(f"{top}/bin/kasmina", "version")):
+    if not re.match(r"kasmina \d+\.\d+\.\d+", run(f"{top}/bin/kasmina", "--version")):
         sys.exit("version says something else")
     report = json.loads(run(f"{top}/bin/kasmina", "devices", "--selftest", "--json"))
     if not report["passed"] or "host:0" not in [device["id"] for device in report["devices"]]:
