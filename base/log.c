@@ -12,7 +12,7 @@
 
 enum { LINE_SIZE = 2048 };
 
-static _Atomic int threshold = KAS_LOG_INFO;
+static _Atomic int threshold = KAS_LOG_WARNING;
 
 /* Guards `sink`, and is held while it is called: whoever replaces it waits for that. Not taken where there is
  * none. */

@@ -16,7 +16,6 @@
  *
  * ARTIFACTS holds adapter-IN-OUT-K.onnx, K from 0 to 3 (tools/bench makes them). */
 #include <kasmina/kasmina.h>
-#include <kasmina/log.h>
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
@@ -347,7 +346,6 @@ static int bench_change(char **argv)
 
 int main(int argc, char **argv)
 {
-    kas_log_set(KAS_LOG_WARNING, NULL, NULL); /* what happens to the layer is no news here */
     if (argc == 8 && !strcmp(argv[1], "forward")) return bench_forward(argv);
     if (argc == 4 && !strcmp(argv[1], "load")) return bench_load(argv);
     if (argc == 5 && !strcmp(argv[1], "swap")) return bench_swap(argv);

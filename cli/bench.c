@@ -1,7 +1,6 @@
 /* kasmina bench: forward passes in this process, without a server: what a device does with a layer and its
  * seeds. */
 #include <kasmina/kasmina.h>
-#include <kasmina/log.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,7 +194,6 @@ static int run_bench(const cli_arguments *arguments, const bench_shape *shape, c
         .size = sizeof options, .device = device ? device : "host:0", .threads = (uint32_t)shape->threads};
     kas_engine *engine = NULL;
     passes run = {0};
-    kas_log_set(KAS_LOG_WARNING, NULL, NULL); /* what happens to the layer is no news here */
     if (!make_room(&run, shape)) {
         free_room(&run);
         return cli_failure("out of memory for %lld rows", shape->rows);

@@ -6,7 +6,6 @@
  *
  * The folder holds what examples/digits does: base.safetensors, images.f32, labels.u8 and artifacts/. */
 #include <kasmina/kasmina.h>
-#include <kasmina/log.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -117,7 +116,6 @@ int main(int argc, char **argv)
     const char *folder = argc > 1 ? argv[1] : "examples/digits";
     char artifacts[4096];
     size_t image_bytes, label_bytes;
-    kas_log_set(KAS_LOG_WARNING, NULL, NULL); /* by default the log tells of each change, too */
     snprintf(artifacts, sizeof artifacts, "%s/artifacts", folder);
     float *images = read_file(folder, "images.f32", &image_bytes);
     unsigned char *labels = read_file(folder, "labels.u8", &label_bytes);

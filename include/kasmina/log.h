@@ -1,5 +1,6 @@
-/* What Kasmina has to say beside its answers: one line an event, for operators. By default lines from `info`
- * on go to stderr. There is one log for the whole process, whatever the number of engines. */
+/* What Kasmina has to say beside its answers: one line an event, for operators. By default warnings and what
+ * is graver go to stderr; `info` tells of each change of a layer or seed, too. There is one log for the whole
+ * process, whatever the number of engines. */
 #ifndef KASMINA_LOG_H
 #define KASMINA_LOG_H
 

@@ -30,7 +30,7 @@ static void hear(void *user, kas_log_level level, const char *area, const char *
 
 static void back_to_stderr(void)
 {
-    kas_log_set(KAS_LOG_INFO, NULL, NULL);
+    kas_log_set(KAS_LOG_WARNING, NULL, NULL);
 }
 
 TestSuite(log, .fini = back_to_stderr);
