@@ -20,6 +20,7 @@ typedef struct kas_host_step {
     const kas_list *list;
     uint32_t launch;  /* in the list */
     const void *work; /* KAS_SLOT_WORK of its submission; NULL: the list has none */
+    const void *y;    /* KAS_SLOT_Y, likewise */
     bool by_rows;     /* it may be run on a range of rows */
     bool apart;       /* kas_submission.apart */
 } kas_host_step;
