@@ -124,7 +124,7 @@ static bool told(const _Atomic uint8_t *flag)
 
 static uint input_is_bad(const kas_host_witness *witness, size_t row, const float *x, size_t inputs)
 {
-    if (witness->input && !told(&witness->input[row])) return 0;
+    if (witness && witness->input && !told(&witness->input[row])) return 0;
     return PACKED(any_nonfinite)(x, inputs);
 }
 
@@ -132,12 +132,12 @@ static uint input_is_bad(const kas_host_witness *witness, size_t row, const floa
 static uint64_t bad_contributions(const kas_host_task *task, size_t row, const uint *alphas, const float *k)
 {
     const struct judge_args *args = task->args;
-    const kas_host_witness *witness = &task->witness;
-    uint64_t mask = 0;
+    const kas_host_witness *witness = task->witness;
+    uint64_t mask = 0, outputs = witness ? witness->outputs : 0;
     for (size_t s = 0; s < (size_t)args->contributions; ++s, k += args->k_stride) {
         if (!(FROM_BITS(alphas[s]) > 0.0f)) continue;
-        bool bad = witness->outputs >> s & 1 ? told(&witness->output[s * witness->stride + row])
-                                             : PACKED(any_nonfinite)(k, (size_t)args->n);
+        bool bad = outputs >> s & 1 ? told(&witness->output[s * witness->stride + row])
+                                    : PACKED(any_nonfinite)(k, (size_t)args->n);
         mask |= (uint64_t)bad << s;
     }
     return mask;
@@ -179,7 +179,7 @@ static void run_judge(const kas_host_task *task, size_t begin, size_t end)
     size_t inputs = (size_t)args->k, outputs = (size_t)args->n, seeds = (size_t)args->contributions;
     for (size_t row = first_row(task, begin); row < first_row(task, end); ++row) {
         const uint *alphas = params + PARAMS_HEAD + row * seeds;
-        uint input_bad = input_is_bad(&task->witness, row, x + row * inputs, inputs);
+        uint input_bad = input_is_bad(task->witness, row, x + row * inputs, inputs);
         uint64_t bad = input_bad ? 0 : bad_contributions(task, row, alphas, k + row * outputs);
         judge_row(args, params, row, input_bad, bad, task->buffers[3]);
     }

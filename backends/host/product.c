@@ -167,7 +167,7 @@ typedef struct product {
     uint *result; /* NULL: no blend */
     float *y;
     size_t inputs, outputs;
-    const kas_host_witness *witness;
+    const kas_host_witness *witness; /* or NULL */
 } product;
 
 static product product_of(const kas_host_task *task)
@@ -184,7 +184,7 @@ static product product_of(const kas_host_task *task)
         .y = task->buffers[blends ? 6 : 4],
         .inputs = (size_t)args->k,
         .outputs = (size_t)args->n,
-        .witness = &task->witness,
+        .witness = task->witness,
     };
 }
 
@@ -344,9 +344,10 @@ static void run_group(const product *p, size_t row, size_t rows, size_t panel, s
     else if (last)
         blend_rows(p, row, rows, column, columns, p->y, 0);
     if (!last || p->result) return;
-    if (p->witness->input && panel == 0) tell_of_inputs(p, row, rows);
+    const kas_host_witness *witness = p->witness;
+    if (witness && witness->input && panel == 0) tell_of_inputs(p, row, rows);
     if (p->args->act != 0) activate_rows(p, row, rows, column, columns);
-    if (p->witness->output) tell_of_outputs(p, row, rows, column, columns);
+    if (witness && witness->output) tell_of_outputs(p, row, rows, column, columns);
 }
 
 /* ---- parts ---- */

@@ -156,7 +156,7 @@ static void make_step(const kas_host_device *device, const kas_submission *submi
     task->groups_y = kas_grid_groups(&launch->grid_y, rows);
     task->group_items = info->group_items;
     task->group = device->isa->groups[launch->kernel];
-    task->witness = (kas_host_witness){.input = NULL};
+    task->witness = NULL;
     kas_host_plan *plan = device->isa->plans[launch->kernel];
     step->plan = plan ? plan : kas_host_plan_groups;
     step->by_rows = plan != NULL;

@@ -26,6 +26,15 @@ static const struct linear_args *product_of_rows(const kas_host_step *step)
     return args->m == 1 && args->ldy == args->n ? args : NULL;
 }
 
+static kas_host_witness *witness_of(kas_host_step *step)
+{
+    if (!step->task.witness) {
+        step->witness = (kas_host_witness){.input = NULL};
+        step->task.witness = &step->witness;
+    }
+    return &step->witness;
+}
+
 /* Any product over the same rows can tell of them. */
 static _Atomic uint8_t *call_for_input(kas_host_step *steps, const kas_host_step *judge,
                                        _Atomic uint8_t *flags)
@@ -35,8 +44,9 @@ static _Atomic uint8_t *call_for_input(kas_host_step *steps, const kas_host_step
         const struct linear_args *product = product_of_rows(step);
         if (!product || step->task.buffers[1] != judge->task.buffers[1]) continue;
         if (product->k != args->k || product->ldx != args->k) continue;
-        if (!step->task.witness.input) step->task.witness.input = flags;
-        return step->task.witness.input;
+        kas_host_witness *witness = witness_of(step);
+        if (!witness->input) witness->input = flags;
+        return witness->input;
     }
     return NULL;
 }
@@ -54,7 +64,7 @@ static bool call_for_output(kas_host_step *steps, const kas_host_step *judge, co
     kas_host_step *last = &steps[at - 1];
     const struct linear_args *product = product_of_rows(last);
     if (!product || product->n != args->n || last->task.buffers[4] != k) return false;
-    last->task.witness.output = flags;
+    witness_of(last)->output = flags;
     return true;
 }
 
@@ -62,7 +72,7 @@ static void call_for(kas_host_step *steps, kas_host_step *judge, _Atomic uint8_t
 {
     const struct judge_args *args = judge->task.args;
     const float *k = judge->task.buffers[2];
-    kas_host_witness *witness = &judge->task.witness;
+    kas_host_witness *witness = witness_of(judge);
     size_t rows = judge->task.rows;
     witness->input = call_for_input(steps, judge, flags);
     witness->output = flags + rows;
