@@ -77,7 +77,8 @@ bool kas_host_run_directly(kas_queue *queue, const kas_list *list, void *const *
     const host_list *self = (const host_list *)list;
     unsigned threads = kas_host_pool_threads(((const kas_host_device *)queue->device)->pool);
     if (!self->plan) return false;
-    kas_host_task task = self->task;
+    kas_host_task task;
+    memcpy(&task, &self->task, offsetof(kas_host_task, run)); /* the plan fills in the rest */
     for (uint32_t i = 0; i < self->bound; ++i)
         task.buffers[self->bindings[i].buffer] =
             (char *)slots[self->bindings[i].slot] + self->bindings[i].offset_bytes;
