@@ -175,7 +175,7 @@ Test(exec_batches, nobody_joins_a_batch_whose_root_was_replaced, .timeout = 60)
     start_waiting(w, 0, "a", false);
     probe p;
     kas_waiter leader;
-    ok(kas_waiter_init(&leader, &w->exec->batcher));
+    ok(kas_waiter_init(&leader, &w->exec->batcher.monotonic));
     probe_init(&p, "a", 1, 1);
     leader.pass.request = &p.request;
     leader.pass.result = &p.result;
