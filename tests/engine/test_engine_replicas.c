@@ -20,7 +20,7 @@ static uint64_t calls_on(kas_engine *engine, const char *device)
     const kas_plan *plan = plan_on(engine, device);
     uint64_t calls = 0;
     for (uint32_t i = 0; plan && i < plan->set->count; ++i)
-        calls += kas_counter_get(&plan->counters[i].calls);
+        calls += kas_counters_calls(&plan->counters[i]);
     return calls;
 }
 
