@@ -252,7 +252,7 @@ void kas_visit_lead(kas_exec *exec, kas_visit *visit, kas_waiter *leader)
 static kas_status forward_later(kas_exec *exec, const kas_pass *pass, kas_context_set *set, bool held)
 {
     kas_waiter waiter;
-    KAS_TRY(kas_waiter_init(&waiter, &exec->batcher));
+    KAS_TRY(kas_waiter_init(&waiter, &exec->batcher.monotonic));
     waiter.pass.request = pass->request;
     waiter.pass.result = pass->result;
     waiter.pass.arrived_ns = pass->arrived_ns;

@@ -273,6 +273,7 @@ struct kas_layer {
 
 typedef struct kas_counters {
     int64_t now_ns, wall_ns; /* of the present command; now never goes back */
+    int64_t asked_ns;        /* of the present command: not after now */
     uint32_t epoch;
     uint32_t staged;
     int64_t free_layer_id; /* every smaller one is taken */

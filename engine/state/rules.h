@@ -299,6 +299,8 @@ kas_status kas_operation_begin(kas_state *state, kas_operation_kind kind, kas_la
 kas_status kas_operation_end(kas_state *state, kas_operation *operation, kas_operation_state how,
                              const kas_failure *failure) KAS_MUST_USE;
 kas_status kas_operation_changed(kas_state *state, const kas_operation *operation) KAS_MUST_USE;
+/* It lasted until now. One that is not kept any more is no matter. */
+kas_status kas_operation_published(kas_state *state, const kas_command *command) KAS_MUST_USE;
 kas_status kas_operations_trim(kas_state *state) KAS_MUST_USE;
 kas_status kas_cancel_operation(kas_state *state, const kas_command *command) KAS_MUST_USE;
 

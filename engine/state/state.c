@@ -187,6 +187,8 @@ static kas_status carry_out(kas_state *state, const kas_command *command)
         return kas_move_failed(state, command);
     case KAS_COMMAND_DEVICE_LOST:
         return kas_device_lost(state, command);
+    case KAS_COMMAND_PUBLISHED:
+        return kas_operation_published(state, command);
     case KAS_COMMAND_PASS_RESULTS:
         return kas_pass_results(state, command);
     case KAS_COMMAND_RAMP_STEPS:
@@ -239,6 +241,8 @@ static kas_status prepare(kas_state *state, const kas_command *command)
     state->pending.reply = (kas_reply){.size = sizeof(kas_reply)};
     if (command->now_ns > state->now.now_ns) state->now.now_ns = command->now_ns;
     state->now.wall_ns = command->wall_ns;
+    const bool asked = command->asked_ns > 0 && command->asked_ns < state->now.now_ns;
+    state->now.asked_ns = asked ? command->asked_ns : state->now.now_ns;
     return NULL;
 }
 

@@ -327,6 +327,19 @@ static bool tell_steps(sim *s)
     return false;
 }
 
+/* ---- publications ---- */
+
+static bool tell_published(sim *s)
+{
+    if (!s->world.published_count) return false;
+    kas_command command = {.kind = KAS_COMMAND_PUBLISHED};
+    command.published.operation = s->world.published[--s->world.published_count];
+    sim_trace(s, "operation %llu is published", (unsigned long long)command.published.operation);
+    sim_give(s, &command);
+    sim_operation_published(s, command.published.operation);
+    return true;
+}
+
 /* ---- memory ---- */
 
 static bool drain(sim *s)
@@ -379,8 +392,10 @@ void sim_world_answer(sim *s)
         (void)tell_results(s);
     else if (which < 88)
         (void)tell_steps(s);
-    else if (which < 98)
+    else if (which < 95)
         (void)drain(s);
+    else if (which < 98)
+        (void)tell_published(s);
     else
         turn_world(s);
 }
@@ -388,5 +403,5 @@ void sim_world_answer(sim *s)
 bool sim_world_answer_all(sim *s)
 {
     return answer_some_make(s, true) || answer_some_fold(s) || answer_some_move(s) || end_pass(s) ||
-           tell_results(s) || drain(s);
+           tell_results(s) || tell_published(s) || drain(s);
 }

@@ -146,6 +146,8 @@ MUTANTS = [
      "replica->operation || replica->lost || kas_move_has_all", "replica->operation || kas_move_has_all"),
     ("the weights of a lost replica are released twice", "replicas.c",
      "    replica->weights.of = replica->weights.copy = 0;\n", ""),
+    ("an operation lasts until it is decided, not until it is shown", "operations.c",
+     "    operation->info.duration_ns = state->now.now_ns - operation->started_ns;\n    return NULL;", "    return NULL;"),
     ("the end of an operation is not told", "operations.c",
      "    KAS_TRY(kas_operation_changed(state, operation));\n    operation->make = NULL;", "    operation->make = NULL;"),
 ]

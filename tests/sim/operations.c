@@ -9,8 +9,23 @@ void sim_operation_begun(sim *s, uint64_t id, sim_operation operation)
                 "operation %llu follows operation %llu", (unsigned long long)id,
                 (unsigned long long)s->model.last_operation);
     operation.known = true;
+    operation.begun_ns = s->asked_ns;
     s->model.operations[id] = operation;
     s->model.last_operation = id;
+}
+
+/* The state keeps only so many that have ended. */
+void sim_operation_published(sim *s, uint64_t id)
+{
+    kas_operation_info info;
+    kas_status status = kas_state_operation_info(s->state, id, &info);
+    if (status) {
+        kas_status_free(status);
+        return;
+    }
+    SIM_REQUIRE(s, info.duration_ns == s->now_ns - s->model.operations[id].begun_ns,
+                "operation %llu lasted %lld ns, not from its request to its publication",
+                (unsigned long long)id, (long long)info.duration_ns);
 }
 
 /* ---- reasons ---- */

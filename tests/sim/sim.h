@@ -24,6 +24,7 @@ enum {
     SIM_MAKES = 32,
     SIM_FOLDS = 16,
     SIM_ASKED = 64,
+    SIM_PUBLISHED = 64,
     SIM_PASSES = 8,
     SIM_RESULTS = 32,
     SIM_RESOURCES = 4096, /* handed out in a run */
@@ -107,6 +108,8 @@ typedef struct sim_world {
     sim_make makes[SIM_MAKES];
     sim_fold folds[SIM_FOLDS];
     sim_asked asked[SIM_ASKED];
+    uint64_t published[SIM_PUBLISHED]; /* operations, shown and not told of yet */
+    uint32_t published_count;
     sim_pass passes[SIM_PASSES];
     kas_pass_result results[SIM_RESULTS]; /* reported, not told yet */
     uint32_t result_count;
@@ -189,6 +192,7 @@ typedef struct sim_operation {
     int layer;
     uint32_t seed;
     uint8_t artifact, device;
+    int64_t begun_ns; /* when it was asked for */
 } sim_operation;
 
 typedef struct sim_model {
@@ -213,7 +217,7 @@ typedef struct sim {
     uint32_t step, steps;
     bool verbose;
     kas_rng rng;
-    int64_t now_ns;
+    int64_t now_ns, asked_ns; /* asked_ns: of the command at hand */
     kas_state_limits limits;
     kas_state *state;
     kas_sha256 digest;       /* of the state */
@@ -319,6 +323,7 @@ void sim_tell_lost(sim *s, int device); /* the state, that it is lost */
 void sim_accept_lost(sim *s, const kas_command *command);
 
 /* operations.c: the ends of loads and preloads */
+void sim_operation_published(sim *s, uint64_t id); /* the state has been told */
 void sim_operation_begun(sim *s, uint64_t id, sim_operation operation);
 void sim_operations_ended(sim *s,
                           const kas_command *command); /* as the effects tell; each must be justified */

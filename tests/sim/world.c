@@ -342,6 +342,13 @@ static bool is_publication(const kas_effect *effect)
     return effect->kind == KAS_EFFECT_PUBLISH || effect->kind == KAS_EFFECT_UNPUBLISH;
 }
 
+static void carry_published(sim *s, const kas_effect *effect)
+{
+    SIM_REQUIRE(s, effect->operation.finished, "an operation that runs is told to be published");
+    SIM_REQUIRE(s, s->world.published_count < SIM_PUBLISHED, "the simulation is out of publications");
+    s->world.published[s->world.published_count++] = effect->operation.operation;
+}
+
 /* ---- carrying ---- */
 
 static void carry_one(sim *s, const kas_effect *effect, const kas_command *command)
@@ -372,10 +379,13 @@ static void carry_one(sim *s, const kas_effect *effect, const kas_command *comma
     case KAS_EFFECT_MOVE_END:
         carry_move_end(s, effect);
         return;
+    case KAS_EFFECT_OPERATION:
+        if (effect->operation.published) carry_published(s, effect);
+        return;
     case KAS_EFFECT_ALERT:
         sim_trace(s, "   alert: %s", effect->error.detail);
         return;
-    default: /* what is told; checks.c looks at operations and transitions */
+    default: /* what is told; checks.c looks at transitions */
         return;
     }
 }
