@@ -25,6 +25,7 @@ typedef struct kas_opencl_device {
     cl_platform_id platform;
     cl_device_id id;
     cl_context context;
+    kas_opencl_subgroup_info *subgroup_info; /* NULL: kernels use no sub-groups */
 } kas_opencl_device;
 
 /* A part of a buffer from an offset on, made when a launch first names that offset: OpenCL 1.2 binds whole
@@ -62,6 +63,21 @@ size_t kas_opencl_find_devices(const kas_opencl_symbols *cl, kas_opencl_found ou
 /* What a device says of itself: name, memory, limits. */
 void kas_opencl_describe(const kas_opencl_symbols *cl, const kas_opencl_found *found, uint32_t index,
                          kas_device_info *info, kas_device_limits *limits);
+
+/* Major and minor as one number: 12, 30; 0 where the device does not say. */
+unsigned kas_opencl_version(const kas_opencl_symbols *cl, cl_device_id id);
+bool kas_opencl_has_extension(const kas_opencl_symbols *cl, cl_device_id id, const char *name);
+
+/* What tells how large a kernel's sub-groups are, of a device that has them and whose items hand values down
+ * within them; else NULL, and with KASMINA_OPENCL_SUBGROUPS=0 in the environment. */
+kas_opencl_subgroup_info *kas_opencl_find_subgroup_info(const kas_opencl_symbols *cl,
+                                                        const kas_opencl_found *found);
+/* The options that a program for such a device is built with. */
+const char *kas_opencl_subgroup_options(const kas_opencl_device *device);
+/* NULL where the groups of a kernel, built with these options, are whole sub-groups of a power of two; why
+ * they are not (KAS_UNSUPPORTED), or what failed. */
+kas_status kas_opencl_check_subgroups(const kas_opencl_device *device, cl_program program,
+                                      const kas_kernel_info *kernel) KAS_MUST_USE;
 
 /* A failed call as a status: memory → KAS_OUT_OF_MEMORY (blame device), a device that is gone →
  * KAS_DEVICE_LOST, anything else KAS_INTERNAL; native: OpenCL's code. `what` names the call and the object.
