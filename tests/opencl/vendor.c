@@ -1,12 +1,13 @@
-#include "tests/opencl/vendor.h"
-
-#define CL_TARGET_OPENCL_VERSION 120
+#define CL_TARGET_OPENCL_VERSION 210
+#define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include <CL/cl.h>
 #include <CL/cl_icd.h>
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tests/opencl/vendor_subgroups.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -22,6 +23,7 @@ typedef struct object {
     const cl_icd_dispatch *dispatch;
     kind kind;
     bool from_binary; /* a program */
+    bool subgroups;   /* a program that was built with them, or its kernel */
     size_t number;    /* an event: which command it is of */
     void *inner;      /* the first driver's handle */
     struct object *next;
@@ -144,12 +146,24 @@ static cl_int get_device_ids(cl_platform_id of, cl_device_type type, cl_uint cap
     return CL_SUCCESS;
 }
 
+static cl_int answer_extensions(cl_device_id of, size_t size, void *out, size_t *needed)
+{
+    char all[8192] = "";
+    cl_int code = first->clGetDeviceInfo(inner(of, DEVICE), CL_DEVICE_EXTENSIONS, sizeof all / 2, all, NULL);
+    if (code != CL_SUCCESS) return code;
+    strcat(all, vendor_subgroup_extensions(&vendor));
+    return answer(all, size, out, needed);
+}
+
 static cl_int get_device_info(cl_device_id of, cl_device_info what, size_t size, void *out, size_t *needed)
 {
     if (what == CL_DEVICE_VERSION && vendor.version) return answer(vendor.version, size, out, needed);
     if (what == CL_DRIVER_VERSION && vendor.driver_version)
         return answer(vendor.driver_version, size, out, needed);
+    if (what == CL_DEVICE_EXTENSIONS && vendor.subgroup_size > 0)
+        return answer_extensions(of, size, out, needed);
     cl_int code = first->clGetDeviceInfo(inner(of, DEVICE), what, size, out, needed);
+    if (what == CL_DEVICE_MAX_NUM_SUB_GROUPS && out) *(cl_uint *)out = vendor.subgroup_size > 0 ? 64 : 0;
     if (what == CL_DEVICE_TYPE && vendor.type && out) *(cl_device_type *)out = vendor.type;
     return code;
 }
@@ -216,8 +230,15 @@ static cl_int release_memory(cl_mem memory)
 static cl_program program_with_source(cl_context context, cl_uint count, const char **texts,
                                       const size_t *lengths, cl_int *code)
 {
-    return wrap(first->clCreateProgramWithSource(inner(context, CONTEXT), count, texts, lengths, code),
-                PROGRAM);
+    if (vendor.subgroup_size == 0)
+        return wrap(first->clCreateProgramWithSource(inner(context, CONTEXT), count, texts, lengths, code),
+                    PROGRAM);
+    char *text = vendor_give_subgroups(texts[0], lengths[0]);
+    void *made =
+        wrap(first->clCreateProgramWithSource(inner(context, CONTEXT), 1, (const char **)&text, NULL, code),
+             PROGRAM);
+    free(text);
+    return made;
 }
 
 static cl_program program_with_binary(cl_context context, cl_uint count, const cl_device_id *ids,
@@ -241,9 +262,15 @@ static cl_int build_program(cl_program program, cl_uint count, const cl_device_i
                             void (*notify)(cl_program, void *), void *user)
 {
     cl_device_id id = count == 1 ? inner(ids[0], DEVICE) : NULL;
-    const bool from_binary = ((const object *)program)->from_binary;
+    char all_options[256];
+    object *built = (object *)program;
+    const bool from_binary = built->from_binary;
+    built->subgroups = strstr(options, "-DSUBGROUPS") != NULL;
+    if (built->subgroups && vendor.subgroup_fault == VENDOR_SUBGROUPS_DO_NOT_BUILD)
+        return CL_BUILD_PROGRAM_FAILURE;
     if (from_binary && vendor.refusal == VENDOR_DOES_NOT_BUILD_THEM) return CL_BUILD_PROGRAM_FAILURE;
-    cl_int code = first->clBuildProgram(inner(program, PROGRAM), 1, &id, options, notify, user);
+    vendor_subgroup_options(options, vendor.subgroup_size, all_options, sizeof all_options);
+    cl_int code = first->clBuildProgram(inner(program, PROGRAM), 1, &id, all_options, notify, user);
     if (code == CL_SUCCESS) atomic_fetch_add(from_binary ? &vendor.binaries : &vendor.sources, 1);
     return code;
 }
@@ -271,7 +298,27 @@ static cl_int release_program(cl_program program)
 
 static cl_kernel create_kernel(cl_program program, const char *name, cl_int *code)
 {
-    return wrap(first->clCreateKernel(inner(program, PROGRAM), name, code), KERNEL);
+    object *made = wrap(first->clCreateKernel(inner(program, PROGRAM), name, code), KERNEL);
+    if (made) made->subgroups = ((const object *)program)->subgroups;
+    return (cl_kernel)made;
+}
+
+static cl_int get_subgroup_info(cl_kernel kernel, cl_device_id id, cl_kernel_sub_group_info what,
+                                size_t input_size, const void *input, size_t size, void *out, size_t *needed)
+{
+    if (!inner(kernel, KERNEL) || !inner(id, DEVICE)) return CL_INVALID_KERNEL;
+    if (needed) *needed = sizeof(size_t);
+    return vendor_subgroup_info(&vendor, what, input_size, input, size, out);
+}
+
+/* The loader knows the extension's entry point and does not ask. */
+static void *get_extension_function(cl_platform_id of, const char *name)
+{
+    void *address = NULL;
+    const cl_api_clGetKernelSubGroupInfoKHR info = get_subgroup_info;
+    if (inner(of, PLATFORM) && strcmp(name, "clGetKernelSubGroupInfoKHR") == 0)
+        memcpy(&address, &info, sizeof address);
+    return address;
 }
 
 static cl_int set_kernel_arg(cl_kernel kernel, cl_uint index, size_t size, const void *value)
@@ -308,6 +355,7 @@ static cl_int enqueue_kernel(cl_command_queue queue, cl_kernel kernel, cl_uint d
     if (fails_now()) return CL_OUT_OF_RESOURCES;
     cl_int code = first->clEnqueueNDRangeKernel(inner(queue, QUEUE), inner(kernel, KERNEL), dimensions,
                                                 offset, global, local, waits, wait_for, event);
+    if (((const object *)kernel)->subgroups) atomic_fetch_add(&vendor.subgroup_launches, 1);
     return enqueued(code, event);
 }
 
@@ -397,6 +445,9 @@ static const cl_icd_dispatch own = {
     .clGetProgramBuildInfo = get_build_info,
     .clReleaseProgram = release_program,
     .clCreateKernel = create_kernel,
+    .clGetExtensionFunctionAddressForPlatform = get_extension_function,
+    .clGetKernelSubGroupInfo = get_subgroup_info,
+    .clGetKernelSubGroupInfoKHR = get_subgroup_info,
     .clSetKernelArg = set_kernel_arg,
     .clReleaseKernel = release_kernel,
     .clEnqueueNDRangeKernel = enqueue_kernel,

@@ -1,11 +1,13 @@
 /* A second vendor's OpenCL driver, for the ICD loader: it hands every call on to the first driver that this
  * machine has (PoCL), behind handles of its own. So two platforms are there that know nothing of each other.
  *
- *   - It has the entry points of OpenCL 1.2 that the backend calls and no others: calling one more crashes.
+ *   - It has the entry points of OpenCL 1.2 that the backend calls and, where it offers sub-groups, the one
+ *     for them, and no others: calling one more crashes.
  *   - A handle of another platform is refused and counted.
  *   - It reports what a test tells it to, and may refuse the binaries that it made.
  *   - It counts the commands, and those that its caller knows to be over. One that was not flushed never
  * ends.
+ *   - It may offer sub-groups, which the first driver need not have (vendor_subgroups.h).
  *
  * The interface for tests is the variable `vendor`, by dlsym. */
 #ifndef KAS_TESTS_OPENCL_VENDOR_H
@@ -23,6 +25,14 @@ typedef enum vendor_refusal {
     VENDOR_HAS_NO_BINARIES, /* of size 0 */
 } vendor_refusal;
 
+typedef enum vendor_subgroup_fault {
+    VENDOR_SUBGROUPS_ARE_RIGHT = 0,
+    VENDOR_SUBGROUPS_DO_NOT_SHUFFLE, /* cl_khr_subgroup_shuffle_relative is missing */
+    VENDOR_SUBGROUPS_ARE_NOT_TOLD,   /* clGetKernelSubGroupInfo fails */
+    VENDOR_SUBGROUPS_ARE_NOT_FULL,   /* there is one more than the size of them makes */
+    VENDOR_SUBGROUPS_DO_NOT_BUILD,
+} vendor_subgroup_fault;
+
 /* Set while no call is under way. Strings outlive their use. */
 typedef struct vendor_control {
     const char *platform_name; /* NULL: "Another vendor" */
@@ -30,6 +40,9 @@ typedef struct vendor_control {
     const char *driver_version;
     unsigned long type; /* of the device; 0: the first driver's */
     vendor_refusal refusal;
+    size_t subgroup_size; /* of all kernels; 0: it offers no sub-groups */
+    vendor_subgroup_fault subgroup_fault;
+    atomic_size_t subgroup_launches; /* of kernels that were built with them */
     atomic_size_t sources, binaries; /* programs built from them */
     atomic_size_t strangers;         /* handles that are not this platform's */
     atomic_size_t objects;           /* that live */
