@@ -107,13 +107,19 @@ static kas_status init(kas_device *base, uint32_t index)
                                                 0};
     cl_int code;
     device->context = device->cl->clCreateContext(properties, 1, &device->id, NULL, NULL, &code);
-    return code == CL_SUCCESS ? NULL : kas_opencl_fail(code, "clCreateContext");
+    if (code != CL_SUCCESS) return kas_opencl_fail(code, "clCreateContext");
+    atomic_init(
+        &device->replays_lists,
+        kas_opencl_find_command_buffers(device->cl, device->platform, device->id, &device->command_buffers));
+    pthread_mutex_init(&device->queues_lock, NULL);
+    return NULL;
 }
 
 static void finish(kas_device *base)
 {
     kas_opencl_device *device = kas_opencl_device_of(base);
     if (!atomic_load(&base->lost)) device->cl->clReleaseContext(device->context);
+    pthread_mutex_destroy(&device->queues_lock);
 }
 
 const kas_device_ops kas_opencl_device_ops = {
@@ -123,4 +129,5 @@ const kas_device_ops kas_opencl_device_ops = {
     .buffer = &kas_opencl_buffer_ops,
     .program = &kas_opencl_program_ops,
     .queue = &kas_opencl_queue_ops,
+    .list = &kas_opencl_list_ops,
 };

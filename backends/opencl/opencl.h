@@ -3,6 +3,7 @@
 #define KAS_OPENCL_H
 
 #include "backends/core/backend.h"
+#include "backends/opencl/command_buffers.h"
 #include "backends/opencl/driver.h"
 #include "backends/opencl/symbols.h"
 
@@ -10,6 +11,7 @@ extern const kas_device_ops kas_opencl_device_ops;
 extern const kas_buffer_ops kas_opencl_buffer_ops;
 extern const kas_program_ops kas_opencl_program_ops;
 extern const kas_queue_ops kas_opencl_queue_ops;
+extern const kas_list_ops kas_opencl_list_ops;
 
 enum { KAS_OPENCL_DEVICES_MAX = 64 }; /* of all platforms together; what is beyond is not listed */
 
@@ -26,7 +28,17 @@ typedef struct kas_opencl_device {
     cl_device_id id;
     cl_context context;
     kas_opencl_subgroup_info *subgroup_info; /* NULL: kernels use no sub-groups */
+    kas_opencl_command_buffers command_buffers;
+    atomic_bool replays_lists;         /* false: it offers no command buffers, or has failed at them */
+    pthread_mutex_t queues_lock;       /* guards queues */
+    struct kas_opencl_replays *queues; /* what each has recorded (replay.h) */
+    atomic_uint_fast64_t lists;        /* made so far */
 } kas_opencl_device;
+
+typedef struct kas_opencl_list { /* lists have a number of their own: an address may be used again */
+    kas_list base;
+    uint64_t id; /* from 1 on */
+} kas_opencl_list;
 
 /* A part of a buffer from an offset on, made when a launch first names that offset: OpenCL 1.2 binds whole
  * memory objects only. */
