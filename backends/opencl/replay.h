@@ -15,7 +15,7 @@
 #include "backends/opencl/launch.h"
 
 enum {
-    KAS_OPENCL_REPLAY_FROM = 3,   /* launches that make recording worth it */
+    KAS_OPENCL_REPLAY_FROM = 2,   /* launches that make recording worth it */
     KAS_OPENCL_RECORDED_MAX = 16, /* lists of a queue */
     KAS_OPENCL_CHANGES_MAX = 8    /* kernels that are told of in one call */
 };
