@@ -1,12 +1,15 @@
-#include "tests/opencl/vendor.h"
-
-#define CL_TARGET_OPENCL_VERSION 120
+#define CL_TARGET_OPENCL_VERSION 210
+#define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include <CL/cl.h>
+#include <CL/cl_ext.h>
 #include <CL/cl_icd.h>
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tests/opencl/vendor_commands.h"
+#include "tests/opencl/vendor_subgroups.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -15,15 +18,28 @@ vendor_control vendor;
 
 enum { DEVICES_MAX = 4 };
 
-typedef enum kind { PLATFORM = 0x4b415301, DEVICE, CONTEXT, QUEUE, MEMORY, PROGRAM, KERNEL, EVENT } kind;
+typedef enum kind {
+    PLATFORM = 0x4b415301,
+    DEVICE,
+    CONTEXT,
+    QUEUE,
+    MEMORY,
+    PROGRAM,
+    KERNEL,
+    EVENT,
+    COMMANDS
+} kind;
 
 /* What a handle points to; the loader reads the first member. */
 typedef struct object {
     const cl_icd_dispatch *dispatch;
     kind kind;
-    bool from_binary; /* a program */
-    size_t number;    /* an event: which command it is of */
-    void *inner;      /* the first driver's handle */
+    bool from_binary;            /* a program */
+    bool subgroups;              /* a program that was built with them, or its kernel */
+    size_t number;               /* an event: which command it is of */
+    void *inner;                 /* the first driver's handle */
+    vendor_arguments *arguments; /* a kernel's */
+    struct object *queue;        /* of a command buffer */
     struct object *next;
 } object;
 
@@ -144,12 +160,26 @@ static cl_int get_device_ids(cl_platform_id of, cl_device_type type, cl_uint cap
     return CL_SUCCESS;
 }
 
+static cl_int answer_extensions(cl_device_id of, size_t size, void *out, size_t *needed)
+{
+    char all[8192] = "";
+    cl_int code = first->clGetDeviceInfo(inner(of, DEVICE), CL_DEVICE_EXTENSIONS, sizeof all / 2, all, NULL);
+    if (code != CL_SUCCESS) return code;
+    strcat(all, vendor_subgroup_extensions(&vendor));
+    return answer(all, size, out, needed);
+}
+
 static cl_int get_device_info(cl_device_id of, cl_device_info what, size_t size, void *out, size_t *needed)
 {
     if (what == CL_DEVICE_VERSION && vendor.version) return answer(vendor.version, size, out, needed);
     if (what == CL_DRIVER_VERSION && vendor.driver_version)
         return answer(vendor.driver_version, size, out, needed);
-    cl_int code = first->clGetDeviceInfo(inner(of, DEVICE), what, size, out, needed);
+    if (what == CL_DEVICE_EXTENSIONS && vendor.subgroup_size > 0)
+        return answer_extensions(of, size, out, needed);
+    cl_int code;
+    if (vendor_commands_info(&vendor, what, size, out, needed, &code)) return code;
+    code = first->clGetDeviceInfo(inner(of, DEVICE), what, size, out, needed);
+    if (what == CL_DEVICE_MAX_NUM_SUB_GROUPS && out) *(cl_uint *)out = vendor.subgroup_size > 0 ? 64 : 0;
     if (what == CL_DEVICE_TYPE && vendor.type && out) *(cl_device_type *)out = vendor.type;
     return code;
 }
@@ -206,6 +236,7 @@ static cl_mem create_sub_buffer(cl_mem memory, cl_mem_flags flags, cl_buffer_cre
 static cl_int release_memory(cl_mem memory)
 {
     forget_memory(memory);
+    vendor_commands_forget(&vendor, inner(memory, MEMORY));
     cl_int code = first->clReleaseMemObject(inner(memory, MEMORY));
     drop(memory);
     return code;
@@ -216,8 +247,15 @@ static cl_int release_memory(cl_mem memory)
 static cl_program program_with_source(cl_context context, cl_uint count, const char **texts,
                                       const size_t *lengths, cl_int *code)
 {
-    return wrap(first->clCreateProgramWithSource(inner(context, CONTEXT), count, texts, lengths, code),
-                PROGRAM);
+    if (vendor.subgroup_size == 0)
+        return wrap(first->clCreateProgramWithSource(inner(context, CONTEXT), count, texts, lengths, code),
+                    PROGRAM);
+    char *text = vendor_give_subgroups(texts[0], lengths[0]);
+    void *made =
+        wrap(first->clCreateProgramWithSource(inner(context, CONTEXT), 1, (const char **)&text, NULL, code),
+             PROGRAM);
+    free(text);
+    return made;
 }
 
 static cl_program program_with_binary(cl_context context, cl_uint count, const cl_device_id *ids,
@@ -241,9 +279,15 @@ static cl_int build_program(cl_program program, cl_uint count, const cl_device_i
                             void (*notify)(cl_program, void *), void *user)
 {
     cl_device_id id = count == 1 ? inner(ids[0], DEVICE) : NULL;
-    const bool from_binary = ((const object *)program)->from_binary;
+    char all_options[256];
+    object *built = (object *)program;
+    const bool from_binary = built->from_binary;
+    built->subgroups = strstr(options, "-DSUBGROUPS") != NULL;
+    if (built->subgroups && vendor.subgroup_fault == VENDOR_SUBGROUPS_DO_NOT_BUILD)
+        return CL_BUILD_PROGRAM_FAILURE;
     if (from_binary && vendor.refusal == VENDOR_DOES_NOT_BUILD_THEM) return CL_BUILD_PROGRAM_FAILURE;
-    cl_int code = first->clBuildProgram(inner(program, PROGRAM), 1, &id, options, notify, user);
+    vendor_subgroup_options(options, vendor.subgroup_size, all_options, sizeof all_options);
+    cl_int code = first->clBuildProgram(inner(program, PROGRAM), 1, &id, all_options, notify, user);
     if (code == CL_SUCCESS) atomic_fetch_add(from_binary ? &vendor.binaries : &vendor.sources, 1);
     return code;
 }
@@ -271,22 +315,44 @@ static cl_int release_program(cl_program program)
 
 static cl_kernel create_kernel(cl_program program, const char *name, cl_int *code)
 {
-    return wrap(first->clCreateKernel(inner(program, PROGRAM), name, code), KERNEL);
+    object *made = wrap(first->clCreateKernel(inner(program, PROGRAM), name, code), KERNEL);
+    if (!made) return NULL;
+    made->subgroups = ((const object *)program)->subgroups;
+    made->arguments = calloc(1, sizeof *made->arguments);
+    if (!made->arguments) abort();
+    return (cl_kernel)made;
+}
+
+static cl_int get_subgroup_info(cl_kernel kernel, cl_device_id id, cl_kernel_sub_group_info what,
+                                size_t input_size, const void *input, size_t size, void *out, size_t *needed)
+{
+    if (!inner(kernel, KERNEL) || !inner(id, DEVICE)) return CL_INVALID_KERNEL;
+    if (needed) *needed = sizeof(size_t);
+    return vendor_subgroup_info(&vendor, what, input_size, input, size, out);
+}
+
+/* An argument as the first driver takes it. */
+static const void *translated(size_t size, const void *value, cl_mem *memory)
+{
+    void *handle = NULL;
+    if (size == sizeof handle) memcpy(&handle, value, size);
+    if (!handle || !is_memory(handle)) return value;
+    *memory = inner(handle, MEMORY);
+    return memory;
 }
 
 static cl_int set_kernel_arg(cl_kernel kernel, cl_uint index, size_t size, const void *value)
 {
-    void *handle = NULL;
-    if (size == sizeof handle) memcpy(&handle, value, size);
-    if (!handle || !is_memory(handle))
-        return first->clSetKernelArg(inner(kernel, KERNEL), index, size, value);
-    cl_mem memory = inner(handle, MEMORY);
-    return first->clSetKernelArg(inner(kernel, KERNEL), index, sizeof memory, &memory);
+    cl_mem memory;
+    value = translated(size, value, &memory);
+    if (!vendor_note_argument(((object *)kernel)->arguments, index, size, value)) abort();
+    return first->clSetKernelArg(inner(kernel, KERNEL), index, size, value);
 }
 
 static cl_int release_kernel(cl_kernel kernel)
 {
     cl_int code = first->clReleaseKernel(inner(kernel, KERNEL));
+    free(((object *)kernel)->arguments);
     drop(kernel);
     return code;
 }
@@ -308,6 +374,7 @@ static cl_int enqueue_kernel(cl_command_queue queue, cl_kernel kernel, cl_uint d
     if (fails_now()) return CL_OUT_OF_RESOURCES;
     cl_int code = first->clEnqueueNDRangeKernel(inner(queue, QUEUE), inner(kernel, KERNEL), dimensions,
                                                 offset, global, local, waits, wait_for, event);
+    if (((const object *)kernel)->subgroups) atomic_fetch_add(&vendor.subgroup_launches, 1);
     return enqueued(code, event);
 }
 
@@ -379,6 +446,108 @@ static cl_int release_event(cl_event event)
     return code;
 }
 
+/* ---- command buffers ---- */
+
+static cl_command_buffer_khr create_command_buffer(cl_uint count, const cl_command_queue *queues,
+                                                   const cl_command_buffer_properties_khr *properties,
+                                                   cl_int *code)
+{
+    if (count != 1 || !inner(queues[0], QUEUE)) {
+        *code = CL_INVALID_VALUE;
+        return NULL;
+    }
+    object *made = wrap(vendor_commands_create(&vendor, properties, code), COMMANDS);
+    if (made) made->queue = (object *)queues[0];
+    return (cl_command_buffer_khr)made;
+}
+
+static cl_int finalize_command_buffer(cl_command_buffer_khr commands)
+{
+    return vendor_commands_finalize(inner(commands, COMMANDS));
+}
+
+static cl_int release_command_buffer(cl_command_buffer_khr commands)
+{
+    cl_int code = vendor_commands_release(inner(commands, COMMANDS));
+    drop(commands);
+    return code;
+}
+
+static cl_int command_kernel(cl_command_buffer_khr commands, cl_command_queue queue,
+                             const cl_ndrange_kernel_command_properties_khr *properties, cl_kernel kernel,
+                             cl_uint dimensions, const size_t *offset, const size_t *global,
+                             const size_t *local, cl_uint waits, const cl_sync_point_khr *wait_for,
+                             cl_sync_point_khr *sync_point, cl_mutable_command_khr *command)
+{
+    if ((object *)queue != ((const object *)commands)->queue || offset || waits > 0 || wait_for || sync_point)
+        return CL_INVALID_VALUE;
+    return vendor_commands_kernel(inner(commands, COMMANDS), properties, inner(kernel, KERNEL),
+                                  ((const object *)kernel)->arguments, dimensions, global, local,
+                                  (vendor_command **)command);
+}
+
+static cl_int update_commands(cl_command_buffer_khr commands, cl_uint count, const cl_uint *types,
+                              const void **changes)
+{
+    for (cl_uint i = 0; i < count; ++i) {
+        vendor_change change = *(const vendor_change *)changes[i];
+        vendor_change_argument arguments[VENDOR_ARGUMENTS];
+        cl_mem memory[VENDOR_ARGUMENTS];
+        if (types[i] != 0 || change.num_args > VENDOR_ARGUMENTS) return CL_INVALID_VALUE;
+        for (cl_uint a = 0; a < change.num_args; ++a) {
+            arguments[a] = change.arg_list[a];
+            arguments[a].arg_value = translated(arguments[a].arg_size, arguments[a].arg_value, &memory[a]);
+        }
+        if (change.arg_list) change.arg_list = arguments;
+        cl_int code = vendor_commands_change(inner(commands, COMMANDS), &change);
+        if (code != CL_SUCCESS) return code;
+    }
+    return CL_SUCCESS;
+}
+
+static cl_int enqueue_command_buffer(cl_uint count, cl_command_queue *queues, cl_command_buffer_khr commands,
+                                     cl_uint waits, const cl_event *wait_for, cl_event *event)
+{
+    if (count != 0 || queues || waits > 0 || wait_for || !event) return CL_INVALID_VALUE;
+    cl_int code = vendor_commands_enqueue(inner(commands, COMMANDS), first,
+                                          inner(((const object *)commands)->queue, QUEUE), event);
+    code = enqueued(code, event);
+    if (code == CL_SUCCESS)
+        vendor_commands_numbered(inner(commands, COMMANDS), ((const object *)*event)->number);
+    return code;
+}
+
+/* ---- extensions ---- */
+
+typedef cl_int update_fn(cl_command_buffer_khr, cl_uint, const cl_uint *, const void **);
+
+/* The loader knows the entry point for sub-groups and does not ask. */
+static void *get_extension_function(cl_platform_id of, const char *name)
+{
+    static const cl_api_clGetKernelSubGroupInfoKHR subgroup_info = get_subgroup_info;
+    static const clCreateCommandBufferKHR_fn create = create_command_buffer;
+    static const clFinalizeCommandBufferKHR_fn finalize = finalize_command_buffer;
+    static const clReleaseCommandBufferKHR_fn release = release_command_buffer;
+    static const clCommandNDRangeKernelKHR_fn kernel = command_kernel;
+    static const clEnqueueCommandBufferKHR_fn enqueue = enqueue_command_buffer;
+    static update_fn *const update = update_commands;
+    static const struct {
+        const char *name;
+        const void *address;
+    } all[] = {
+        {"clGetKernelSubGroupInfoKHR", &subgroup_info}, {"clCreateCommandBufferKHR", &create},
+        {"clFinalizeCommandBufferKHR", &finalize},      {"clReleaseCommandBufferKHR", &release},
+        {"clCommandNDRangeKernelKHR", &kernel},         {"clEnqueueCommandBufferKHR", &enqueue},
+        {"clUpdateMutableCommandsKHR", &update},
+    };
+    void *address = NULL;
+    const size_t count = sizeof all / sizeof *all - (vendor.commands == VENDOR_COMMANDS_LACK_A_CALL);
+    if (!inner(of, PLATFORM)) return NULL;
+    for (size_t i = 0; i < count; ++i)
+        if (strcmp(all[i].name, name) == 0) memcpy(&address, all[i].address, sizeof address);
+    return address;
+}
+
 static const cl_icd_dispatch own = {
     .clGetPlatformInfo = clGetPlatformInfo,
     .clGetDeviceIDs = get_device_ids,
@@ -397,6 +566,9 @@ static const cl_icd_dispatch own = {
     .clGetProgramBuildInfo = get_build_info,
     .clReleaseProgram = release_program,
     .clCreateKernel = create_kernel,
+    .clGetExtensionFunctionAddressForPlatform = get_extension_function,
+    .clGetKernelSubGroupInfo = get_subgroup_info,
+    .clGetKernelSubGroupInfoKHR = get_subgroup_info,
     .clSetKernelArg = set_kernel_arg,
     .clReleaseKernel = release_kernel,
     .clEnqueueNDRangeKernel = enqueue_kernel,
@@ -409,6 +581,12 @@ static const cl_icd_dispatch own = {
     .clGetEventProfilingInfo = get_profile,
     .clReleaseEvent = release_event,
 };
+
+/* Where no test can look: what must not be ends the program. */
+__attribute__((destructor)) static void complain(void)
+{
+    if (getenv("KASMINA_SECOND_VENDOR_COMMANDS") && atomic_load(&vendor.misuses) > 0) abort();
+}
 
 /* ---- what the loader asks for ---- */
 
@@ -431,6 +609,7 @@ static cl_int list_platforms(cl_uint capacity, cl_platform_id *out, cl_uint *cou
 {
     if (!platform.inner) {
         platform.inner = find_first();
+        if (getenv("KASMINA_SECOND_VENDOR_COMMANDS")) vendor.commands = VENDOR_HAS_COMMANDS;
         if (!platform.inner) return CL_PLATFORM_NOT_FOUND_KHR;
         first = ((const object *)platform.inner)->dispatch;
     }
