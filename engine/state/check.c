@@ -128,6 +128,8 @@ static const char *check_layer(const kas_state *state, const kas_layer *layer)
         return "the generation is none of the present view's";
     if (layer->layer_id >= state->now.free_layer_id && layer->layer_id == state->now.free_layer_id)
         return "the next layer id is taken";
+    if (kas_list_linked(&layer->flight.waiting) && (layer->move || !layer->flight.tries))
+        return "a layer waits to be moved that moves, or never failed to";
     const char *wrong = layer->move ? check_move(layer, layer->move) : NULL;
     for (uint32_t i = 0; i < layer->replica_count && !wrong; ++i)
         wrong = check_move(layer, layer->replicas[i]);
@@ -137,13 +139,14 @@ static const char *check_layer(const kas_state *state, const kas_layer *layer)
 static kas_status check_layers(const kas_state *state)
 {
     const kas_sorted *sorted = &state->layers_in_order;
-    size_t ramping = 0, recovering = 0;
+    size_t ramping = 0, recovering = 0, fleeing = 0;
     for (size_t i = 0; i < sorted->count; ++i) {
         const kas_layer *layer = sorted->items[i].object;
         if (i && strcmp(sorted->items[i - 1].name, layer->name) >= 0)
             return broken("layers are not in order", layer->name, 0);
         const char *wrong = check_layer(state, layer);
         if (wrong) return broken(wrong, layer->name, -1);
+        fleeing += kas_list_linked(&layer->flight.waiting);
         for (uint32_t seed = 0; seed < layer->num_seeds; ++seed) {
             wrong = check_seed(layer, seed);
             if (wrong) return broken(wrong, layer->name, seed);
@@ -155,6 +158,9 @@ static kas_status check_layers(const kas_state *state)
         --ramping;
     for (const kas_link *link = state->recovering.next; link != &state->recovering; link = link->next)
         --recovering;
+    for (const kas_link *link = state->fleeing.next; link != &state->fleeing; link = link->next)
+        --fleeing;
+    if (fleeing) return broken("layers that wait to be moved are miscounted", "state", 0);
     return ramping || recovering ? broken("seeds that ramp or wait for a retry are miscounted", "state", 0)
                                  : NULL;
 }

@@ -236,6 +236,15 @@ typedef struct kas_move {
     kas_entry **shown; /* num_seeds, of a replica: what the present view has there */
 } kas_move;
 
+/* What a layer that has to leave its device, which is lost, has beside its move. */
+typedef struct kas_flight {
+    kas_link waiting; /* in state->fleeing, from a try that failed to the next; no move runs then */
+    uint32_t tries, device_kind;       /* tries: that have failed */
+    kas_code code;                     /* of the last failure */
+    int64_t at_ns;                     /* of the next try, monotonic */
+    char device[KAS_DEVICE_NAME_SIZE]; /* where it goes unless a replica is ready; "": nowhere */
+} kas_flight;
+
 struct kas_layer {
     kas_map_node by_name, by_uid, by_layer_id;
     kas_map_node by_fold; /* while a fold runs */
@@ -261,6 +270,7 @@ struct kas_layer {
     uint8_t fossils[KAS_MAX_SEEDS]; /* seeds, in order of fossilization */
     kas_staged *staged_weights;
     kas_move *move; /* while it runs */
+    kas_flight flight;
     uint32_t replica_count;
     kas_move *replicas[KAS_REPLICAS_MAX];
     kas_seed_arrays seeds;
@@ -308,6 +318,7 @@ struct kas_state {
     kas_link staged;     /* changes, by epoch */
     kas_link ramping;    /* slots with a ramp over time */
     kas_link recovering; /* slots that wait for their retry, by time */
+    kas_link fleeing;    /* layers that wait to leave a lost device, by time */
     kas_undo undo;
     kas_pending pending;
 };

@@ -115,6 +115,10 @@ static kas_status finish(kas_state *state, kas_move *move, kas_operation_state h
     KAS_TRY(kas_move_end_operation(state, move, how, failure));
     KAS_TRY(kas_layer_edit(state, layer));
     layer->move = NULL;
+    if (how != KAS_OPERATION_FAILED)
+        KAS_TRY(kas_flight_end(state, layer));
+    else if (move->flees)
+        KAS_TRY(kas_flight_put_off(state, layer, failure->code));
     return kas_undo_drop(&state->undo, move);
 }
 
@@ -123,20 +127,28 @@ static kas_status end(kas_state *state, kas_move *move, kas_operation_state how,
     return move->stays ? kas_replica_drop(state, move, how, failure) : finish(state, move, how, failure);
 }
 
+/* Of a layer that stays on a lost device only what is new, since it is tried again and again. */
+static kas_status tell(kas_state *state, const kas_move *move, const kas_failure *failure)
+{
+    if (move->flees && !kas_flight_is_news(move->layer, failure->code)) return NULL;
+    kas_error_info error = {.type = failure->type};
+    memcpy(error.detail, failure->detail, sizeof error.detail);
+    return kas_emit_error(state, move->flees ? KAS_EFFECT_ALERT : KAS_EFFECT_ERROR, move->layer, KAS_NO_SEED,
+                          move->operation->info.artifact_id, &error);
+}
+
 static kas_status fail(kas_state *state, kas_move *move, const kas_failure *failure)
 {
     const kas_layer *layer = move->layer;
     kas_failure told = *failure;
-    kas_error_info error = {.type = failure->type};
     if (move->stays)
         snprintf(told.detail, sizeof told.detail, "layer %s has no replica on %s: ", layer->name,
                  move->device);
     else
-        snprintf(told.detail, sizeof told.detail, "layer %s stays on %s: ", layer->name, layer->device);
+        snprintf(told.detail, sizeof told.detail, "layer %s stays on %s%s: ", layer->name, layer->device,
+                 move->flees ? ", which is lost, until a later try" : "");
     strncat(told.detail, failure->detail, sizeof told.detail - strlen(told.detail) - 1);
-    memcpy(error.detail, told.detail, sizeof error.detail);
-    KAS_TRY(kas_emit_error(state, move->flees ? KAS_EFFECT_ALERT : KAS_EFFECT_ERROR, layer, KAS_NO_SEED,
-                           move->operation->info.artifact_id, &error));
+    KAS_TRY(tell(state, move, &told));
     if (move->stays && failure->code == KAS_DEVICE_LOST) return kas_replica_lose(state, move, &told);
     return end(state, move, KAS_OPERATION_FAILED, &told);
 }
@@ -398,7 +410,7 @@ static kas_status begin(kas_state *state, kas_layer *layer, const char *device, 
 {
     kas_move *move;
     KAS_TRY(kas_move_create(state, layer, device, device_kind, &move));
-    KAS_TRY(kas_layer_edit(state, layer));
+    KAS_TRY(kas_flight_go_on(state, layer, &flees));
     layer->move = move;
     move->flees = flees;
     return kas_move_begin(state, move, KAS_OPERATION_MOVE);

@@ -16,6 +16,13 @@ static kas_move *find(const kas_layer *layer, const char *device)
     return NULL;
 }
 
+const kas_move *kas_replica_ready(const kas_layer *layer)
+{
+    for (uint32_t i = 0; i < layer->replica_count; ++i)
+        if (layer->replicas[i]->ready) return layer->replicas[i];
+    return NULL;
+}
+
 /* ---- the end ---- */
 
 static void take_out(kas_layer *layer, const kas_move *replica)

@@ -182,8 +182,11 @@ static void accept_move(sim *s, int index, const kas_command *command)
     }
     layer->move = reply->operation;
     layer->move_to = (uint8_t)device;
-    sim_operation_begun(s, layer->move,
-                        (sim_operation){.move = true, .layer = index, .device = layer->move_to});
+    const bool flees = layer->again_ns != 0;
+    layer->again_ns = 0;
+    sim_operation_begun(
+        s, layer->move,
+        (sim_operation){.move = true, .flees = flees, .layer = index, .device = layer->move_to});
 }
 
 static void set_weights(sim_layer *layer, kas_resource weights, const kas_sha256 *sha256)
@@ -432,6 +435,7 @@ static void accept_elsewhere(sim *s, const kas_command *command)
         return;
     case KAS_COMMAND_TICK:
         accept_tick(s);
+        sim_accept_tries(s);
         return;
     default:
         return;

@@ -120,10 +120,17 @@ static void end_move(sim *s, sim_operation *operation, const kas_operation_info 
                     info->error_detail);
     else
         SIM_REQUIRE(s, command->kind == KAS_COMMAND_MOVE_TRIED, "a layer moves without a trial");
-    if (info->state == KAS_OPERATION_FAILED)
-        SIM_REQUIRE(s, was_alert(s, s->model.layers[operation->layer].uid) == operation->flees,
-                    "a layer %s a lost device, and that is%s an alert",
-                    operation->flees ? "stays on" : "is on no", operation->flees ? " not" : "");
+    sim_layer *layer = &s->model.layers[operation->layer];
+    if (info->state == KAS_OPERATION_FAILED) {
+        bool news = operation->flees && (!layer->tries || layer->failure != info->error_code);
+        SIM_REQUIRE(s, was_alert(s, layer->uid) == news,
+                    "a layer %s a lost device, or that is no news, and it is%s an alert",
+                    operation->flees ? "stays on" : "is on no", news ? " not" : "");
+        if (operation->flees) sim_put_off(s, layer, info->error_code);
+    } else {
+        layer->tries = 0;
+        layer->refuge = false;
+    }
     sim_move_ended(s, operation->layer, arrived);
 }
 

@@ -179,6 +179,10 @@ typedef struct sim_layer {
     uint32_t fossil_count;
     sim_staged staged; /* weights */
     uint64_t move;     /* its operation; 0: it stays */
+    bool refuge;       /* there was another device to go to when its own was lost */
+    uint32_t tries;    /* moves off its lost device that failed */
+    kas_code failure;  /* of the last of them */
+    int64_t again_ns;  /* when the next is due; 0: none is */
     uint8_t move_to;
     bool replica; /* on the other device, as far as it was not dropped */
     bool joined;  /* it has been ready */
@@ -321,6 +325,8 @@ bool sim_replica_works(const sim *s, uint64_t operation); /* something works on 
 /* loss.c */
 void sim_tell_lost(sim *s, int device); /* the state, that it is lost */
 void sim_accept_lost(sim *s, const kas_command *command);
+void sim_put_off(sim *s, sim_layer *layer, kas_code code); /* such a move has failed: one later */
+void sim_accept_tries(sim *s);                             /* after TICK: moves off lost devices, again */
 
 /* operations.c: the ends of loads and preloads */
 void sim_operation_published(sim *s, uint64_t id); /* the state has been told */
