@@ -100,8 +100,10 @@ static const char *check_move(const kas_layer *layer, const kas_move *move)
 {
     if (move->layer != layer || (move->operation && move->operation->layer != layer))
         return "a move's operation is another's";
-    if ((move->operation != NULL) + move->ready + move->lost != 1)
-        return "a replica is neither ready nor made nor lost, or more than one of them";
+    if (move->lost ? move->operation || move->ready : !move->operation && !move->ready)
+        return "a replica is neither ready nor made nor lost, or lost and more";
+    if (move->ready && !move->operation && !kas_replica_is_prepared(move))
+        return "a replica does not get ready for what is staged";
     if (move->lost && (!move->stays || move->weights.copy)) return "a lost replica has weights, or is none";
     if (move->ready && !kas_move_has_all(move)) return "a replica lacks what its layer has";
     if (!strcmp(move->device, layer->device)) return "a layer moves to where it is";

@@ -145,6 +145,9 @@ static void add_move(digest *d, const kas_layer *layer, const kas_move *move)
     add(d, move->flees);
     add(d, move->wait);
     add(d, move->tried);
+    add(d, move->ahead);
+    add(d, move->gave_up);
+    add(d, move->stale);
     add(d, move->device_kind);
     add_text(d, move->device);
     add(d, move->weights.of);

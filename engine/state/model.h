@@ -227,12 +227,16 @@ typedef struct kas_move {
     bool lost;   /* a replica that had joined, on a lost device: it has nothing, and nothing is made for it */
     bool flees;  /* a move that nobody asked for, or need ask for again: the layer's device is lost */
     bool tried;  /* a plan of what is held now was composed */
+    bool ahead;  /* and, of a ready replica, one with the staged loads' kernels in place of what their seeds
+                    have */
+    bool gave_up; /* a ready replica, on these: it could not be */
+    bool stale;   /* what is held has changed since a trial was asked for */
     uint32_t device_kind;
     char device[KAS_DEVICE_NAME_SIZE];
     struct {
         kas_resource of, copy; /* copy = 0: none yet, or being made */
     } weights, staged;
-    kas_hold *holds; /* 2 · num_seeds: of each seed's kernel, and (not of a replica) of its staged load's */
+    kas_hold *holds;   /* 2 · num_seeds: of each seed's kernel, and of its staged load's */
     kas_entry **shown; /* num_seeds, of a replica: what the present view has there */
 } kas_move;
 

@@ -192,6 +192,13 @@ kas_status kas_replica_make_way(kas_state *state, kas_layer *layer, const char *
  * what is being made there. */
 kas_status kas_replica_lose(kas_state *state, kas_move *replica, const kas_failure *failure) KAS_MUST_USE;
 kas_status kas_replica_device_lost(kas_state *state, kas_layer *layer, const char *device) KAS_MUST_USE;
+/* What is staged has changed, or a staged load is ready: so are the layer's replicas to be before its epoch
+ * comes.
+ */
+kas_status kas_replicas_prepare(kas_state *state, kas_layer *layer) KAS_MUST_USE;
+bool kas_replica_is_prepared(const kas_move *replica); /* for what is staged; as far as it can be */
+/* It cannot: it serves on, and catches up when the epoch has come. */
+kas_status kas_replica_give_up(kas_state *state, kas_move *replica, const kas_failure *failure) KAS_MUST_USE;
 kas_status kas_replica_arrive(kas_state *state, kas_move *replica) KAS_MUST_USE;
 kas_status kas_replica_drop(kas_state *state, kas_move *replica, kas_operation_state how,
                             const kas_failure *failure) KAS_MUST_USE;

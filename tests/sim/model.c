@@ -275,7 +275,14 @@ static void accept_advance(sim *s, const kas_command *command)
             ++failed;
         }
         drop_staged(s, list[i].staged);
+        list[i].layer->gave_up = false;
+        if (list[i].seed < 0)
+            list[i].layer->was_prepared = false; /* weights are copied when they are the layer's */
     }
+    for (int i = 0; i < SIM_LAYERS; ++i)
+        SIM_REQUIRE(s, !s->model.layers[i].was_prepared || s->world.views[i].replicated,
+                    "layer %s goes into the epoch without its replica, which was ready for it",
+                    sim_layer_names[i]);
     SIM_REQUIRE(s,
                 reply->applied == applied && reply->failed_count == failed && reply->epoch == s->model.epoch,
                 "the epoch applied %u changes and not %u, but should have applied %u and not %u",
@@ -482,6 +489,7 @@ static void accept(sim *s, const kas_command *command)
         return;
     case KAS_COMMAND_DROP_STAGED:
         drop_staged(s, &layer->seeds[command->seed].staged);
+        layer->gave_up = false;
         return;
     default:
         accept_elsewhere(s, command);

@@ -155,8 +155,9 @@ static kas_resource require_kernel(sim *s, const sim_operation *operation, const
     return kernel;
 }
 
-static void end_staged(sim_seed *seed, kas_resource kernel, bool cancelled)
+static void end_staged(sim_layer *layer, sim_seed *seed, kas_resource kernel, bool cancelled)
 {
+    if (kernel || cancelled) layer->gave_up = false; /* replicas get ready for what is staged now */
     if (cancelled)
         seed->staged = (sim_staged){0};
     else
@@ -180,7 +181,7 @@ static void end(sim *s, uint64_t id, const kas_command *command)
         return;
     }
     if (operation->replica) {
-        sim_replica_ended(s, operation, &info,
+        sim_replica_ended(s, operation, &info, command,
                           info.state == KAS_OPERATION_FAILED && move_may_fail(s, operation, &info, command));
         return;
     }
@@ -199,7 +200,7 @@ static void end(sim *s, uint64_t id, const kas_command *command)
     if (seed && !kernel && !(operation->staged && cancelled) && (operation->staged || seed->load == id))
         seed->last_error = cancelled ? KAS_ERROR_KERNEL_LOADING : info.error_type;
     if (seed && seed->staged.operation == id && id)
-        end_staged(seed, kernel, cancelled);
+        end_staged(layer, seed, kernel, cancelled);
     else if (seed && seed->load == id && kernel)
         sim_seed_bind(s, layer, operation->seed, &seed->wish, kernel);
     else if (seed && seed->load == id)

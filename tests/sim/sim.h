@@ -184,9 +184,11 @@ typedef struct sim_layer {
     kas_code failure;  /* of the last of them */
     int64_t again_ns;  /* when the next is due; 0: none is */
     uint8_t move_to;
-    bool replica; /* on the other device, as far as it was not dropped */
-    bool joined;  /* it has been ready */
-    bool lost;    /* it had been, and its device is lost */
+    bool replica;                 /* on the other device, as far as it was not dropped */
+    bool joined;                  /* it has been ready */
+    bool lost;                    /* it had been, and its device is lost */
+    bool gave_up;                 /* it could not be made ready for what is staged */
+    bool was_ready, was_prepared; /* its replica, before the command at hand */
     sim_seed seeds[SIM_SEEDS];
 } sim_layer;
 
@@ -317,8 +319,9 @@ bool sim_move_fits(const sim *s, const sim_layer *layer, int device); /* every k
 int sim_replica_device(const sim_layer *layer); /* where it may have one */
 void sim_replicas_begun(sim *s);                /* operations that nobody asked for by name */
 void sim_replica_ended(sim *s, const sim_operation *operation, const kas_operation_info *info,
-                       bool justified);
+                       const kas_command *command, bool justified);
 void sim_replica_check(sim *s, int layer);
+bool sim_replica_is_prepared(const sim *s, int layer);    /* for the epoch, by all that is known of it */
 void sim_replica_forget(sim_layer *layer);                /* it was dropped */
 bool sim_replica_works(const sim *s, uint64_t operation); /* something works on what it waits for */
 
