@@ -2,6 +2,7 @@
  * through on its caller's thread: no lock, no allocation. */
 #include "engine/exec/forward.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -151,6 +152,7 @@ static inline bool admit(kas_exec *exec, const kas_sight *sight, kas_pass *pass)
         count_refused(exec, sight->plan);
         return false;
     }
+    assert(sight->plan); /* a layer that is not there is refused */
     if (pass->rows == 0) {
         answer_nothing(pass, sight);
         return false;

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "backends/core/fault.h"
 #include "base/clock.h"
 #include "engine/control/engine.h"
 #include "engine/exec/executor.h"
@@ -88,6 +89,23 @@ Test(engine_loss, a_load_finds_out)
     (void)try_load(engine, "a", 2, "k1", 0.25f);
     wait_for_device(engine, "host:0");
     load(engine, "a", 2, "k1", 0.25f);
+    kas_engine_destroy(engine);
+}
+
+/* What stands in its way goes: so does the layer, a little later. Passes wait for it meanwhile. */
+Test(engine_loss, a_move_that_fails_is_tried_again)
+{
+    kas_engine *engine = open_remote(NULL);
+    pass_result before = run_pass(engine, "a", PROBE_ROWS, 1);
+    kas_device *host;
+    ok(kas_devices_open(&engine->devices, "host:0", &host));
+    kas_fault_arm(KAS_FAULT_ALLOCATION, 1, KAS_OUT_OF_MEMORY);
+    remote_device_lose(devices.remote);
+    pass_result after = run_pass(engine, "a", PROBE_ROWS, 1);
+    expect_same(&before, &after);
+    cr_expect(kas_fault_fired(KAS_FAULT_ALLOCATION));
+    cr_expect_str_eq(layer_of(engine, "a").device, "host:0");
+    cr_expect(was_told(engine, KAS_EVENT_ALERT, "layer a stays on remote:0, which is lost"));
     kas_engine_destroy(engine);
 }
 

@@ -86,6 +86,42 @@ Test(engine_replicas, changes_are_on_both)
     kas_engine_destroy(engine);
 }
 
+/* How many operations there have been, once all have ended. */
+static size_t operations_ended(kas_engine *engine)
+{
+    static kas_operation_info list[64];
+    size_t count;
+    bool running;
+    do {
+        for (size_t i = 0; i < sizeof list / sizeof *list; ++i)
+            list[i].size = sizeof *list;
+        count = kas_engine_list_operations(engine, 0, list, sizeof list / sizeof *list);
+        running = false;
+        for (size_t i = 0; i < count; ++i)
+            running |= list[i].state < KAS_OPERATION_SUCCEEDED;
+    } while (running);
+    return count;
+}
+
+/* A staged load is made on all its devices, so that its epoch begins on all at once, with nothing to be made.
+ */
+Test(engine_replicas, what_is_staged_is_ready_on_both)
+{
+    kas_engine *engine = open_with_layer();
+    replicate(engine, "remote:0");
+    stage_load(engine, "a", 2, "k2", 0.125f, 1);
+    size_t before = operations_ended(engine);
+    cr_expect(layer_of(engine, "a").replicas[0].ready, "it serves while it gets ready");
+    kas_reply reply = advance(engine, 1, false);
+    cr_expect_eq(reply.applied, 1);
+    kas_reply_finish(&reply);
+    cr_expect(layer_of(engine, "a").replicas[0].ready);
+    cr_expect_eq(operations_ended(engine), before, "something was made when the epoch had come");
+    expect_both_same(engine);
+    cr_expect(run_pass(engine, "a", 1, 1).result.seeds_used & 4);
+    kas_engine_destroy(engine);
+}
+
 Test(engine_replicas, dropped)
 {
     kas_engine *engine = open_with_layer();

@@ -89,6 +89,10 @@ static void check_refusal(sim *s, const kas_command *command)
 void sim_give(sim *s, kas_command *command)
 {
     stamp(s, command);
+    for (int i = 0; i < SIM_LAYERS; ++i) {
+        s->model.layers[i].was_ready = s->world.views[i].replicated;
+        s->model.layers[i].was_prepared = sim_replica_is_prepared(s, i);
+    }
     kas_code expected = command->ticket ? sim_model_verdict(s, command) : KAS_OK;
     apply(s, command);
     s->reply = find_reply(s, command);
