@@ -42,6 +42,7 @@ typedef struct vendor_control {
     vendor_refusal refusal;
     size_t subgroup_size; /* of all kernels; 0: it offers no sub-groups */
     vendor_subgroup_fault subgroup_fault;
+    size_t subgroup_barrier; /* the n-th of those within GROUP_REDUCE is left out of programs; 0: none is */
     atomic_size_t subgroup_launches; /* of kernels that were built with them */
     atomic_size_t sources, binaries; /* programs built from them */
     atomic_size_t strangers;         /* handles that are not this platform's */
