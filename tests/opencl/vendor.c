@@ -250,7 +250,7 @@ static cl_program program_with_source(cl_context context, cl_uint count, const c
     if (vendor.subgroup_size == 0)
         return wrap(first->clCreateProgramWithSource(inner(context, CONTEXT), count, texts, lengths, code),
                     PROGRAM);
-    char *text = vendor_give_subgroups(texts[0], lengths[0]);
+    char *text = vendor_give_subgroups(texts[0], lengths[0], vendor.subgroup_barrier);
     void *made =
         wrap(first->clCreateProgramWithSource(inner(context, CONTEXT), 1, (const char **)&text, NULL, code),
              PROGRAM);
