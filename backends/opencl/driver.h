@@ -17,6 +17,9 @@
  * sub-groups of a power of two is it built with them; else, and with KASMINA_OPENCL_SUBGROUPS=0 in the
  * environment, without (KASMINA_DEBUG=opencl tells why).
  *
+ * Lists are recorded where a device has command buffers that can be changed (replay.h); else, and with
+ * KASMINA_OPENCL_COMMAND_BUFFERS=0 in the environment, they are enqueued launch by launch.
+ *
  * cl_khr_fp16 is used nowhere: sums are float32's, and weights stored as float16 are read by vload_half,
  * which is core since 1.0 and exact for every value, subnormals too. On PoCL a product takes 3 to 7 % less
  * time so than with weights widened by integer operations, as bfloat16 is. */
