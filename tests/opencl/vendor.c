@@ -3,6 +3,7 @@
 #include <CL/cl.h>
 #include <CL/cl_icd.h>
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,10 +56,11 @@ static cl_int get_device_ids(cl_platform_id of, cl_device_type type, cl_uint cap
 
 static cl_int answer_extensions(cl_device_id of, size_t size, void *out, size_t *needed)
 {
-    char all[8192] = "";
-    cl_int code = first->clGetDeviceInfo(inner(of, DEVICE), CL_DEVICE_EXTENSIONS, sizeof all / 2, all, NULL);
+    char theirs[4096] = "", all[sizeof theirs + 128];
+    cl_int code =
+        first->clGetDeviceInfo(inner(of, DEVICE), CL_DEVICE_EXTENSIONS, sizeof theirs, theirs, NULL);
     if (code != CL_SUCCESS) return code;
-    strcat(all, vendor_subgroup_extensions(&vendor));
+    snprintf(all, sizeof all, "%s%s", theirs, vendor_subgroup_extensions(&vendor));
     return answer(all, size, out, needed);
 }
 
