@@ -70,7 +70,7 @@ survived() { # survived LIBRARY…: links with mutants where there are some, and
         objects="$objects $object"
     done
     # shellcheck disable=SC2086
-    $cc $link $objects "$@" -lpthread -lm -o "$work/race"
+    $cc $link $objects "$@" -lpthread -lm -o "$work/race" || exit 2
     for kernel in $kernels; do
         if ! "$work/race" "$kernel" >/dev/null 2>&1; then return 1; fi
     done
