@@ -28,20 +28,24 @@ static const struct mma_kernel {
 #undef ENTRY
 };
 
-/* Rows are given beside a tile's: full ones only, one more, a single one. */
+/* Rows are given beside a tile's: full ones only, one more, a single one. What is not named is 0. */
 static const struct shape {
     int tiles, more_rows, k, n;
-    int pad;           /* floats between rows of X that belong to nobody and are not finite */
+    int m;             /* rows of the product for each of the pass; 0: 1 */
+    int x_pad, y_pad;  /* floats between rows that belong to nobody: not finite, and to be left alone */
     bool x_odd, w_odd; /* not where 16 bytes can be copied at once */
-    int m;             /* 0: 1 */
-    int y_pad;         /* floats between rows of Y, to be left alone */
     bool plain;        /* without bias */
 } shapes[] = {
-    {0, 1, 1, 1, 0, false, false},   {0, 3, 5, 63, 0, false, false},
-    {1, 0, 64, 64, 0, false, false}, {1, 1, 41, 66, 0, false, false},
-    {0, 7, 18, 70, 2, false, false}, {0, 2, 30, 130, 34, false, false},
-    {1, 0, 16, 128, 4, true, false}, {0, 5, 33, 65, 3, false, false},
-    {1, 2, 50, 40, 14, false, true}, {0, 6, 20, 33, 4, false, false, .m = 3, .y_pad = 5, .plain = true},
+    {.more_rows = 1, .k = 1, .n = 1},
+    {.more_rows = 3, .k = 5, .n = 63},
+    {.tiles = 1, .k = 64, .n = 64},
+    {.tiles = 1, .more_rows = 1, .k = 41, .n = 66},
+    {.more_rows = 7, .k = 18, .n = 70, .x_pad = 2},
+    {.more_rows = 2, .k = 30, .n = 130, .x_pad = 34},
+    {.tiles = 1, .k = 16, .n = 128, .x_pad = 4, .x_odd = true},
+    {.more_rows = 5, .k = 33, .n = 65, .x_pad = 3},
+    {.tiles = 1, .more_rows = 2, .k = 50, .n = 40, .x_pad = 14, .w_odd = true},
+    {.more_rows = 6, .k = 20, .n = 33, .m = 3, .x_pad = 4, .y_pad = 5, .plain = true},
 };
 
 typedef struct product {
@@ -66,7 +70,7 @@ static product make(const struct mma_kernel *kernel, const struct shape *shape)
 {
     kas_rng rng = kas_rng_make(77, 1);
     product p = {.kernel = kernel, .shape = shape, .k = shape->k, .n = shape->n};
-    p.ldx = p.k + shape->pad;
+    p.ldx = p.k + shape->x_pad;
     p.ldy = p.n + shape->y_pad;
     p.rows = shape->tiles * (int)kernel->rows + shape->more_rows;
     size_t weights = (size_t)p.k * (size_t)p.n, size_bytes;
