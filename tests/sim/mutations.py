@@ -124,8 +124,6 @@ MUTANTS = [
     ("a replica is tried without what is staged", "publish.c", "    if (move->ready) fill_ahead(move->layer, move, out);\n", ""),
     ("a replica that cannot get what is staged is dropped", "move.c",
      "    if (move->stays && move->ready) return kas_replica_give_up(state, move, &told);\n", ""),
-    ("a replica holds what is not staged any more", "staging.c", "    KAS_TRY(kas_replicas_prepare(state, staged->layer));\n", ""),
-    ("a trial that is out of date counts", "move.c", "    if (!move->stale && move->ready)\n", "    if (move->ready)\n"),
     ("replicas are not told of changes", "publish.c",
      "        KAS_TRY(kas_replicas_settle(state, pending->marked[i]));\n", "        ;\n"),
     ("kernels of replicas may be evicted while passes use them", "publish.c",
