@@ -70,7 +70,7 @@ static void leave(sim *s, int index, int device, bool refuge)
 
 static int64_t pause_after(uint32_t tries)
 {
-    int64_t pause_s = tries > 9 ? 300 : 1ll << (tries - 1);
+    int64_t pause_s = tries > 9 ? 300 : (int64_t)1 << (tries - 1);
     return (pause_s < 300 ? pause_s : 300) * KAS_NS_PER_S;
 }
 
