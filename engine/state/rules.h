@@ -192,9 +192,34 @@ kas_status kas_replica_make_way(kas_state *state, kas_layer *layer, const char *
  * what is being made there. */
 kas_status kas_replica_lose(kas_state *state, kas_move *replica, const kas_failure *failure) KAS_MUST_USE;
 kas_status kas_replica_device_lost(kas_state *state, kas_layer *layer, const char *device) KAS_MUST_USE;
+/* What is staged has changed, or a staged load is ready: so are the layer's replicas to be before its epoch
+ * comes.
+ */
+kas_status kas_replicas_prepare(kas_state *state, kas_layer *layer) KAS_MUST_USE;
+bool kas_replica_is_prepared(const kas_move *replica); /* for what is staged; as far as it can be */
+/* It cannot: it serves on, and catches up when the epoch has come. */
+kas_status kas_replica_give_up(kas_state *state, kas_move *replica, const kas_failure *failure) KAS_MUST_USE;
 kas_status kas_replica_arrive(kas_state *state, kas_move *replica) KAS_MUST_USE;
 kas_status kas_replica_drop(kas_state *state, kas_move *replica, kas_operation_state how,
                             const kas_failure *failure) KAS_MUST_USE;
+
+const kas_move *kas_replica_ready(const kas_layer *layer); /* the first that is; NULL: none */
+
+/* ---- flight.c ---- */
+
+/* Where it goes to when no replica of it is ready; "": nowhere. */
+kas_status kas_flight_to(kas_state *state, kas_layer *layer, const char *device,
+                         uint32_t device_kind) KAS_MUST_USE;
+/* Begins a move to where it can go now, unless one runs; if there is such a place. */
+kas_status kas_flight_try(kas_state *state, kas_layer *layer) KAS_MUST_USE;
+/* A try has failed: the next one comes later. */
+kas_status kas_flight_put_off(kas_state *state, kas_layer *layer, kas_code code) KAS_MUST_USE;
+bool kas_flight_is_news(const kas_layer *layer,
+                        kas_code code); /* the first failure, or another than the last */
+/* A move of the layer begins: *flees becomes true when it is one of those that are tried again. */
+kas_status kas_flight_go_on(kas_state *state, kas_layer *layer, bool *flees) KAS_MUST_USE;
+kas_status kas_flight_end(kas_state *state, kas_layer *layer) KAS_MUST_USE; /* nothing is tried any more */
+kas_status kas_flight_tick(kas_state *state) KAS_MUST_USE;
 
 /* ---- loss.c ---- */
 
@@ -299,6 +324,8 @@ kas_status kas_operation_begin(kas_state *state, kas_operation_kind kind, kas_la
 kas_status kas_operation_end(kas_state *state, kas_operation *operation, kas_operation_state how,
                              const kas_failure *failure) KAS_MUST_USE;
 kas_status kas_operation_changed(kas_state *state, const kas_operation *operation) KAS_MUST_USE;
+/* It lasted until now. One that is not kept any more is no matter. */
+kas_status kas_operation_published(kas_state *state, const kas_command *command) KAS_MUST_USE;
 kas_status kas_operations_trim(kas_state *state) KAS_MUST_USE;
 kas_status kas_cancel_operation(kas_state *state, const kas_command *command) KAS_MUST_USE;
 
