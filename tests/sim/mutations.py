@@ -119,7 +119,7 @@ MUTANTS = [
     ("what a replica had is leaked", "replicas.c", "    KAS_TRY(kas_move_let_go(state, replica));\n", ""),
     ("replicas are not made ready for what is staged", "replicas.c",
      "    return layer->replica_count ? kas_layer_mark(state, layer, KAS_MARK_ARRAYS) : NULL;\n", "    return NULL;\n"),
-    ("a replica that was ready for an epoch is out of the view when it comes", "move.c",
+    ("a replica that was ready for an epoch is out of the view when it comes", "places.c",
      "    if (content && move->ahead && staged && staged->content == content) return;\n", ""),
     ("a replica is tried without what is staged", "publish.c", "    if (move->ready) fill_ahead(move->layer, move, out);\n", ""),
     ("a replica that cannot get what is staged is dropped", "move.c",
