@@ -87,6 +87,7 @@ typedef unsigned int uint;          /* NVRTC has none */
 #define FLOOR(x)           floor(x)
 #define CEIL(x)            ceil(x)
 #define ROUND(x)           rint(x)
+#define HALF_AT(words, i)  vload_half((size_t)(i), (const __global half *)(words)) /* core; stored.h */
 #ifdef SUBGROUPS
 #ifdef cl_khr_subgroups
 #pragma OPENCL EXTENSION cl_khr_subgroups : enable

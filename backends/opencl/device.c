@@ -71,8 +71,8 @@ void kas_opencl_describe(const kas_opencl_symbols *cl, const kas_opencl_found *f
         .max_shared_bytes = (size_t)QUERY(cl, id, CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong),
         .max_group_items = (uint32_t)QUERY(cl, id, CL_DEVICE_MAX_WORK_GROUP_SIZE, size_t),
         .compute_units = QUERY(cl, id, CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint),
-        .fp16 = true, /* two in a word, widened by bits: no extension is needed */
-        .bf16 = true,
+        .fp16 = true, /* stored, and read by vload_half: no extension is needed */
+        .bf16 = true, /* widened by bits */
         .subgroups = kas_opencl_find_subgroup_info(cl, found) != NULL,
     };
 }

@@ -8,8 +8,7 @@
 
 enum { MAX_NUM_SUB_GROUPS = 0x105C }; /* CL_DEVICE_MAX_NUM_SUB_GROUPS, which the headers of 1.2 do not name */
 
-/* Part of 2.1 and 2.2, a choice from 3.0 on; of 2.0 an extension, whose entry point the driver itself gives.
- */
+/* Sub-groups are part of 2.1 and 2.2, a choice from 3.0 on, and an extension of 2.0. */
 static bool are_offered(const kas_opencl_symbols *cl, cl_device_id id, unsigned version)
 {
     cl_uint most = 0;

@@ -168,13 +168,22 @@ kas_status kas_move_create(kas_state *state, kas_layer *layer, const char *devic
 kas_status kas_move_begin(kas_state *state, kas_move *move, kas_operation_kind kind) KAS_MUST_USE;
 /* The next thing, or the end: `move` may be gone then. Nothing is waited for. */
 kas_status kas_move_go_on(kas_state *state, kas_move *move) KAS_MUST_USE;
-bool kas_move_has_all(const kas_move *move); /* that its layer has now, and its plan was tried */
-/* Holds what is there and lets go of what is not needed any more. Returns the first place that lacks its
- * kernel in *missing; their number: none does. The move is being edited. */
-kas_status kas_move_hold(kas_state *state, kas_move *move, uint32_t *missing) KAS_MUST_USE;
 kas_status kas_move_let_go(kas_state *state, kas_move *move) KAS_MUST_USE; /* of kernels and weights */
 kas_status kas_move_end_operation(kas_state *state, kas_move *move, kas_operation_state how,
                                   const kas_failure *failure) KAS_MUST_USE;
+
+/* ---- places.c ---- */
+
+/* Kernels that it is to have: those of seeds, then those of staged loads, which a replica gets once it is
+ * ready. */
+uint32_t kas_move_places(const kas_move *move);
+const char *kas_move_artifact(const kas_layer *layer, uint32_t place); /* of a kernel that is needed */
+bool kas_move_needs(const kas_move *move, const kas_content *content); /* at any of its places; NULL: no */
+bool kas_move_has_all(const kas_move *move);           /* that its layer has now, and its plan was tried */
+bool kas_replica_is_prepared(const kas_move *replica); /* for what is staged, as far as it can be */
+/* Holds what is there and lets go of what is not needed any more. Returns the first place that lacks its
+ * kernel in *missing; their number: none does. The move is being edited. */
+kas_status kas_move_hold(kas_state *state, kas_move *move, uint32_t *missing) KAS_MUST_USE;
 
 /* ---- replicas.c ---- */
 
@@ -196,7 +205,6 @@ kas_status kas_replica_device_lost(kas_state *state, kas_layer *layer, const cha
  * comes.
  */
 kas_status kas_replicas_prepare(kas_state *state, kas_layer *layer) KAS_MUST_USE;
-bool kas_replica_is_prepared(const kas_move *replica); /* for what is staged; as far as it can be */
 /* It cannot: it serves on, and catches up when the epoch has come. */
 kas_status kas_replica_give_up(kas_state *state, kas_move *replica, const kas_failure *failure) KAS_MUST_USE;
 kas_status kas_replica_arrive(kas_state *state, kas_move *replica) KAS_MUST_USE;

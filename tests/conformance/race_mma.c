@@ -28,23 +28,35 @@ static const struct mma_kernel {
 #undef ENTRY
 };
 
-/* Rows are given beside a tile's: full ones only, one more, a single one. */
+/* Rows are given beside a tile's: full ones only, one more, a single one. What is not named is 0. */
 static const struct shape {
     int tiles, more_rows, k, n;
-    int pad;           /* floats between rows of X that belong to nobody and are not finite */
+    int m;             /* rows of the product for each of the pass; 0: 1 */
+    int x_pad, y_pad;  /* floats between rows that belong to nobody: not finite, and to be left alone */
     bool x_odd, w_odd; /* not where 16 bytes can be copied at once */
+    bool plain;        /* without bias */
 } shapes[] = {
-    {0, 1, 1, 1, 0, false, false},   {0, 3, 5, 63, 0, false, false},  {1, 0, 64, 64, 0, false, false},
-    {1, 1, 41, 66, 0, false, false}, {0, 7, 18, 70, 2, false, false}, {0, 2, 30, 130, 34, false, false},
-    {1, 0, 16, 128, 4, true, false}, {0, 5, 33, 65, 3, false, false}, {1, 2, 50, 40, 14, false, true},
+    {.more_rows = 1, .k = 1, .n = 1},
+    {.more_rows = 3, .k = 5, .n = 63},
+    {.tiles = 1, .k = 64, .n = 64},
+    {.tiles = 1, .more_rows = 1, .k = 41, .n = 66},
+    {.more_rows = 7, .k = 18, .n = 70, .x_pad = 2},
+    {.more_rows = 2, .k = 30, .n = 130, .x_pad = 34},
+    {.tiles = 1, .k = 16, .n = 128, .x_pad = 4, .x_odd = true},
+    {.more_rows = 5, .k = 33, .n = 65, .x_pad = 3},
+    {.tiles = 1, .more_rows = 2, .k = 50, .n = 40, .x_pad = 14, .w_odd = true},
+    {.more_rows = 6, .k = 20, .n = 33, .m = 3, .x_pad = 4, .y_pad = 5, .plain = true},
 };
 
 typedef struct product {
     const struct mma_kernel *kernel;
-    int rows, k, n, ldx;
+    const struct shape *shape;
+    int rows, k, n, ldx, ldy;
     float *x_memory, *x, *w, *bias, *y; /* w [k, n] */
     uint32_t *words_memory, *words;
 } product;
+
+#define UNTOUCHED 12345.0f
 
 static float *some(kas_rng *rng, size_t count)
 {
@@ -57,7 +69,9 @@ static float *some(kas_rng *rng, size_t count)
 static product make(const struct mma_kernel *kernel, const struct shape *shape)
 {
     kas_rng rng = kas_rng_make(77, 1);
-    product p = {.kernel = kernel, .k = shape->k, .n = shape->n, .ldx = shape->k + shape->pad};
+    product p = {.kernel = kernel, .shape = shape, .k = shape->k, .n = shape->n};
+    p.ldx = p.k + shape->x_pad;
+    p.ldy = p.n + shape->y_pad;
     p.rows = shape->tiles * (int)kernel->rows + shape->more_rows;
     size_t weights = (size_t)p.k * (size_t)p.n, size_bytes;
     p.x_memory = some(&rng, (size_t)(p.rows - 1) * (size_t)p.ldx + (size_t)p.k + shape->x_odd);
@@ -72,7 +86,9 @@ static product make(const struct mma_kernel *kernel, const struct shape *shape)
     p.words = memcpy(p.words_memory + shape->w_odd, words, size_bytes);
     kas_free(words);
     p.bias = some(&rng, (size_t)p.n);
-    p.y = some(&rng, (size_t)p.rows * (size_t)p.n);
+    p.y = some(&rng, (size_t)p.rows * (size_t)p.ldy);
+    for (int i = 0; i < p.rows * p.ldy; ++i)
+        p.y[i] = UNTOUCHED;
     return p;
 }
 
@@ -92,8 +108,10 @@ static uint32_t divide_up(int size, uint32_t by)
 
 static void run(const product *p)
 {
-    uint32_t params[PARAMS_HEAD] = {(uint32_t)p->rows};
-    const struct linear_args args = {.k = p->k, .n = p->n, .m = 1, .ldx = p->ldx, .ldy = p->n, .has_bias = 1};
+    const int m = p->shape->m ? p->shape->m : 1;
+    uint32_t params[PARAMS_HEAD] = {(uint32_t)(p->rows / m)};
+    const struct linear_args args = {
+        .k = p->k, .n = p->n, .m = m, .ldx = p->ldx, .ldy = p->ldy, .has_bias = !p->shape->plain};
     void *buffers[] = {params, p->x, p->words, p->bias, p->y};
     race_run(&p->kernel->kernel, divide_up(p->n, MMA_COLUMNS), divide_up(p->rows, p->kernel->rows), buffers,
              &args);
@@ -110,13 +128,13 @@ static double rounded(float x, kas_weight_type weights)
 
 static bool right(const product *p, int row, int column)
 {
-    double want = (double)p->bias[column], magnitude = fabs(want);
+    double want = p->shape->plain ? 0 : (double)p->bias[column], magnitude = fabs(want);
     for (int k = 0; k < p->k; ++k) {
         double term = rounded(p->x[row * p->ldx + k], p->kernel->weights) * (double)p->w[k * p->n + column];
         want += term;
         magnitude += fabs(term);
     }
-    return fabs((double)p->y[row * p->n + column] - want) <= 1e-6 * magnitude + 1e-7;
+    return fabs((double)p->y[row * p->ldy + column] - want) <= 1e-6 * magnitude + 1e-7;
 }
 
 static unsigned wrong_results(const struct mma_kernel *kernel, const struct shape *shape)
@@ -127,6 +145,9 @@ static unsigned wrong_results(const struct mma_kernel *kernel, const struct shap
     for (int row = 0; row < p.rows; ++row)
         for (int column = 0; column < p.n; ++column)
             wrong += !right(&p, row, column);
+    for (int row = 0; row < p.rows; ++row)
+        for (int column = p.n; column < p.ldy; ++column)
+            wrong += p.y[row * p.ldy + column] != UNTOUCHED;
     if (wrong)
         fprintf(stderr, "%s, %d rows, k %d, n %d, ldx %d: %u results are wrong\n", kernel->kernel.name,
                 p.rows, p.k, p.n, p.ldx, wrong);

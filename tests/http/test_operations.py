@@ -78,8 +78,10 @@ class Operations(ServerTest):
         self.expect_problem(self.client.get(f"{path}?wait=x"), 422, "invalid-value", "wait")
 
     def test_preload_waits_for_all(self):
-        self.keep_busy()
-        late = self.expect(self.client.post("/v1/kernels/preload?wait=0.001", {"artifact_ids": ["good", "other"]}), 202)["operations"]
+        for name in BULKY + ["good", "other"]:
+            self.client.delete(f"/v1/kernels/{name}")
+        late = self.expect(self.client.post("/v1/kernels/preload?wait=0.001", {"artifact_ids": BULKY}), 202)["operations"]
+        self.addCleanup(self.finish, late)
         self.assertIn(late[-1]["state"], ("queued", "running"))
         ended = self.expect(self.client.post("/v1/kernels/preload?wait=30", {"artifact_ids": ["good", "nothing-by-this-name", "other"]}), 200)["operations"]
         self.assertEqual([operation["state"] for operation in ended], ["succeeded", "failed", "succeeded"])
@@ -95,8 +97,8 @@ class Operations(ServerTest):
         for change, query, headers in (({"device": DEVICE}, "?wait=0", {}), ({"replicas": [DEVICE]}, "", {"Prefer": "wait=0"})):
             with self.subTest(change=change):
                 path = self.layer("patient", device="host:0")
-                self.load(path, artifact="good")
-                self.keep_busy()
+                self.client.delete(f"/v1/kernels/{BULKY[0]}")  # it is nowhere, so that its way to the device takes a while
+                self.load(path, artifact=BULKY[0])
                 for wait in ("", "x", "3601"):
                     with self.unchanged(path):
                         self.expect_problem(self.client.send("PATCH", f"{path}?wait={wait}", change), 422, "invalid-value", "wait")

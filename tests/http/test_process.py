@@ -209,7 +209,7 @@ class Ending(unittest.TestCase):
         client = Client(server.port)
         changes, name = 0, "told" + "x" * 100
         for _ in range(1500):  # each change tells the log some hundred bytes
-            changes += client.post("/v1/layers", {"name": name, "input_size": 2, "output_size": 2}).status == 201
+            changes += client.post("/v1/layers", {"name": name, "input_size": 2, "output_size": 2, "device": "host:0"}).status == 201
             changes += client.delete(f"/v1/layers/{name}").status == 204
         self.assertEqual(changes, 3000)
         with os.fdopen(reading, errors="replace") as log:

@@ -101,6 +101,53 @@ Test(subgroups, of_every_size_make_the_same_bits)
     cr_expect_eq(vendor->objects, 0u);
 }
 
+static size_t count_barriers(void)
+{
+    const char *source = kas_kernel_source(KAS_KERNEL_softmax, NULL);
+    const char *at = strstr(source, "#define GROUP_REDUCE("), *end = strstr(at, "#endif");
+    size_t count = 0;
+    while ((at = strstr(at + 1, "SYNC")) != NULL && at < end)
+        ++count;
+    return count;
+}
+
+/* Whether sub-groups of this size do anything else than the kernel without them. */
+static bool differs(void)
+{
+    enum { LINES = 5, SIZE = 200 };
+    const struct softmax_args args = {.size = SIZE, .inner = 1};
+    float *x = conformance_random(LINES * SIZE, 1), *y = conformance_random(LINES * SIZE, 2);
+    conformance_launch launch = {
+        .kernel = KAS_KERNEL_softmax,
+        .args = &args,
+        .rows = LINES,
+        .grid_x = {.per_row = 1, .divisor = 1},
+        .buffers = {[1] = {x, LINES * SIZE * sizeof *x}, [2] = {y, LINES * SIZE * sizeof *y}}};
+    twins both;
+    open_twins(&both);
+    conformance_run_x(&both.base, &launch);
+    close_twins(&both);
+    kas_free(x);
+    kas_free(y);
+    return both.differing > 0;
+}
+
+Test(subgroups, need_each_of_their_barriers)
+{
+    vendor_control *vendor = use_subgroups(true, "OpenCL 3.0", 16);
+    const size_t count = count_barriers();
+    cr_assert_gt(count, 0u);
+    cr_expect_not(differs());
+    for (size_t n = 1; n <= count; ++n) {
+        vendor->subgroup_barrier = n;
+        vendor->subgroup_size = 16; /* the tree has levels above sub-groups */
+        bool noticed = differs();
+        vendor->subgroup_size = 64; /* it has none */
+        noticed = differs() || noticed;
+        cr_expect(noticed, "barrier %zu is not needed", n);
+    }
+}
+
 /* ---- which devices ---- */
 
 /* Right results of a kernel that reduces; whether the device was said to have sub-groups. */

@@ -1,126 +1,20 @@
 #define CL_TARGET_OPENCL_VERSION 210
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include <CL/cl.h>
-#include <CL/cl_ext.h>
 #include <CL/cl_icd.h>
 #include <dlfcn.h>
-#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/opencl/vendor_commands.h"
+#include "tests/opencl/vendor_handles.h"
 #include "tests/opencl/vendor_subgroups.h"
-
-#define EXPORT __attribute__((visibility("default")))
-
-EXPORT extern vendor_control vendor;
-vendor_control vendor;
 
 enum { DEVICES_MAX = 4 };
 
-typedef enum kind {
-    PLATFORM = 0x4b415301,
-    DEVICE,
-    CONTEXT,
-    QUEUE,
-    MEMORY,
-    PROGRAM,
-    KERNEL,
-    EVENT,
-    COMMANDS
-} kind;
-
-/* What a handle points to; the loader reads the first member. */
-typedef struct object {
-    const cl_icd_dispatch *dispatch;
-    kind kind;
-    bool from_binary;            /* a program */
-    bool subgroups;              /* a program that was built with them, or its kernel */
-    size_t number;               /* an event: which command it is of */
-    void *inner;                 /* the first driver's handle */
-    vendor_arguments *arguments; /* a kernel's */
-    struct object *queue;        /* of a command buffer */
-    struct object *next;
-} object;
-
-static const cl_icd_dispatch own;
-static const cl_icd_dispatch *first; /* the first driver's */
 static object platform = {.dispatch = &own, .kind = PLATFORM};
 static object devices[DEVICES_MAX];
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards memories */
-static object *memories; /* that live: a kernel's argument may be one or not */
-
-/* ---- handles ---- */
-
-static void *inner(void *handle, kind wanted)
-{
-    const object *known = handle;
-    if (known && known->dispatch == &own && known->kind == wanted) return known->inner;
-    atomic_fetch_add(&vendor.strangers, 1);
-    return NULL;
-}
-
-/* NULL stays NULL. */
-static void *wrap(void *handle, kind as)
-{
-    if (!handle) return NULL;
-    object *made = calloc(1, sizeof *made);
-    if (!made) abort();
-    *made = (object){.dispatch = &own, .kind = as, .inner = handle};
-    atomic_fetch_add(&vendor.objects, 1);
-    return made;
-}
-
-static void drop(void *handle)
-{
-    atomic_fetch_sub(&vendor.objects, 1);
-    free(handle);
-}
-
-/* What became of enqueuing a command. */
-static cl_int enqueued(cl_int code, cl_event *event)
-{
-    if (code != CL_SUCCESS) return code;
-    size_t number = atomic_fetch_add(&vendor.enqueued, 1) + 1;
-    if (!event) return code;
-    object *made = wrap(*event, EVENT);
-    made->number = number;
-    *event = (cl_event)made;
-    return code;
-}
-
-static cl_mem wrap_memory(cl_mem handle)
-{
-    object *made = wrap(handle, MEMORY);
-    if (!made) return NULL;
-    pthread_mutex_lock(&lock);
-    made->next = memories;
-    memories = made;
-    pthread_mutex_unlock(&lock);
-    return (cl_mem)made;
-}
-
-static bool is_memory(const void *handle)
-{
-    pthread_mutex_lock(&lock);
-    const object *at = memories;
-    while (at && at != handle)
-        at = at->next;
-    pthread_mutex_unlock(&lock);
-    return at != NULL;
-}
-
-static void forget_memory(const void *handle)
-{
-    pthread_mutex_lock(&lock);
-    for (object **link = &memories; *link; link = &(*link)->next) {
-        if (*link != handle) continue;
-        *link = (*link)->next;
-        break;
-    }
-    pthread_mutex_unlock(&lock);
-}
 
 /* ---- platform and devices ---- */
 
@@ -162,10 +56,11 @@ static cl_int get_device_ids(cl_platform_id of, cl_device_type type, cl_uint cap
 
 static cl_int answer_extensions(cl_device_id of, size_t size, void *out, size_t *needed)
 {
-    char all[8192] = "";
-    cl_int code = first->clGetDeviceInfo(inner(of, DEVICE), CL_DEVICE_EXTENSIONS, sizeof all / 2, all, NULL);
+    char theirs[4096] = "", all[sizeof theirs + 128];
+    cl_int code =
+        first->clGetDeviceInfo(inner(of, DEVICE), CL_DEVICE_EXTENSIONS, sizeof theirs, theirs, NULL);
     if (code != CL_SUCCESS) return code;
-    strcat(all, vendor_subgroup_extensions(&vendor));
+    snprintf(all, sizeof all, "%s%s", theirs, vendor_subgroup_extensions(&vendor));
     return answer(all, size, out, needed);
 }
 
@@ -250,7 +145,7 @@ static cl_program program_with_source(cl_context context, cl_uint count, const c
     if (vendor.subgroup_size == 0)
         return wrap(first->clCreateProgramWithSource(inner(context, CONTEXT), count, texts, lengths, code),
                     PROGRAM);
-    char *text = vendor_give_subgroups(texts[0], lengths[0]);
+    char *text = vendor_give_subgroups(texts[0], lengths[0], vendor.subgroup_barrier);
     void *made =
         wrap(first->clCreateProgramWithSource(inner(context, CONTEXT), 1, (const char **)&text, NULL, code),
              PROGRAM);
@@ -329,16 +224,6 @@ static cl_int get_subgroup_info(cl_kernel kernel, cl_device_id id, cl_kernel_sub
     if (!inner(kernel, KERNEL) || !inner(id, DEVICE)) return CL_INVALID_KERNEL;
     if (needed) *needed = sizeof(size_t);
     return vendor_subgroup_info(&vendor, what, input_size, input, size, out);
-}
-
-/* An argument as the first driver takes it. */
-static const void *translated(size_t size, const void *value, cl_mem *memory)
-{
-    void *handle = NULL;
-    if (size == sizeof handle) memcpy(&handle, value, size);
-    if (!handle || !is_memory(handle)) return value;
-    *memory = inner(handle, MEMORY);
-    return memory;
 }
 
 static cl_int set_kernel_arg(cl_kernel kernel, cl_uint index, size_t size, const void *value)
@@ -446,109 +331,19 @@ static cl_int release_event(cl_event event)
     return code;
 }
 
-/* ---- command buffers ---- */
-
-static cl_command_buffer_khr create_command_buffer(cl_uint count, const cl_command_queue *queues,
-                                                   const cl_command_buffer_properties_khr *properties,
-                                                   cl_int *code)
-{
-    if (count != 1 || !inner(queues[0], QUEUE)) {
-        *code = CL_INVALID_VALUE;
-        return NULL;
-    }
-    object *made = wrap(vendor_commands_create(&vendor, properties, code), COMMANDS);
-    if (made) made->queue = (object *)queues[0];
-    return (cl_command_buffer_khr)made;
-}
-
-static cl_int finalize_command_buffer(cl_command_buffer_khr commands)
-{
-    return vendor_commands_finalize(inner(commands, COMMANDS));
-}
-
-static cl_int release_command_buffer(cl_command_buffer_khr commands)
-{
-    cl_int code = vendor_commands_release(inner(commands, COMMANDS));
-    drop(commands);
-    return code;
-}
-
-static cl_int command_kernel(cl_command_buffer_khr commands, cl_command_queue queue,
-                             const cl_ndrange_kernel_command_properties_khr *properties, cl_kernel kernel,
-                             cl_uint dimensions, const size_t *offset, const size_t *global,
-                             const size_t *local, cl_uint waits, const cl_sync_point_khr *wait_for,
-                             cl_sync_point_khr *sync_point, cl_mutable_command_khr *command)
-{
-    if ((object *)queue != ((const object *)commands)->queue || offset || waits > 0 || wait_for || sync_point)
-        return CL_INVALID_VALUE;
-    return vendor_commands_kernel(inner(commands, COMMANDS), properties, inner(kernel, KERNEL),
-                                  ((const object *)kernel)->arguments, dimensions, global, local,
-                                  (vendor_command **)command);
-}
-
-static cl_int update_commands(cl_command_buffer_khr commands, cl_uint count, const cl_uint *types,
-                              const void **changes)
-{
-    for (cl_uint i = 0; i < count; ++i) {
-        vendor_change change = *(const vendor_change *)changes[i];
-        vendor_change_argument arguments[VENDOR_ARGUMENTS];
-        cl_mem memory[VENDOR_ARGUMENTS];
-        if (types[i] != 0 || change.num_args > VENDOR_ARGUMENTS) return CL_INVALID_VALUE;
-        for (cl_uint a = 0; a < change.num_args; ++a) {
-            arguments[a] = change.arg_list[a];
-            arguments[a].arg_value = translated(arguments[a].arg_size, arguments[a].arg_value, &memory[a]);
-        }
-        if (change.arg_list) change.arg_list = arguments;
-        cl_int code = vendor_commands_change(inner(commands, COMMANDS), &change);
-        if (code != CL_SUCCESS) return code;
-    }
-    return CL_SUCCESS;
-}
-
-static cl_int enqueue_command_buffer(cl_uint count, cl_command_queue *queues, cl_command_buffer_khr commands,
-                                     cl_uint waits, const cl_event *wait_for, cl_event *event)
-{
-    if (count != 0 || queues || waits > 0 || wait_for || !event) return CL_INVALID_VALUE;
-    cl_int code = vendor_commands_enqueue(inner(commands, COMMANDS), first,
-                                          inner(((const object *)commands)->queue, QUEUE), event);
-    code = enqueued(code, event);
-    if (code == CL_SUCCESS)
-        vendor_commands_numbered(inner(commands, COMMANDS), ((const object *)*event)->number);
-    return code;
-}
-
 /* ---- extensions ---- */
-
-typedef cl_int update_fn(cl_command_buffer_khr, cl_uint, const cl_uint *, const void **);
 
 /* The loader knows the entry point for sub-groups and does not ask. */
 static void *get_extension_function(cl_platform_id of, const char *name)
 {
-    static const cl_api_clGetKernelSubGroupInfoKHR subgroup_info = get_subgroup_info;
-    static const clCreateCommandBufferKHR_fn create = create_command_buffer;
-    static const clFinalizeCommandBufferKHR_fn finalize = finalize_command_buffer;
-    static const clReleaseCommandBufferKHR_fn release = release_command_buffer;
-    static const clCommandNDRangeKernelKHR_fn kernel = command_kernel;
-    static const clEnqueueCommandBufferKHR_fn enqueue = enqueue_command_buffer;
-    static update_fn *const update = update_commands;
-    static const struct {
-        const char *name;
-        const void *address;
-    } all[] = {
-        {"clGetKernelSubGroupInfoKHR", &subgroup_info}, {"clCreateCommandBufferKHR", &create},
-        {"clFinalizeCommandBufferKHR", &finalize},      {"clReleaseCommandBufferKHR", &release},
-        {"clCommandNDRangeKernelKHR", &kernel},         {"clEnqueueCommandBufferKHR", &enqueue},
-        {"clUpdateMutableCommandsKHR", &update},
-    };
     void *address = NULL;
-    const size_t count = sizeof all / sizeof *all - (vendor.commands == VENDOR_COMMANDS_LACK_A_CALL);
+    const cl_api_clGetKernelSubGroupInfoKHR info = get_subgroup_info;
     if (!inner(of, PLATFORM)) return NULL;
-    for (size_t i = 0; i < count; ++i)
-        if (strcmp(all[i].name, name) == 0) memcpy(&address, all[i].address, sizeof address);
-    return address;
+    if (strcmp(name, "clGetKernelSubGroupInfoKHR") == 0) memcpy(&address, &info, sizeof address);
+    return address ? address : vendor_command_call(name);
 }
 
-static const cl_icd_dispatch own = {
+const cl_icd_dispatch own = {
     .clGetPlatformInfo = clGetPlatformInfo,
     .clGetDeviceIDs = get_device_ids,
     .clGetDeviceInfo = get_device_info,

@@ -57,6 +57,7 @@ typedef struct vendor_control {
     vendor_refusal refusal;
     size_t subgroup_size; /* of all kernels; 0: it offers no sub-groups */
     vendor_subgroup_fault subgroup_fault;
+    size_t subgroup_barrier; /* the n-th of those within GROUP_REDUCE is left out of programs; 0: none is */
     atomic_size_t subgroup_launches; /* of kernels that were built with them */
     vendor_command_buffers commands;
     atomic_uint failing_commands; /* the n-th call that records, changes or replays fails; 0: none */

@@ -33,7 +33,17 @@ static const char *find_body(const char *source)
     return last;
 }
 
-char *vendor_give_subgroups(const char *source, size_t length)
+/* The reading with SUBGROUPS is the first one. Nothing where the kernel does not reduce. */
+static void remove_barrier(char *source, size_t number)
+{
+    static const char barrier[] = "SYNC";
+    char *at = strstr(source, "#define GROUP_REDUCE(");
+    for (size_t i = 0; at && i < number; ++i)
+        at = strstr(at + 1, barrier);
+    if (at) memcpy(at, "0   ", strlen(barrier));
+}
+
+char *vendor_give_subgroups(const char *source, size_t length, size_t without_barrier)
 {
     const size_t room = length + sizeof functions + sizeof memory;
     const char *at = find_body(source);
@@ -41,6 +51,7 @@ char *vendor_give_subgroups(const char *source, size_t length)
     if (!out || !at) abort();
     const size_t before = (size_t)(at - source);
     snprintf(out, room, "%s%.*s%s%.*s", functions, (int)before, source, memory, (int)(length - before), at);
+    if (without_barrier > 0) remove_barrier(out, without_barrier);
     return out;
 }
 

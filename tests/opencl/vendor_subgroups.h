@@ -13,8 +13,9 @@
 
 #include "tests/opencl/vendor.h"
 
-/* A copy of the source of one of Kasmina's kernels that works with -DSUBGROUPS; the caller's to free. */
-char *vendor_give_subgroups(const char *source, size_t length);
+/* A copy of the source of one of Kasmina's kernels that works with -DSUBGROUPS; the caller's to free. Without
+ * the n-th barrier within GROUP_REDUCE (as it is with SUBGROUPS), for n other than 0. */
+char *vendor_give_subgroups(const char *source, size_t length, size_t without_barrier);
 /* The options that it is built with for sub-groups of a size. */
 void vendor_subgroup_options(const char *options, size_t size, char *out, size_t room);
 

@@ -377,6 +377,7 @@ static void turn_world(sim *s)
 
 void sim_world_answer(sim *s)
 {
+    if (sim_chance(s, 30) && tell_published(s)) return;
     uint32_t which = s->trouble && sim_chance(s, 50) ? 45 + sim_below(s, 37) : sim_below(s, 100);
     if (which < 34)
         (void)answer_some_make(s, false);
@@ -392,10 +393,8 @@ void sim_world_answer(sim *s)
         (void)tell_results(s);
     else if (which < 88)
         (void)tell_steps(s);
-    else if (which < 95)
-        (void)drain(s);
     else if (which < 98)
-        (void)tell_published(s);
+        (void)drain(s);
     else
         turn_world(s);
 }

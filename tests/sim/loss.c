@@ -20,19 +20,10 @@ void sim_tell_lost(sim *s, int device)
     sim_give(s, &command);
 }
 
-static uint64_t replicate_of(const sim *s, int layer)
-{
-    for (uint64_t id = 1; id <= s->model.last_operation; ++id) {
-        const sim_operation *operation = &s->model.operations[id];
-        if (operation->replica && !operation->ended && operation->layer == layer) return id;
-    }
-    return 0;
-}
-
 static bool is_ready_elsewhere(const sim *s, int index, int device)
 {
     const sim_layer *layer = &s->model.layers[index];
-    return layer->replica && !layer->lost && sim_replica_device(layer) != device && !replicate_of(s, index);
+    return layer->replica && !layer->lost && sim_replica_device(layer) != device && layer->was_ready;
 }
 
 /* The move that has begun by itself; 0: none has. */
@@ -79,7 +70,7 @@ static void leave(sim *s, int index, int device, bool refuge)
 
 static int64_t pause_after(uint32_t tries)
 {
-    int64_t pause_s = tries > 9 ? 300 : 1ll << (tries - 1);
+    int64_t pause_s = tries > 9 ? 300 : (int64_t)1 << (tries - 1);
     return (pause_s < 300 ? pause_s : 300) * KAS_NS_PER_S;
 }
 

@@ -24,7 +24,7 @@ enum {
     SIM_MAKES = 32,
     SIM_FOLDS = 16,
     SIM_ASKED = 64,
-    SIM_PUBLISHED = 64,
+    SIM_PUBLISHED = 256,
     SIM_PASSES = 8,
     SIM_RESULTS = 32,
     SIM_RESOURCES = 4096, /* handed out in a run */
