@@ -5,31 +5,53 @@ from benchmarks.figures import KAS_BENCH, SHAPES, Dialogue
 
 
 def take_turns(runners, rounds):
-    """runners: by name, what runs for a while and gives {"us", "best_us", "processor_us"}. All take turns; by name, the median of the
-    rounds' medians, the shortest of all, and the least processor time."""
-    results = {name: [] for name in runners}
+    """runners: by name, what runs for a while and gives {"us", "best_us", "processor_us"}. All take turns; by name, what each turn gave."""
+    turns = {name: [] for name in runners}
     for _ in range(rounds):
         for name, run in runners.items():
-            results[name].append(run())
-    return {name: (statistics.median(one["us"] for one in many), min(one["best_us"] for one in many), min(one["processor_us"] for one in many))
-            for name, many in results.items()}
+            turns[name].append(run())
+    return turns
+
+
+def fastest(others, value):
+    return min(others, key=lambda name: value(others[name]), default=None)
+
+
+def compare_medians(figures, label, ours, others):
+    """The median of the turns' medians; beside the fastest peer, the median of what each turn is of that peer's in the same round, as on a
+    shared machine the next round may be another."""
+    def middle(turns):
+        return statistics.median(turn["us"] for turn in turns)
+
+    peer = fastest(others, middle)
+    ratio = statistics.median(mine["us"] / other["us"] for mine, other in zip(ours, others[peer])) if peer else None
+    figures.add(label, middle(ours), "µs", peer, ratio=ratio)
+    for name, turns in others.items():
+        figures.add(f"    {name}", middle(turns), "µs")
+
+
+def compare_least(figures, label, kind, ours, others):
+    def least(turns):
+        return min(turn[kind] for turn in turns)
+
+    peer = fastest(others, least)
+    figures.add(label, least(ours), "µs", peer, least(others[peer]) if peer else None)
 
 
 def compare_forward(figures, artifacts, options, peers, case):
     threads, seeds, rows, inputs, outputs = case
-    ours = Dialogue(KAS_BENCH, "forward", artifacts, *case)
-    runners = {"kasmina": lambda: ours.ask(options.milliseconds)}
+    dialogue = Dialogue(KAS_BENCH, "forward", artifacts, *case)
+    runners = {"kasmina": lambda: dialogue.ask(options.milliseconds)}
     for name in peers.ask("make", *case) if peers else ():
         runners[name] = lambda name=name: peers.ask("run", name, options.milliseconds)
-    results = take_turns(runners, options.rounds)
-    ours.close()
-    kinds = ["", ", best"] + [", processor time"] * (threads == 1)
-    for at, kind in enumerate(kinds):
-        own, *others = [(result[at], name) for name, result in results.items()]
-        fastest = min(others, default=(None, None))
-        figures.add(f"forward {rows}x{inputs}x{outputs}, {seeds} seeds, {threads} threads{kind}", own[0], "µs", fastest[1], fastest[0])
-        for value, name in others if at == 0 else ():
-            figures.add(f"    {name}", value, "µs")
+    others = take_turns(runners, options.rounds)
+    dialogue.close()
+    ours = others.pop("kasmina")
+    label = f"forward {rows}x{inputs}x{outputs}, {seeds} seeds, {threads} threads"
+    compare_medians(figures, label, ours, others)
+    compare_least(figures, f"{label}, best", "best_us", ours, others)
+    if threads == 1:
+        compare_least(figures, f"{label}, processor time", "processor_us", ours, others)
 
 
 def measure(figures, artifacts, options, peers):
