@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log_writer.h"
 
 enum { LINE_SIZE = 2048 };
 
@@ -43,6 +44,7 @@ void kas_log_set(kas_log_level level, kas_log_sink *call, void *user)
 void kas_log_forked(void)
 {
     atomic_store(&has_sink, false);
+    kas_log_writer_forked();
     kas_log_set_level(KAS_LOG_CRITICAL);
 }
 
@@ -84,6 +86,7 @@ static void write_line(kas_log_level level, const char *area, const char *messag
     size_t end = length < 0 ? 0 : (size_t)length;
     if (end > sizeof line - 2) end = sizeof line - 2;
     line[end++] = '\n';
+    if (kas_log_writer_put(line, end)) return;
     ssize_t ignored = write(STDERR_FILENO, line, end); /* nothing is left to tell it to */
     (void)ignored;
 }

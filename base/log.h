@@ -1,9 +1,9 @@
 /* The log, as <kasmina/log.h> describes it: one line an event, on stderr as
  * `2026-01-31T12:00:00.123Z level area: message` unless an embedder takes the lines.
  *
- * Thread-safe: a line is written by one write call. Text from outside is made printable. An embedder's sink
- * runs on the thread that logs, which may hold locks: that is why a sink may call nothing of ours.
- * KASMINA_DEBUG=area,area (or `all`) turns on debug lines by area. */
+ * Thread-safe: a line is written by one write call, of the thread that logs unless log_writer.h has one. Text
+ * from outside is made printable. An embedder's sink runs on the thread that logs, which may hold locks: that
+ * is why a sink may call nothing of ours. KASMINA_DEBUG=area,area (or `all`) turns on debug lines by area. */
 #ifndef KAS_BASE_LOG_H
 #define KAS_BASE_LOG_H
 

@@ -1,23 +1,24 @@
 /* A crowd beside which others are measured: connections that have asked once and are idle, and clients in the
  * middle of a body that send a byte a second, spread evenly over the second.
  *
- * slow_clients PORT IDLE SLOW: prints "ready" when all are connected, goes on until its standard input ends.
- */
+ * slow_clients PORT IDLE SLOW: prints "ready" when all are connected, goes on until its standard input ends,
+ * and prints how many bytes it has sent since and in how many milliseconds. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { TICKS_PER_SECOND = 100, CLIENTS_MAX = 50000 };
+enum { TICKS_PER_SECOND = 500, CLIENTS_MAX = 50000 };
 
 static const char asked_once[] = "GET /v1/health/live HTTP/1.1\r\nHost: x\r\n\r\n";
 static const char begun[] =
@@ -76,22 +77,31 @@ static int start_ticking(void)
     return timer;
 }
 
-/* At each tick the next part of the clients sends a byte, so that each has sent one when a second is over. */
-static void drip(int timer, const int *clients, unsigned count)
+/* At each tick the next part of the clients sends a byte, so that each has sent one when a second is over.
+ * Returns how many bytes were sent. */
+static uint64_t drip(int timer, const int *clients, unsigned count)
 {
     struct pollfd events[] = {{.fd = timer, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
-    uint64_t ticks = 0, more;
+    uint64_t ticks = 0, bytes = 0, more;
     for (;;) {
         if (poll(events, 2, -1) < 0 && errno != EINTR) fail("waiting");
-        if (events[1].revents) return;
+        if (events[1].revents) return bytes;
         if (!events[0].revents) continue;
         if (read(timer, &more, sizeof more) != sizeof more) fail("reading the timer");
         for (; more > 0; --more, ++ticks) {
             uint64_t tick = ticks % TICKS_PER_SECOND;
-            for (uint64_t i = tick * count / TICKS_PER_SECOND; i < (tick + 1) * count / TICKS_PER_SECOND; ++i)
+            for (uint64_t i = tick * count / TICKS_PER_SECOND; i < (tick + 1) * count / TICKS_PER_SECOND;
+                 ++i, ++bytes)
                 send_all(clients[i], "x", 1);
         }
     }
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 static unsigned long number(const char *text, unsigned long max)
@@ -122,7 +132,8 @@ int main(int argc, char **argv)
     int timer = start_ticking();
     printf("ready\n");
     fflush(stdout);
-    drip(timer, clients, slow);
+    uint64_t since_ms = now_ms(), bytes = drip(timer, clients, slow);
+    printf("%" PRIu64 " %" PRIu64 "\n", bytes, now_ms() - since_ms);
     free(clients);
     return 0;
 }

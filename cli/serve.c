@@ -8,11 +8,13 @@
 #include "backends/core/device.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_writer.h"
 #include "base/status.h"
 #include "cli/commands.h"
 #include "http/server.h"
 
 enum { MB = 1 << 20, GRACE_S = 15 };
+#define LOG_WAIT_NS (2 * KAS_NS_PER_S) /* for the reader of the log, at the end */
 
 static const cli_option options[] = {
     {"listen", "ADDRESS:PORT", "KASMINA_LISTEN", "where to listen; port 0 takes a free one (127.0.0.1:8080)"},
@@ -181,7 +183,8 @@ static int serve(kas_engine *engine, const serve_settings *settings, const sigse
         kas_info("serve", "stopped");
         return CLI_OK;
     }
-    cli_failure("%s", kas_status_message(status));
+    kas_log(KAS_LOG_CRITICAL, "serve", "%s", kas_status_message(status));
+    (void)kas_log_writer_stop(LOG_WAIT_NS);
     _exit(CLI_FAILED); /* the server's threads still use the engine */
 }
 
@@ -200,10 +203,11 @@ static int run(const cli_arguments *arguments)
     signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
     kas_status status = kas_http_check_address(&settings.http);
+    if (!status) status = kas_log_writer_start();
     if (!status) status = kas_engine_create(&settings.engine, &engine);
-    if (status) return complain(status);
-    code = serve(engine, &settings, &signals);
+    code = status ? complain(status) : serve(engine, &settings, &signals);
     kas_engine_destroy(engine);
+    (void)kas_log_writer_stop(LOG_WAIT_NS); /* who does not read it is not waited for */
     return code;
 }
 

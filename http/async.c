@@ -143,8 +143,12 @@ static void after_wait(kas_http_request *request)
     then(request);
 }
 
-void kas_http_watch(kas_http_request *request, uint64_t operation, double wait_s, kas_http_step next)
+void kas_http_watch(kas_http_request *request, uint64_t operation, int64_t deadline_ns, kas_http_step next)
 {
+    if (deadline_ns == 0) {
+        next(request);
+        return;
+    }
     kas_http_wait *wait = kas_calloc(1, sizeof *wait);
     if (!wait) {
         kas_http_fail(request, kas_out_of_memory());
@@ -160,7 +164,6 @@ void kas_http_watch(kas_http_request *request, uint64_t operation, double wait_s
         return;
     }
     request->wait = wait;
-    int64_t deadline_ns = kas_monotonic_ns() + (int64_t)(wait_s * (double)KAS_NS_PER_S);
     kas_status status =
         kas_engine_watch_operation(request->engine, operation, deadline_ns, on_operation, wait);
     if (status) on_operation(wait, status);
@@ -183,13 +186,17 @@ static void read_preference(const kas_http_request *request, double *out)
     const char *prefer = kas_http_header(request, KAS_FIELD_PREFER);
     const char *wait = prefer ? strstr(prefer, "wait=") : NULL;
     if (!wait || (wait > prefer && !strchr(", ;\t", wait[-1]))) return;
-    double value = strtod(wait + strlen("wait="), NULL);
-    if (value > 0 && value <= most_wait_s) *out = value;
+    char *end;
+    double value = strtod(wait + strlen("wait="), &end);
+    if (end > wait + strlen("wait=") && value >= 0 && value <= most_wait_s) *out = value;
 }
 
-bool kas_http_wait_seconds(kas_http_request *request, double *out)
+bool kas_http_wait_until(kas_http_request *request, int64_t *deadline_ns)
 {
-    *out = 0;
-    read_preference(request, out);
-    return kas_http_query_number(request, "wait", 0, most_wait_s, out);
+    double wait_s = -1; /* nothing is said */
+    read_preference(request, &wait_s);
+    if (!kas_http_query_number(request, "wait", 0, most_wait_s, &wait_s)) return false;
+    if (wait_s == 0) *deadline_ns = 0;
+    if (wait_s > 0) *deadline_ns = kas_monotonic_ns() + (int64_t)(wait_s * (double)KAS_NS_PER_S);
+    return true;
 }

@@ -37,6 +37,9 @@ void kas_http_load_seed(kas_http_request *request);
 void kas_http_list_operations(kas_http_request *request);
 void kas_http_get_operation(kas_http_request *request);
 void kas_http_cancel_operation(kas_http_request *request);
+/* What became of an operation that was waited for, however the wait ended: takes request->status. False:
+ * refused. */
+bool kas_http_read_operation(kas_http_request *request, uint64_t operation, kas_operation_info *out);
 void kas_http_respond_operation(kas_http_request *request, unsigned status, uint64_t operation);
 /* kernels.c */
 void kas_http_list_kernels(kas_http_request *request);

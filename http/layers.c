@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "http/async.h"
 #include "http/handlers.h"
 #include "http/json_read.h"
@@ -11,7 +12,8 @@
 #include "http/revisions.h"
 #include "http/shapes.h"
 
-enum { MAX_SIZE = 1 << 20, MOVE_WAIT_S = 24 * 3600 };
+enum { MAX_SIZE = 1 << 20 };
+static const int64_t MOVE_WAIT_S = 24 * 3600;
 
 void kas_http_list_layers(kas_http_request *request)
 {
@@ -142,18 +144,33 @@ void kas_http_create_layer(kas_http_request *request)
 
 /* ---- changing and deleting ---- */
 
+typedef struct patch {
+    int64_t deadline_ns;
+    bool asked; /* the client says how long it waits */
+} patch;
+
+static void accepted(kas_http_request *request, const kas_operation_info *operation)
+{
+    char id[KAS_HTTP_OPERATION_SIZE];
+    kas_json json;
+    kas_http_operation_name(operation->id, id);
+    kas_http_add_location(request, "/v1/operations/", id);
+    kas_json_init(&json);
+    kas_http_write_operation(&json, NULL, operation);
+    kas_http_respond_json(request, 202, &json);
+}
+
 static void moved(kas_http_request *request)
 {
-    kas_operation_info operation = {.size = sizeof operation};
-    kas_status_free(request->status); /* the operation tells more */
-    request->status = NULL;
-    kas_status failure = kas_engine_operation(request->engine, request->reply.operation, &operation);
-    if (failure)
-        kas_http_fail(request, failure);
-    else if (operation.state == KAS_OPERATION_SUCCEEDED)
+    const patch *work = request->work;
+    kas_operation_info operation;
+    if (!kas_http_read_operation(request, request->reply.operation, &operation)) return;
+    if (operation.state == KAS_OPERATION_SUCCEEDED)
         kas_http_respond_layer(request, 200, request->params[0]);
-    else if (operation.state == KAS_OPERATION_FAILED || operation.state == KAS_OPERATION_CANCELLED)
+    else if (kas_http_has_finished(&operation))
         kas_http_fail_operation(request, &operation);
+    else if (work->asked)
+        accepted(request, &operation);
     else
         kas_http_fail(request, kas_fail(KAS_UNAVAILABLE, ENGINE, "the server stops before layer %s has moved",
                                         request->params[0]));
@@ -161,6 +178,7 @@ static void moved(kas_http_request *request)
 
 static void move_begun(kas_http_request *request)
 {
+    const patch *work = request->work;
     if (kas_status_code(request->status) == KAS_NOT_FOUND &&
         !strcmp(kas_status_reason(request->status), "device")) { /* a value, no part of the path */
         kas_http_refuse(request, KAS_PROBLEM_INVALID_VALUE, "device: %s",
@@ -170,10 +188,20 @@ static void move_begun(kas_http_request *request)
     if (kas_http_failed(request)) return;
     if (!request->reply.operation)
         kas_http_respond_layer(request, 200, request->params[0]);
-    else if (request->reply.finished)
-        moved(request);
     else
-        kas_http_watch(request, request->reply.operation, MOVE_WAIT_S, moved);
+        kas_http_watch(request, request->reply.operation, request->reply.finished ? 0 : work->deadline_ns,
+                       moved);
+}
+
+/* A client that does not say how long it waits is answered when the layer is there, however long that takes.
+ */
+static bool read_patience(kas_http_request *request, patch *work)
+{
+    int64_t asked_ns = -1;
+    if (!kas_http_wait_until(request, &asked_ns)) return false;
+    work->asked = asked_ns >= 0;
+    work->deadline_ns = work->asked ? asked_ns : kas_monotonic_ns() + MOVE_WAIT_S * KAS_NS_PER_S;
+    return true;
 }
 
 static kas_status read_patch(kas_http_request *request, char *device, kas_request *change)
@@ -190,12 +218,13 @@ static kas_status read_patch(kas_http_request *request, char *device, kas_reques
     return NULL;
 }
 
-/* Answers when the layer is there, however long that takes. */
 void kas_http_patch_layer(kas_http_request *request)
 {
     kas_request change = {.size = sizeof change, .layer = request->params[0]};
     char device[KAS_NAME_SIZE] = "";
-    if (!kas_http_if_layer_matches(request, &change.revision)) return;
+    patch *work = kas_http_work(request, sizeof *work, NULL);
+    if (!work || !kas_http_if_layer_matches(request, &change.revision) || !read_patience(request, work))
+        return;
     kas_status status = read_patch(request, device, &change);
     if (status) {
         kas_http_fail(request, status);

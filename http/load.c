@@ -11,7 +11,7 @@
 
 typedef struct load {
     char artifact_id[KAS_NAME_SIZE];
-    double wait_s;
+    int64_t deadline_ns; /* 0: it does not wait */
 } load;
 
 static void add_timing(kas_http_request *request, const kas_operation_info *operation)
@@ -23,15 +23,9 @@ static void add_timing(kas_http_request *request, const kas_operation_info *oper
 static void answer(kas_http_request *request)
 {
     const load *work = request->work;
-    kas_operation_info operation = {.size = sizeof operation};
-    kas_status_free(request->status); /* the operation tells more */
-    request->status = NULL;
-    kas_status failure = kas_engine_operation(request->engine, request->reply.operation, &operation);
-    if (failure) {
-        kas_http_fail(request, failure);
-        return;
-    }
-    bool waited = work->wait_s > 0;
+    const bool waited = work->deadline_ns != 0;
+    kas_operation_info operation;
+    if (!kas_http_read_operation(request, request->reply.operation, &operation)) return;
     if (waited && (operation.state == KAS_OPERATION_FAILED || operation.state == KAS_OPERATION_CANCELLED)) {
         kas_http_fail_operation(request, &operation);
         return;
@@ -51,10 +45,8 @@ static void accepted(kas_http_request *request)
     if (kas_http_failed(request)) return;
     kas_http_operation_name(request->reply.operation, id);
     kas_http_add_location(request, "/v1/operations/", id);
-    if (work->wait_s > 0 && !request->reply.finished)
-        kas_http_watch(request, request->reply.operation, work->wait_s, answer);
-    else
-        answer(request);
+    kas_http_watch(request, request->reply.operation, request->reply.finished ? 0 : work->deadline_ns,
+                   answer);
 }
 
 void kas_http_load_seed(kas_http_request *request)
@@ -78,7 +70,7 @@ void kas_http_load_seed(kas_http_request *request)
         return;
     }
     change.artifact_id = work->artifact_id;
-    if (!kas_http_read_ramp(request, ramp, &change.ramp) || !kas_http_wait_seconds(request, &work->wait_s))
+    if (!kas_http_read_ramp(request, ramp, &change.ramp) || !kas_http_wait_until(request, &work->deadline_ns))
         return;
     kas_http_submit(request, &change, accepted);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "http/handlers.h"
 #include "http/problems.h"
 #include "http/respond.h"
@@ -95,20 +96,21 @@ static void write_duration(kas_json *json, const char *name, uint64_t count, dou
 
 static void write_stats(kas_json *json, const char *name, const kas_layer_stats *stats)
 {
-    const uint64_t answered = stats->forward_calls - stats->failed_calls;
-    const double compute_ns = stats->latency.mean_us * 1e3 * (double)stats->latency.count;
+    const uint64_t answered = stats->forward_calls;
+    const double whole_ns = stats->latency.mean_us * (double)KAS_NS_PER_US * (double)stats->latency.count;
+    const double queue_ns = stats->queue_ms * (double)KAS_NS_PER_MS;
     kas_json_open(json, NULL, '{');
     kas_json_text(json, "name", name);
     kas_json_text(json, "version", "1");
-    kas_json_uint(json, "last_inference", 0);
+    kas_json_int(json, "last_inference", stats->last_ns / KAS_NS_PER_MS);
     kas_json_uint(json, "inference_count", stats->rows);
     kas_json_uint(json, "execution_count", answered);
     kas_json_open(json, "inference_stats", '{');
-    write_duration(json, "success", answered, compute_ns);
+    write_duration(json, "success", answered, whole_ns);
     write_duration(json, "fail", stats->failed_calls, 0);
-    write_duration(json, "queue", answered, 0);
+    write_duration(json, "queue", answered, queue_ns);
     write_duration(json, "compute_input", answered, 0);
-    write_duration(json, "compute_infer", answered, compute_ns);
+    write_duration(json, "compute_infer", answered, whole_ns - queue_ns);
     write_duration(json, "compute_output", answered, 0);
     write_duration(json, "cache_hit", 0, 0);
     write_duration(json, "cache_miss", 0, 0);

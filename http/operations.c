@@ -77,17 +77,38 @@ static void answer(kas_http_request *request)
 
 void kas_http_get_operation(kas_http_request *request)
 {
-    double wait_s;
-    if (!kas_http_wait_seconds(request, &wait_s)) return;
-    if (wait_s > 0)
-        kas_http_watch(request, request->operation, wait_s, answer);
-    else
-        answer(request);
+    int64_t deadline_ns = 0;
+    if (kas_http_wait_until(request, &deadline_ns))
+        kas_http_watch(request, request->operation, deadline_ns, answer);
+}
+
+bool kas_http_read_operation(kas_http_request *request, uint64_t id, kas_operation_info *out)
+{
+    *out = (kas_operation_info){.size = sizeof *out};
+    kas_status_free(request->status); /* the operation tells more */
+    request->status = NULL;
+    kas_status failure = kas_engine_operation(request->engine, id, out);
+    if (failure) kas_http_fail(request, failure);
+    return !failure;
+}
+
+/* ---- cancelling ---- */
+
+static void ended(kas_http_request *request)
+{
+    kas_operation_info operation;
+    if (!kas_http_read_operation(request, request->operation, &operation)) return;
+    kas_http_respond_operation(request, kas_http_has_finished(&operation) ? 200 : 202, request->operation);
 }
 
 static void cancelled(kas_http_request *request)
 {
-    if (!kas_http_failed(request)) kas_http_respond_operation(request, 202, request->operation);
+    const int64_t *deadline_ns = request->work;
+    if (kas_http_failed(request)) return;
+    if (*deadline_ns)
+        kas_http_watch(request, request->operation, *deadline_ns, ended);
+    else
+        kas_http_respond_operation(request, 202, request->operation);
 }
 
 static bool if_matches(kas_http_request *request)
@@ -106,7 +127,8 @@ static bool if_matches(kas_http_request *request)
 void kas_http_cancel_operation(kas_http_request *request)
 {
     kas_request change = {.size = sizeof change, .kind = KAS_REQUEST_CANCEL_OPERATION};
-    if (!if_matches(request)) return;
+    int64_t *deadline_ns = kas_http_work(request, sizeof *deadline_ns, NULL);
+    if (!deadline_ns || !if_matches(request) || !kas_http_wait_until(request, deadline_ns)) return;
     change.cancel.operation = request->operation;
     kas_http_submit(request, &change, cancelled);
 }

@@ -13,13 +13,15 @@ enum { PRELOAD_MAX = 64 };
 typedef struct preload {
     char ids[PRELOAD_MAX][KAS_NAME_SIZE];
     uint64_t operations[PRELOAD_MAX];
-    size_t count, started;
+    size_t count, started, awaited;
+    int64_t deadline_ns; /* until which the client waits for all; 0: it does not */
     char device[KAS_NAME_SIZE];
 } preload;
 
 static void answer(kas_http_request *request)
 {
     const preload *work = request->work;
+    bool finished = true;
     kas_json json;
     kas_json_init(&json);
     kas_json_open(&json, NULL, '{');
@@ -32,11 +34,24 @@ static void answer(kas_http_request *request)
             kas_http_fail(request, status);
             return;
         }
+        finished = finished && kas_http_has_finished(&operation);
         kas_http_write_operation(&json, NULL, &operation);
     }
     kas_json_close(&json, ']');
     kas_json_close(&json, '}');
-    kas_http_respond_json(request, 202, &json);
+    kas_http_respond_json(request, work->deadline_ns && finished ? 200 : 202, &json);
+}
+
+/* Waits for one after the other, until all have ended or the deadline has passed for each that has not. */
+static void wait_next(kas_http_request *request)
+{
+    preload *work = request->work;
+    kas_status_free(request->status); /* each operation tells what became of it */
+    request->status = NULL;
+    if (work->awaited == work->count || !work->deadline_ns)
+        answer(request);
+    else
+        kas_http_watch(request, work->operations[work->awaited++], work->deadline_ns, wait_next);
 }
 
 static void start_next(kas_http_request *request);
@@ -52,7 +67,7 @@ static void started(kas_http_request *request)
     if (kas_http_failed(request)) return;
     work->operations[work->started++] = request->reply.operation;
     if (work->started == work->count)
-        answer(request);
+        wait_next(request);
     else
         start_next(request);
 }
@@ -98,6 +113,6 @@ void kas_http_preload(kas_http_request *request)
     if (!status) status = read_ids(ids, work);
     if (status)
         kas_http_fail(request, status);
-    else
+    else if (kas_http_wait_until(request, &work->deadline_ns))
         start_next(request);
 }

@@ -14,6 +14,11 @@ void kas_http_write_operation(kas_json *json, const char *name, const kas_operat
 void kas_http_write_kernel(kas_json *json, const char *name, const kas_cached_kernel *kernel);
 void kas_http_write_device(kas_json *json, const char *name, const kas_device_report *device);
 
+static inline bool kas_http_has_finished(const kas_operation_info *operation)
+{
+    return operation->state >= KAS_OPERATION_SUCCEEDED;
+}
+
 enum { KAS_HTTP_OPERATION_SIZE = 32 };
 void kas_http_operation_name(uint64_t operation, char out[KAS_HTTP_OPERATION_SIZE]);    /* "op-17" */
 void kas_http_write_operation_id(kas_json *json, const char *name, uint64_t operation); /* "op-17"; 0: null */

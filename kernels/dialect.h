@@ -9,6 +9,10 @@
  *       SYNC;                           group barrier between phases
  *   } END
  *
+ * With SUBGROUPS defined, OpenCL C and GLSL have a group's sub-groups too: SUBGROUP_ID says which one an item
+ * belongs to, LANE its place there, and SHUFFLE_DOWN(x, n) is the x of the item n places on (beyond the last
+ * one it is anything). How LANE goes with LID is the driver's matter.
+ *
  * ITEMS_BELOW(n) { ... } is a phase of the group's first n items; on the host a loop of that length, which
  * compilers vectorise where they give up on a condition within.
  *
@@ -83,6 +87,19 @@ typedef unsigned int uint;          /* NVRTC has none */
 #define FLOOR(x)           floor(x)
 #define CEIL(x)            ceil(x)
 #define ROUND(x)           rint(x)
+#define HALF_AT(words, i)  vload_half((size_t)(i), (const __global half *)(words)) /* core; stored.h */
+#ifdef SUBGROUPS
+#ifdef cl_khr_subgroups
+#pragma OPENCL EXTENSION cl_khr_subgroups : enable
+#endif
+#ifdef cl_khr_subgroup_shuffle_relative
+#pragma OPENCL EXTENSION cl_khr_subgroup_shuffle_relative : enable
+#endif
+#define SUBGROUP_SIZE      ((int)get_max_sub_group_size()) /* that of each: they are full */
+#define SUBGROUP_ID        ((int)get_sub_group_id())
+#define LANE               ((int)get_sub_group_local_id())
+#define SHUFFLE_DOWN(x, n) sub_group_shuffle_down(x, (uint)(n))
+#endif
 
 #elif defined(VULKAN) /* ---- GLSL 4.50 to SPIR-V: glslc ---- */
 #extension GL_EXT_control_flow_attributes : require
@@ -118,6 +135,10 @@ typedef unsigned int uint;          /* NVRTC has none */
 #define GROUP_X            int(gl_WorkGroupID.x)
 #define GROUP_Y            int(gl_WorkGroupID.y)
 #define UNROLL             [[unroll]]
+#define SUBGROUP_SIZE      int(gl_SubgroupSize)
+#define SUBGROUP_ID        int(gl_SubgroupID)
+#define LANE               int(gl_SubgroupInvocationID)
+#define SHUFFLE_DOWN(x, n) subgroupShuffleDown(x, uint(n))
 #define F32(x)             float(x)
 #define I32(x)             int(x)
 #define U32(x)             uint(x)

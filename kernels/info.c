@@ -60,3 +60,8 @@ bool kas_kernel_is_linear(kas_kernel kernel)
 {
     return kernel >= KAS_KERNEL_linear && kernel <= KAS_KERNEL_linear_bf16;
 }
+
+bool kas_kernel_has_subgroups(kas_kernel kernel)
+{
+    return kernel == KAS_KERNEL_softmax || kernel == KAS_KERNEL_layernorm;
+}

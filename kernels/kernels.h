@@ -76,6 +76,9 @@ kas_weight_type kas_kernel_weight_type(kas_kernel kernel);
 /* Whether it is linear, over weights of any type. */
 bool kas_kernel_is_linear(kas_kernel kernel);
 
+/* Whether it reads otherwise with SUBGROUPS defined: it reduces by GROUP_REDUCE (group_reduce.h). */
+bool kas_kernel_has_subgroups(kas_kernel kernel);
+
 /* The kernel's source with all that it includes pasted in, as OpenCL and NVRTC compile it; NUL-terminated,
  * static. */
 const char *kas_kernel_source(kas_kernel kernel, size_t *length);

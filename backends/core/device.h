@@ -62,7 +62,7 @@ typedef struct kas_device_limits {
     bool host_pointers;      /* a slot may be bound to plain host memory, at no cost */
     bool immediate;          /* work runs inside kas_queue_wait, on the calling thread: nothing to launch */
     bool fp16, bf16;         /* weights are stored in these types where they lose nothing by it */
-    bool subgroups;
+    bool subgroups;          /* items of a group hand values to each other without its memory */
     uint64_t fast_acts[KAS_WEIGHT_TYPES]; /* bit of each ACT_… that the device's fast product over weights of
                                              that type can end in, where it turns out to have one
                                              (kas_device_fast_types); 0: launches of that type are always

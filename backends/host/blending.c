@@ -2,6 +2,8 @@
  * built once for each instruction set. */
 #include "kernels/dialect.h"
 
+#include <stdbool.h>
+
 #include "backends/host/packed.h"
 
 enum {
@@ -9,8 +11,7 @@ enum {
     VECTORS_MAX = 4      /* outputs of a row that are blended at once; a tile's are 2 */
 };
 
-/* 1 when one of n floats is NaN or infinite. */
-static uint any_nonfinite(const float *x, size_t n)
+uint PACKED(any_nonfinite)(const float *x, size_t n)
 {
     uint bad = 0;
     for (size_t i = 0; i < n; ++i)
@@ -78,7 +79,7 @@ static void raise_flags(const blend_part *p)
 {
     for (size_t row = 0; row < p->rows; ++row)
         if (p->coefficients[row * p->ld_coefficients] != 0.0f &&
-            any_nonfinite(p->base + row * p->ld_base, p->columns))
+            PACKED(any_nonfinite)(p->base + row * p->ld_base, p->columns))
             RAISE(p->flags[RESULT_HEAD * row]);
 }
 
@@ -116,11 +117,29 @@ static size_t first_row(const kas_host_task *task, size_t part)
 
 /* ---- judge ---- */
 
-static uint64_t nonfinite_contributions(const struct judge_args *args, const uint *alphas, const float *k)
+static bool told(const _Atomic uint8_t *flag)
 {
-    uint64_t mask = 0;
-    for (int s = 0; s < args->contributions; ++s, k += args->k_stride)
-        if (FROM_BITS(alphas[s]) > 0.0f) mask |= (uint64_t)any_nonfinite(k, (size_t)args->n) << s;
+    return atomic_load_explicit(flag, memory_order_relaxed) != 0; /* who told has ended before */
+}
+
+static uint input_is_bad(const kas_host_witness *witness, size_t row, const float *x, size_t inputs)
+{
+    if (witness && witness->input && !told(&witness->input[row])) return 0;
+    return PACKED(any_nonfinite)(x, inputs);
+}
+
+/* k: the row in the first contribution. */
+static uint64_t bad_contributions(const kas_host_task *task, size_t row, const uint *alphas, const float *k)
+{
+    const struct judge_args *args = task->args;
+    const kas_host_witness *witness = task->witness;
+    uint64_t mask = 0, outputs = witness ? witness->outputs : 0;
+    for (size_t s = 0; s < (size_t)args->contributions; ++s, k += args->k_stride) {
+        if (!(FROM_BITS(alphas[s]) > 0.0f)) continue;
+        bool bad = outputs >> s & 1 ? told(&witness->output[s * witness->stride + row])
+                                    : PACKED(any_nonfinite)(k, (size_t)args->n);
+        mask |= (uint64_t)bad << s;
+    }
     return mask;
 }
 
@@ -160,8 +179,8 @@ static void run_judge(const kas_host_task *task, size_t begin, size_t end)
     size_t inputs = (size_t)args->k, outputs = (size_t)args->n, seeds = (size_t)args->contributions;
     for (size_t row = first_row(task, begin); row < first_row(task, end); ++row) {
         const uint *alphas = params + PARAMS_HEAD + row * seeds;
-        uint input_bad = any_nonfinite(x + row * inputs, inputs);
-        uint64_t bad = input_bad ? 0 : nonfinite_contributions(args, alphas, k + row * outputs);
+        uint input_bad = input_is_bad(task->witness, row, x + row * inputs, inputs);
+        uint64_t bad = input_bad ? 0 : bad_contributions(task, row, alphas, k + row * outputs);
         judge_row(args, params, row, input_bad, bad, task->buffers[3]);
     }
 }

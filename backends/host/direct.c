@@ -7,8 +7,7 @@
 #include "backends/host/host.h"
 #include "base/clock.h"
 
-#define WORK_WORTH_A_LOOK 5e6 /* multiply-adds that are worth a look at the clock */
-enum { LOOKS_MAX = 8 };       /* and no more than these, however long it takes */
+enum { LOOKS_MAX = 8 }; /* at the clock, however long it takes */
 
 typedef struct host_list {
     kas_list base;
@@ -57,11 +56,11 @@ const kas_list_ops kas_host_list_ops = {.size_bytes = sizeof(host_list), .init =
 /* In a few pieces where it takes long, with a look at the clock before each but the first. */
 static bool run_until(const kas_host_task *task, int64_t deadline_ns)
 {
-    if (task->work < WORK_WORTH_A_LOOK) {
+    if (task->work < KAS_HOST_WORK_PER_LOOK) {
         task->run(task, 0, task->parts);
         return true;
     }
-    double looks = task->work / WORK_WORTH_A_LOOK;
+    double looks = task->work / KAS_HOST_WORK_PER_LOOK;
     size_t piece = task->parts / (looks < LOOKS_MAX ? (size_t)looks + 1 : LOOKS_MAX) + 1;
     for (size_t begin = 0; begin < task->parts; begin += piece) {
         if (begin > 0 && kas_monotonic_ns() >= deadline_ns) return false;
@@ -77,7 +76,8 @@ bool kas_host_run_directly(kas_queue *queue, const kas_list *list, void *const *
     const host_list *self = (const host_list *)list;
     unsigned threads = kas_host_pool_threads(((const kas_host_device *)queue->device)->pool);
     if (!self->plan) return false;
-    kas_host_task task = self->task;
+    kas_host_task task;
+    memcpy(&task, &self->task, offsetof(kas_host_task, run)); /* the plan fills in the rest */
     for (uint32_t i = 0; i < self->bound; ++i)
         task.buffers[self->bindings[i].buffer] =
             (char *)slots[self->bindings[i].slot] + self->bindings[i].offset_bytes;

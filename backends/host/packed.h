@@ -19,6 +19,8 @@ kas_host_plan PACKED(plan_blend);
 
 /* epilogue.c: y[0 … n) = act(y), in place. */
 void PACKED(activate_row)(float *y, size_t n, int act, float a, float b);
+/* blending.c: 1 when one of n floats is NaN or infinite. */
+uint PACKED(any_nonfinite)(const float *x, size_t n);
 /* blending.c: y = c·base + Σ wᵢ·kᵢ for a part of some rows. Where c is 0, base is not read, and where wᵢ is
  * 0, kᵢ is not. Raises the flag of each row whose c is not 0 and whose base was non-finite somewhere. */
 typedef struct blend_part {

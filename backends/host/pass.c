@@ -190,7 +190,8 @@ kas_status kas_host_pass_run(kas_host_pool *pool, kas_host_job *job, kas_host_st
     account a = {.progress = progress, .since_ns = kas_monotonic_ns()};
     job->follows = a.since_ns - job->ended_ns < CLOSE_NS;
     for (size_t unsettled = 0, at = 0; at < count;) {
-        size_t ran = advance(pool, job, &steps[at], count - at, deadline_ns);
+        bool late = deadline_ns != KAS_NEVER && a.since_ns >= deadline_ns;
+        size_t ran = late ? 0 : advance(pool, job, &steps[at], count - at, deadline_ns);
         if (ran == 0) return passed(&steps[at]);
         at += ran;
         if (ran == 1 && !ends_submission(&steps[at - 1])) continue;

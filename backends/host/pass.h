@@ -18,10 +18,12 @@ typedef struct kas_host_step {
     kas_host_task task; /* of all rows */
     kas_host_plan *plan;
     const kas_list *list;
-    uint32_t launch;  /* in the list */
-    const void *work; /* KAS_SLOT_WORK of its submission; NULL: the list has none */
-    bool by_rows;     /* it may be run on a range of rows */
-    bool apart;       /* kas_submission.apart */
+    uint32_t launch;          /* in the list */
+    const void *work;         /* KAS_SLOT_WORK of its submission; NULL: the list has none */
+    const void *y;            /* KAS_SLOT_Y, likewise */
+    kas_host_witness witness; /* once it is called: the task's */
+    bool by_rows;             /* it may be run on a range of rows */
+    bool apart;               /* kas_submission.apart */
 } kas_host_step;
 
 /* Runs steps in order, all of them for the same rows, and adds submissions that have completed to *progress.

@@ -195,10 +195,19 @@ static unsigned helpers_worth(const kas_host_pool *pool, const kas_host_task *ta
     return worth < (double)most ? (unsigned)worth : most;
 }
 
+/* Small tasks are not, until they are many. */
+static bool worth_a_look(kas_host_job *job, const kas_host_task *task)
+{
+    job->unlooked += task->work;
+    if (job->unlooked < KAS_HOST_WORK_PER_LOOK) return false;
+    job->unlooked = 0.0;
+    return true;
+}
+
 bool kas_host_pool_run(kas_host_pool *pool, kas_host_job *job, const kas_host_task *task, int64_t deadline_ns)
 {
     unsigned helpers = helpers_worth(pool, task);
-    if (helpers == 0 && deadline_ns == KAS_NEVER) {
+    if (helpers == 0 && (deadline_ns == KAS_NEVER || !worth_a_look(job, task))) {
         task->run(task, 0, task->parts);
         return true;
     }

@@ -19,6 +19,7 @@ typedef struct kas_host_pool kas_host_pool;
 
 enum { KAS_HOST_THREADS_MAX = 64 };
 #define KAS_HOST_WORK_PER_THREAD 350e3 /* multiply-adds that are worth another thread: some 3 µs */
+#define KAS_HOST_WORK_PER_LOOK   5e6   /* that are worth a look at the clock: some 50 µs */
 
 /* What a pass and its helpers share; owned by the queue, as it must outlive a helper's last touch. */
 typedef struct kas_host_job {
@@ -27,6 +28,7 @@ typedef struct kas_host_job {
     _Atomic size_t next;      /* first part that nobody has taken */
     atomic_bool stop;         /* the deadline has passed: take no more */
     _Atomic uint32_t helpers; /* at work on it; the top bit: the caller sleeps until they are done */
+    double unlooked;          /* work done alone since the last look at the clock */
     int64_t ended_ns;         /* of its last pass */
     bool follows;             /* the pass at hand is close upon that one */
 } kas_host_job;
@@ -37,7 +39,7 @@ void kas_host_pool_destroy(kas_host_pool *pool); /* no pass is running; accepts 
 unsigned kas_host_pool_threads(const kas_host_pool *pool);
 
 /* Runs a planned task to its end: true; or until about deadline_ns: false, and nothing of it runs any more.
- */
+ * The caller has looked at the clock when the pass began. */
 bool kas_host_pool_run(kas_host_pool *pool, kas_host_job *job, const kas_host_task *task,
                        int64_t deadline_ns);
 

@@ -167,6 +167,7 @@ typedef struct product {
     uint *result; /* NULL: no blend */
     float *y;
     size_t inputs, outputs;
+    const kas_host_witness *witness; /* or NULL */
 } product;
 
 static product product_of(const kas_host_task *task)
@@ -183,6 +184,7 @@ static product product_of(const kas_host_task *task)
         .y = task->buffers[blends ? 6 : 4],
         .inputs = (size_t)args->k,
         .outputs = (size_t)args->n,
+        .witness = task->witness,
     };
 }
 
@@ -309,6 +311,29 @@ static void multiply_group(const product *p, size_t row, size_t rows, size_t pan
     }
 }
 
+/* ---- what a judge wants to know ---- */
+
+static void tell(_Atomic uint8_t *flag)
+{
+    atomic_store_explicit(flag, 1, memory_order_relaxed); /* read after all parts have ended */
+}
+
+/* One sum of a row vouches for its inputs. */
+static void tell_of_inputs(const product *p, size_t row, size_t rows)
+{
+    for (size_t end = row + rows; row < end; ++row)
+        if (!IS_FINITE(p->y[row * (size_t)p->args->ldy])) tell(&p->witness->input[row]);
+}
+
+static void tell_of_outputs(const product *p, size_t row, size_t rows, size_t column, size_t columns)
+{
+    for (size_t end = row + rows; row < end; ++row)
+        if (PACKED(any_nonfinite)(p->y + row * (size_t)p->args->ldy + column, columns))
+            tell(&p->witness->output[row]);
+}
+
+/* ---- a row group over the panels of a part, with what comes after it ---- */
+
 static void run_group(const product *p, size_t row, size_t rows, size_t panel, size_t end_panel, size_t k0)
 {
     bool last = p->inputs - k0 <= DEPTH;
@@ -318,7 +343,11 @@ static void run_group(const product *p, size_t row, size_t rows, size_t panel, s
         multiply_group(p, row, rows, panel, end_panel, k0);
     else if (last)
         blend_rows(p, row, rows, column, columns, p->y, 0);
-    if (last && !p->result && p->args->act != 0) activate_rows(p, row, rows, column, columns);
+    if (!last || p->result) return;
+    const kas_host_witness *witness = p->witness;
+    if (witness && witness->input && panel == 0) tell_of_inputs(p, row, rows);
+    if (p->args->act != 0) activate_rows(p, row, rows, column, columns);
+    if (witness && witness->output) tell_of_outputs(p, row, rows, column, columns);
 }
 
 /* ---- parts ---- */

@@ -4,9 +4,16 @@
 
 #include "backends/host/host.h"
 #include "backends/host/pass.h"
+#include "backends/host/witness.h"
 #include "base/alloc.h"
 
-enum { COMMANDS_AT_FIRST = 64, COMMANDS_MAX = 1 << 20, STEPS_AT_FIRST = 64, STEPS_MAX = 1 << 20 };
+enum {
+    COMMANDS_AT_FIRST = 64,
+    COMMANDS_MAX = 1 << 20,
+    STEPS_AT_FIRST = 64,
+    STEPS_MAX = 1 << 20,
+    FLAGS_MAX = 1 << 30
+};
 
 typedef enum command_kind { SUBMIT = 0, COPY, FILL } command_kind;
 
@@ -25,6 +32,8 @@ typedef struct host_queue {
     size_t count, capacity;
     kas_host_step *steps; /* of all submissions, one after the other */
     size_t step_count, step_capacity;
+    _Atomic uint8_t *flags; /* of all judges among the steps: `flag_count` used */
+    size_t flag_count, flag_capacity;
     kas_host_job job;
 } host_queue;
 
@@ -47,6 +56,7 @@ static void finish(kas_queue *queue)
 {
     kas_free(((host_queue *)queue)->commands);
     kas_free(((host_queue *)queue)->steps);
+    kas_free(((host_queue *)queue)->flags);
 }
 
 /* NULL when memory is out. */
@@ -126,6 +136,11 @@ static void *bound(const kas_submission *submission, const kas_binding *binding)
     return slot_memory(&submission->slots[binding->slot], binding->offset_bytes);
 }
 
+static void *slot_of(const kas_submission *submission, uint32_t slot)
+{
+    return submission->list->slots >> slot & 1 ? slot_memory(&submission->slots[slot], 0) : NULL;
+}
+
 static void make_step(const kas_host_device *device, const kas_submission *submission, uint32_t i,
                       uint32_t rows, kas_host_step *step)
 {
@@ -141,21 +156,25 @@ static void make_step(const kas_host_device *device, const kas_submission *submi
     task->groups_y = kas_grid_groups(&launch->grid_y, rows);
     task->group_items = info->group_items;
     task->group = device->isa->groups[launch->kernel];
+    task->witness = NULL;
     kas_host_plan *plan = device->isa->plans[launch->kernel];
     step->plan = plan ? plan : kas_host_plan_groups;
     step->by_rows = plan != NULL;
     step->apart = submission->apart;
     step->list = submission->list;
     step->launch = i;
-    step->work = submission->list->slots >> KAS_SLOT_WORK & 1
-                     ? slot_memory(&submission->slots[KAS_SLOT_WORK], 0)
-                     : NULL;
+    step->work = slot_of(submission, KAS_SLOT_WORK);
+    step->y = slot_of(submission, KAS_SLOT_Y);
 }
 
 static kas_status submit(kas_queue *queue, const kas_submission *submission, uint32_t rows)
 {
     host_queue *self = (host_queue *)queue;
-    size_t count = submission->list->count;
+    size_t count = submission->list->count, flags = self->flag_count;
+    for (size_t i = 0; i < count; ++i)
+        flags += kas_host_witness_bytes(&submission->list->launches[i], rows);
+    if (!kas_grow((void **)&self->flags, &self->flag_capacity, flags, FLAGS_MAX, sizeof *self->flags))
+        return kas_out_of_memory();
     if (!kas_grow((void **)&self->steps, &self->step_capacity, self->step_count + count, STEPS_MAX,
                   sizeof *self->steps))
         return kas_out_of_memory();
@@ -163,6 +182,7 @@ static kas_status submit(kas_queue *queue, const kas_submission *submission, uin
     if (!c) return kas_out_of_memory();
     c->rows = rows;
     c->steps = count;
+    self->flag_count = flags;
     for (uint32_t i = 0; i < count; ++i)
         make_step((const kas_host_device *)queue->device, submission, i, rows,
                   &self->steps[self->step_count++]);
@@ -193,6 +213,7 @@ static kas_status run(host_queue *self, int64_t deadline_ns, kas_progress *progr
         if (c->kind == FILL) fill_words(c->to, c->word, c->size_bytes);
         if (c->kind != SUBMIT) continue;
         size_t steps = gather(self, i, &commands);
+        if (self->flag_count > 0) kas_host_witness_call(next, steps, self->flags);
         KAS_TRY(kas_host_pass_run(pool, &self->job, next, steps, deadline_ns, progress));
         next += steps;
     }
@@ -203,7 +224,7 @@ static kas_status wait(kas_queue *queue, int64_t deadline_ns, kas_progress *prog
 {
     host_queue *self = (host_queue *)queue;
     kas_status status = run(self, deadline_ns, progress);
-    self->count = self->step_count = 0;
+    self->count = self->step_count = self->flag_count = 0;
     return status;
 }
 

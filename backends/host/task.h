@@ -3,6 +3,7 @@
 #ifndef KAS_HOST_TASK_H
 #define KAS_HOST_TASK_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,15 @@ typedef void kas_host_run(const kas_host_task *task, size_t begin, size_t end);
 /* A kernel's portable form: one call runs one group. */
 typedef void kas_host_group(int x, int y, void *const *buffers, const void *args);
 
+/* Where a product leaves what it saw of numbers that are not finite, and a judge finds it (witness.h): a byte
+ * a row of the pass; NULL where it is not told. */
+typedef struct kas_host_witness {
+    _Atomic uint8_t *input;  /* not zero where a row of the input, or of X, may not be finite */
+    _Atomic uint8_t *output; /* not zero where a row of the output, or of contribution 0, is not */
+    uint64_t outputs;        /* judge: the contributions that `output` tells of, … */
+    size_t stride;           /* … and bytes from each to the next */
+} kas_host_witness;
+
 struct kas_host_task {
     /* given */
     void *buffers[KAS_KERNEL_MAX_BUFFERS];
@@ -24,6 +34,7 @@ struct kas_host_task {
     uint32_t groups_x, groups_y; /* of the launch's grid */
     uint32_t group_items;
     kas_host_group *group;
+    const kas_host_witness *witness; /* NULL: a product tells nobody, a judge looks itself */
     /* to be filled in by the kernel's plan */
     kas_host_run *run;
     size_t parts;

@@ -1,4 +1,4 @@
-#include "backends/opencl/opencl.h"
+#include "backends/opencl/replay.h"
 #include "base/alloc.h"
 
 enum { VIEWS_MAX = 4096 }; /* offsets that launches name in one buffer */
@@ -19,6 +19,7 @@ static void finish(kas_buffer *base)
 {
     kas_opencl_buffer *buffer = (kas_opencl_buffer *)base;
     kas_opencl_device *device = kas_opencl_device_of(base->device);
+    kas_opencl_replays_forget(device, base);
     if (!atomic_load(&base->device->lost)) {
         for (size_t i = 0; i < buffer->view_count; ++i)
             device->cl->clReleaseMemObject(buffer->views[i].memory);

@@ -5,10 +5,7 @@
 
 #include <CL/cl_ext.h> /* behind symbols.h, which says which version */
 
-enum {
-    VERSION_LEAST = 12,
-    MAX_NUM_SUB_GROUPS = 0x105C, /* CL_DEVICE_MAX_NUM_SUB_GROUPS, which the headers of 1.2 do not name */
-};
+enum { VERSION_LEAST = 12 };
 
 /* A number or flag of the device; 0 where it does not know it. */
 #define QUERY(cl, id, what, T)                                                                               \
@@ -18,7 +15,7 @@ enum {
         value_;                                                                                              \
     })
 
-static bool has_extension(const kas_opencl_symbols *cl, cl_device_id id, const char *name)
+bool kas_opencl_has_extension(const kas_opencl_symbols *cl, cl_device_id id, const char *name)
 {
     char extensions[8192] = "";
     if (cl->clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, sizeof extensions - 1, extensions, NULL) != CL_SUCCESS)
@@ -32,26 +29,17 @@ static bool has_extension(const kas_opencl_symbols *cl, cl_device_id id, const c
 static void tell_uuid(const kas_opencl_symbols *cl, cl_device_id id, char out[KAS_DEVICE_UUID_SIZE])
 {
     uint8_t uuid[16] = {0};
-    if (has_extension(cl, id, "cl_khr_device_uuid") &&
+    if (kas_opencl_has_extension(cl, id, "cl_khr_device_uuid") &&
         cl->clGetDeviceInfo(id, CL_DEVICE_UUID_KHR, sizeof uuid, uuid, NULL) == CL_SUCCESS)
         kas_device_uuid_text(uuid, out);
 }
 
-/* Major and minor as one number: 12, 30; 0 where the device does not say. */
-static unsigned version_of(const kas_opencl_symbols *cl, cl_device_id id)
+unsigned kas_opencl_version(const kas_opencl_symbols *cl, cl_device_id id)
 {
     char text[256] = "";
     unsigned major, minor;
     if (cl->clGetDeviceInfo(id, CL_DEVICE_VERSION, sizeof text - 1, text, NULL) != CL_SUCCESS) return 0;
     return sscanf(text, "OpenCL %u.%u", &major, &minor) == 2 && minor < 10 ? 10 * major + minor : 0;
-}
-
-/* An extension of 2.0 and below, part of 2.1 and 2.2, a choice from 3.0 on. */
-static bool has_subgroups(const kas_opencl_symbols *cl, cl_device_id id)
-{
-    const unsigned version = version_of(cl, id);
-    if (version >= 30) return QUERY(cl, id, MAX_NUM_SUB_GROUPS, cl_uint) > 0;
-    return version >= 21 || has_extension(cl, id, "cl_khr_subgroups");
 }
 
 static void name(const kas_opencl_symbols *cl, const kas_opencl_found *found, char out[KAS_DEVICE_NAME_SIZE])
@@ -83,16 +71,16 @@ void kas_opencl_describe(const kas_opencl_symbols *cl, const kas_opencl_found *f
         .max_shared_bytes = (size_t)QUERY(cl, id, CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong),
         .max_group_items = (uint32_t)QUERY(cl, id, CL_DEVICE_MAX_WORK_GROUP_SIZE, size_t),
         .compute_units = QUERY(cl, id, CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint),
-        .fp16 = true, /* two in a word, widened by bits: no extension is needed */
-        .bf16 = true,
-        .subgroups = has_subgroups(cl, id),
+        .fp16 = true, /* stored, and read by vload_half: no extension is needed */
+        .bf16 = true, /* widened by bits */
+        .subgroups = kas_opencl_find_subgroup_info(cl, found) != NULL,
     };
 }
 
 static kas_status check_usable(const kas_opencl_device *device)
 {
     const kas_device_info *info = &device->base.info;
-    const unsigned version = version_of(device->cl, device->id);
+    const unsigned version = kas_opencl_version(device->cl, device->id);
     if (version < VERSION_LEAST)
         return kas_fail(KAS_UNSUPPORTED, DEVICE, "%s (%s) offers OpenCL %u.%u; 1.2 is the least", info->id,
                         info->name, version / 10, version % 10);
@@ -112,19 +100,26 @@ static kas_status init(kas_device *base, uint32_t index)
                         device->cl ? "the OpenCL loader" : "this machine (without an OpenCL loader)", count);
     device->platform = found[index].platform;
     device->id = found[index].id;
+    device->subgroup_info = kas_opencl_find_subgroup_info(device->cl, &found[index]);
     kas_opencl_describe(device->cl, &found[index], index, &base->info, &base->limits);
     KAS_TRY(check_usable(device));
     const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)device->platform,
                                                 0};
     cl_int code;
     device->context = device->cl->clCreateContext(properties, 1, &device->id, NULL, NULL, &code);
-    return code == CL_SUCCESS ? NULL : kas_opencl_fail(code, "clCreateContext");
+    if (code != CL_SUCCESS) return kas_opencl_fail(code, "clCreateContext");
+    atomic_init(
+        &device->replays_lists,
+        kas_opencl_find_command_buffers(device->cl, device->platform, device->id, &device->command_buffers));
+    pthread_mutex_init(&device->queues_lock, NULL);
+    return NULL;
 }
 
 static void finish(kas_device *base)
 {
     kas_opencl_device *device = kas_opencl_device_of(base);
     if (!atomic_load(&base->lost)) device->cl->clReleaseContext(device->context);
+    pthread_mutex_destroy(&device->queues_lock);
 }
 
 const kas_device_ops kas_opencl_device_ops = {
@@ -134,4 +129,5 @@ const kas_device_ops kas_opencl_device_ops = {
     .buffer = &kas_opencl_buffer_ops,
     .program = &kas_opencl_program_ops,
     .queue = &kas_opencl_queue_ops,
+    .list = &kas_opencl_list_ops,
 };

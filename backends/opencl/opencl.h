@@ -3,6 +3,7 @@
 #define KAS_OPENCL_H
 
 #include "backends/core/backend.h"
+#include "backends/opencl/command_buffers.h"
 #include "backends/opencl/driver.h"
 #include "backends/opencl/symbols.h"
 
@@ -10,6 +11,7 @@ extern const kas_device_ops kas_opencl_device_ops;
 extern const kas_buffer_ops kas_opencl_buffer_ops;
 extern const kas_program_ops kas_opencl_program_ops;
 extern const kas_queue_ops kas_opencl_queue_ops;
+extern const kas_list_ops kas_opencl_list_ops;
 
 enum { KAS_OPENCL_DEVICES_MAX = 64 }; /* of all platforms together; what is beyond is not listed */
 
@@ -25,7 +27,18 @@ typedef struct kas_opencl_device {
     cl_platform_id platform;
     cl_device_id id;
     cl_context context;
+    kas_opencl_subgroup_info *subgroup_info; /* NULL: kernels use no sub-groups */
+    kas_opencl_command_buffers command_buffers;
+    atomic_bool replays_lists;         /* false: it offers no command buffers, or has failed at them */
+    pthread_mutex_t queues_lock;       /* guards queues */
+    struct kas_opencl_replays *queues; /* what each has recorded (replay.h) */
+    atomic_uint_fast64_t lists;        /* made so far */
 } kas_opencl_device;
+
+typedef struct kas_opencl_list { /* lists have a number of their own: an address may be used again */
+    kas_list base;
+    uint64_t id; /* from 1 on */
+} kas_opencl_list;
 
 /* A part of a buffer from an offset on, made when a launch first names that offset: OpenCL 1.2 binds whole
  * memory objects only. */
@@ -62,6 +75,21 @@ size_t kas_opencl_find_devices(const kas_opencl_symbols *cl, kas_opencl_found ou
 /* What a device says of itself: name, memory, limits. */
 void kas_opencl_describe(const kas_opencl_symbols *cl, const kas_opencl_found *found, uint32_t index,
                          kas_device_info *info, kas_device_limits *limits);
+
+/* Major and minor as one number: 12, 30; 0 where the device does not say. */
+unsigned kas_opencl_version(const kas_opencl_symbols *cl, cl_device_id id);
+bool kas_opencl_has_extension(const kas_opencl_symbols *cl, cl_device_id id, const char *name);
+
+/* What tells how large a kernel's sub-groups are, of a device that has them and whose items hand values down
+ * within them; else NULL, and with KASMINA_OPENCL_SUBGROUPS=0 in the environment. */
+kas_opencl_subgroup_info *kas_opencl_find_subgroup_info(const kas_opencl_symbols *cl,
+                                                        const kas_opencl_found *found);
+/* The options that a program for such a device is built with. */
+const char *kas_opencl_subgroup_options(const kas_opencl_device *device);
+/* NULL where the groups of a kernel, built with these options, are whole sub-groups of a power of two; why
+ * they are not (KAS_UNSUPPORTED), or what failed. */
+kas_status kas_opencl_check_subgroups(const kas_opencl_device *device, cl_program program,
+                                      const kas_kernel_info *kernel) KAS_MUST_USE;
 
 /* A failed call as a status: memory → KAS_OUT_OF_MEMORY (blame device), a device that is gone →
  * KAS_DEVICE_LOST, anything else KAS_INTERNAL; native: OpenCL's code. `what` names the call and the object.

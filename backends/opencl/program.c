@@ -1,13 +1,16 @@
 /* Kernels from their portable source, compiled by the driver at first use. What it made is stored, and
- * given back to it as a binary the next time; one that it refuses is compiled and stored anew. */
+ * given back to it as a binary the next time; one that it refuses is compiled and stored anew. Where the
+ * device has sub-groups, a kernel with a reading for them is built that way, if the driver makes one of it
+ * whose sub-groups are full. */
 #include <stdio.h>
 #include <string.h>
 
 #include "backends/core/stored.h"
 #include "backends/opencl/opencl.h"
 #include "base/alloc.h"
+#include "base/log.h"
 
-static const char options[] = "-cl-std=CL1.2";
+static const char plain_options[] = "-cl-std=CL1.2";
 static const char kind[] = "opencl"; /* of what is stored */
 
 /* ---- what a binary depends on ---- */
@@ -28,7 +31,8 @@ static bool ask_device(const kas_opencl_device *device, cl_device_info what, cha
 
 /* False when the driver does not say all of it: then nothing may be stored, as it could be taken for
  * something else. */
-static bool make_key(const kas_opencl_device *device, const char *source, size_t length, kas_sha256 *out)
+static bool make_key(const kas_opencl_device *device, const char *source, size_t length, const char *options,
+                     kas_sha256 *out)
 {
     identity who;
     memset(&who, 0, sizeof who); /* it is hashed to its last byte */
@@ -38,20 +42,20 @@ static bool make_key(const kas_opencl_device *device, const char *source, size_t
         !ask_device(device, CL_DEVICE_VERSION, who.version) ||
         !ask_device(device, CL_DRIVER_VERSION, who.driver))
         return false;
-    const kas_stored_part parts[] = {{&who, sizeof who}, {options, sizeof options}, {source, length}};
+    const kas_stored_part parts[] = {{&who, sizeof who}, {options, strlen(options) + 1}, {source, length}};
     *out = kas_stored_key(parts, sizeof parts / sizeof *parts);
     return true;
 }
 
 /* ---- from a binary ---- */
 
-static cl_int build(kas_opencl_device *device, cl_program program)
+static cl_int build(kas_opencl_device *device, cl_program program, const char *options)
 {
     return device->cl->clBuildProgram(program, 1, &device->id, options, NULL, NULL);
 }
 
 /* NULL when there is none, or none that the driver takes. */
-static cl_program from_stored(kas_opencl_device *device, const kas_sha256 *key)
+static cl_program from_stored(kas_opencl_device *device, const kas_sha256 *key, const char *options)
 {
     kas_bytes binary;
     if (!kas_stored_read(kind, key, &binary)) return NULL;
@@ -61,7 +65,7 @@ static cl_program from_stored(kas_opencl_device *device, const kas_sha256 *key)
                                                                &data, &taken, &code);
     kas_bytes_free(&binary);
     if (code != CL_SUCCESS) return NULL;
-    if (taken == CL_SUCCESS && build(device, program) == CL_SUCCESS) return program;
+    if (taken == CL_SUCCESS && build(device, program, options) == CL_SUCCESS) return program;
     device->cl->clReleaseProgram(program);
     return NULL;
 }
@@ -94,15 +98,16 @@ static kas_status build_failure(kas_opencl_device *device, cl_program program, c
 }
 
 static kas_status compile(kas_opencl_device *device, const char *name, const char *source, size_t length,
-                          cl_program *out)
+                          const char *options, cl_program *out)
 {
     cl_int code;
     *out = device->cl->clCreateProgramWithSource(device->context, 1, &source, &length, &code);
     if (code != CL_SUCCESS) return kas_opencl_fail(code, "clCreateProgramWithSource");
-    code = build(device, *out);
+    code = build(device, *out, options);
     if (code == CL_SUCCESS) return NULL;
     kas_status status = build_failure(device, *out, name, code);
     device->cl->clReleaseProgram(*out);
+    *out = NULL;
     return status;
 }
 
@@ -115,21 +120,43 @@ static kas_status check_group(const kas_device *device, const kas_kernel_info *k
                     kernel->name, kernel->group_items, device->info.id, device->limits.max_group_items);
 }
 
+static kas_status make(kas_opencl_device *device, kas_kernel kernel, const char *options, cl_program *out)
+{
+    size_t length;
+    kas_sha256 key;
+    const char *source = kas_kernel_source(kernel, &length);
+    const bool may_store = make_key(device, source, length, options, &key);
+    *out = may_store ? from_stored(device, &key, options) : NULL;
+    if (*out) return NULL;
+    KAS_TRY(compile(device, kas_kernel_get_info(kernel)->name, source, length, options, out));
+    if (may_store) store(device, *out, &key);
+    return NULL;
+}
+
+/* NULL where the kernel without sub-groups has to serve. One that turns out not to be usable stays stored
+ * all the same: it need not be compiled to find out again. */
+static cl_program make_with_subgroups(kas_opencl_device *device, kas_kernel kernel)
+{
+    const kas_kernel_info *info = kas_kernel_get_info(kernel);
+    cl_program program = NULL;
+    if (!device->subgroup_info || !kas_kernel_has_subgroups(kernel)) return NULL;
+    kas_status status = make(device, kernel, kas_opencl_subgroup_options(device), &program);
+    if (!status) status = kas_opencl_check_subgroups(device, program, info);
+    if (!status) return program;
+    kas_debug("opencl", "%s: %s without sub-groups: %s", device->base.info.id, info->name,
+              kas_status_message(status));
+    kas_status_free(status);
+    if (program) device->cl->clReleaseProgram(program);
+    return NULL;
+}
+
 static kas_status init(kas_program *base)
 {
     kas_opencl_program *program = (kas_opencl_program *)base;
     kas_opencl_device *device = kas_opencl_device_of(base->device);
-    const kas_kernel_info *kernel = kas_kernel_get_info(base->kernel);
-    size_t length;
-    kas_sha256 key;
-    KAS_TRY(check_group(base->device, kernel));
-    const char *source = kas_kernel_source(base->kernel, &length);
-    const bool may_store = make_key(device, source, length, &key);
-    program->program = may_store ? from_stored(device, &key) : NULL;
-    if (program->program) return NULL;
-    KAS_TRY(compile(device, kernel->name, source, length, &program->program));
-    if (may_store) store(device, program->program, &key);
-    return NULL;
+    KAS_TRY(check_group(base->device, kas_kernel_get_info(base->kernel)));
+    program->program = make_with_subgroups(device, base->kernel);
+    return program->program ? NULL : make(device, base->kernel, plain_options, &program->program);
 }
 
 static void finish(kas_program *base)

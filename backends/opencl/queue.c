@@ -2,10 +2,7 @@
  * and last one tell when it ran and for how long. Waiting polls, so that a deadline always holds: OpenCL's
  * own waits have none.
  *
- * No cl_khr_command_buffer: without cl_khr_command_buffer_mutable_dispatch a recorded list would serve one
- * binding of slots and one number of rows only, and where the extension could be tried (0.9.0 in PoCL 3.1,
- * which has no mutable dispatch) it replays by enqueuing: it took 1.02 to 1.8 times as long as plain enqueues
- * of 1 to 24 launches, arguments set anew.
+ * Longer lists are replayed where the device can change what was recorded (replay.h).
  *
  * What small passes take on PoCL is one of two figures. It runs launches on threads that sleep as soon as
  * there is nothing to do. On another core such a thread is still awake when the next launch comes; on the
@@ -14,7 +11,7 @@
  * it for a while: two such figures tell something of each other only when they were taken side by side. */
 
 #include "backends/core/poll.h"
-#include "backends/opencl/opencl.h"
+#include "backends/opencl/replay.h"
 #include "base/clock.h"
 
 typedef struct submission_events {
@@ -24,7 +21,8 @@ typedef struct submission_events {
 typedef struct opencl_queue {
     kas_queue base;
     cl_command_queue queue;
-    cl_kernel kernels[KAS_KERNEL_COUNT]; /* this queue's own: arguments are state of a kernel object */
+    kas_opencl_kernels kernels;
+    kas_opencl_replays replays;
     submission_events events[KAS_SUBMISSIONS_MAX];
     uint32_t event_count;
     cl_event
@@ -44,7 +42,9 @@ static kas_status init(kas_queue *base)
     cl_int code;
     queue->queue =
         device->cl->clCreateCommandQueue(device->context, device->id, CL_QUEUE_PROFILING_ENABLE, &code);
-    return code == CL_SUCCESS ? NULL : kas_opencl_fail(code, "clCreateCommandQueue");
+    if (code != CL_SUCCESS) return kas_opencl_fail(code, "clCreateCommandQueue");
+    kas_opencl_replays_begin(device, &queue->replays);
+    return NULL;
 }
 
 static void forget_latest(opencl_queue *queue)
@@ -63,16 +63,18 @@ static void forget_events(opencl_queue *queue)
         cl->clReleaseEvent(queue->events[i].last);
     }
     queue->event_count = 0;
+    kas_opencl_replays_settled(&queue->replays);
 }
 
 static void finish(kas_queue *base)
 {
     opencl_queue *queue = (opencl_queue *)base;
     kas_opencl_device *device = device_of(queue);
-    if (atomic_load(&base->device->lost)) return; /* releasing may wait for work that never ends */
-    forget_events(queue);
-    for (size_t i = 0; i < KAS_KERNEL_COUNT; ++i)
-        if (queue->kernels[i]) device->cl->clReleaseKernel(queue->kernels[i]);
+    const bool lost = atomic_load(&base->device->lost);
+    if (!lost) forget_events(queue);
+    kas_opencl_replays_end(device, &queue->replays);
+    if (lost) return; /* releasing may wait for work that never ends */
+    kas_opencl_kernels_release(device->cl, &queue->kernels);
     device->cl->clReleaseCommandQueue(queue->queue);
 }
 
@@ -114,54 +116,17 @@ static kas_status fill(kas_queue *base, kas_buffer *to, size_t offset, uint32_t 
     return note_traffic(queue, code, event, "clEnqueueFillBuffer");
 }
 
-static kas_status kernel_of(opencl_queue *queue, const kas_program *program, cl_kernel *out)
-{
-    cl_kernel *slot = &queue->kernels[program->kernel];
-    if (!*slot) {
-        cl_int code;
-        *slot = device_of(queue)->cl->clCreateKernel(((const kas_opencl_program *)program)->program,
-                                                     kas_kernel_get_info(program->kernel)->name, &code);
-        if (code != CL_SUCCESS) {
-            *slot = NULL;
-            return kas_opencl_fail(code, "clCreateKernel");
-        }
-    }
-    *out = *slot;
-    return NULL;
-}
-
-static kas_status set_arguments(opencl_queue *queue, cl_kernel kernel, const kas_launch *launch,
-                                const kas_submission *submission)
-{
-    const kas_opencl_symbols *cl = device_of(queue)->cl;
-    const kas_kernel_info *info = kas_kernel_get_info(launch->kernel);
-    for (cl_uint i = 0; i < info->buffers; ++i) {
-        const kas_binding *binding = &launch->bindings[i];
-        const bool fixed = binding->slot == KAS_SLOT_FIXED;
-        kas_buffer *buffer = fixed ? binding->buffer : submission->slots[binding->slot].buffer;
-        size_t offset = binding->offset_bytes + (fixed ? 0 : submission->slots[binding->slot].offset_bytes);
-        cl_mem memory;
-        KAS_TRY(kas_opencl_buffer_view(buffer, offset, &memory));
-        cl_int code = cl->clSetKernelArg(kernel, i, sizeof memory, &memory);
-        if (code != CL_SUCCESS) return kas_opencl_fail(code, "clSetKernelArg (buffer)");
-    }
-    cl_int code = cl->clSetKernelArg(kernel, info->buffers, info->args_bytes, launch->args);
-    return code == CL_SUCCESS ? NULL : kas_opencl_fail(code, "clSetKernelArg (arguments)");
-}
-
 static kas_status enqueue(opencl_queue *queue, const kas_list *list, size_t index,
                           const kas_submission *submission, uint32_t rows, cl_event *event)
 {
-    const kas_launch *launch = &list->launches[index];
-    const size_t items = kas_kernel_get_info(launch->kernel)->group_items;
+    const kas_opencl_symbols *cl = device_of(queue)->cl;
+    kas_opencl_bound bound;
     cl_kernel kernel;
-    KAS_TRY(kernel_of(queue, list->programs[index], &kernel));
-    KAS_TRY(set_arguments(queue, kernel, launch, submission));
-    const size_t global[2] = {kas_grid_groups(&launch->grid_x, rows) * items,
-                              kas_grid_groups(&launch->grid_y, rows)};
-    const size_t local[2] = {items, 1};
-    cl_int code = device_of(queue)->cl->clEnqueueNDRangeKernel(queue->queue, kernel, 2, NULL, global, local,
-                                                               0, NULL, event);
+    KAS_TRY(kas_opencl_kernel_of(cl, &queue->kernels, list->programs[index], &kernel));
+    KAS_TRY(kas_opencl_bind(submission, index, rows, &bound));
+    KAS_TRY(kas_opencl_set_arguments(cl, kernel, &list->launches[index], &bound));
+    cl_int code =
+        cl->clEnqueueNDRangeKernel(queue->queue, kernel, 2, NULL, bound.global, bound.local, 0, NULL, event);
     return code == CL_SUCCESS ? NULL : kas_opencl_fail(code, "clEnqueueNDRangeKernel");
 }
 
@@ -177,19 +142,30 @@ static kas_status abandon_submission(opencl_queue *queue, cl_event first)
     return note_traffic(queue, code, marker, "clEnqueueMarkerWithWaitList"); /* wait */
 }
 
-static kas_status submit(kas_queue *base, const kas_submission *submission, uint32_t rows)
+static kas_status enqueue_all(opencl_queue *queue, const kas_submission *submission, uint32_t rows,
+                              submission_events *events)
 {
-    opencl_queue *queue = (opencl_queue *)base;
     const kas_list *list = submission->list;
-    submission_events events = {0};
     for (size_t i = 0; i < list->count; ++i) {
         const bool first = i == 0, last = i + 1 == list->count;
         cl_event event = NULL;
         kas_status status = enqueue(queue, list, i, submission, rows, first || last ? &event : NULL);
-        if (status) return kas_join(status, abandon_submission(queue, events.first));
-        if (first) events.first = event;
-        if (last) events.last = event;
+        if (status) return kas_join(status, abandon_submission(queue, events->first));
+        if (first) events->first = event;
+        if (last) events->last = event;
     }
+    return NULL;
+}
+
+static kas_status submit(kas_queue *base, const kas_submission *submission, uint32_t rows)
+{
+    opencl_queue *queue = (opencl_queue *)base;
+    submission_events events = {0};
+    if (kas_opencl_replay(device_of(queue), &queue->replays, queue->queue, &queue->kernels, submission, rows,
+                          &events.last))
+        events.first = events.last;
+    else
+        KAS_TRY(enqueue_all(queue, submission, rows, &events));
     forget_latest(queue);
     queue->latest = events.last; /* wait */
     queue->events[queue->event_count++] = events;

@@ -37,6 +37,8 @@ static const char *name_of(cl_int code)
         return "CL_INVALID_KERNEL_NAME";
     case CL_INVALID_KERNEL_ARGS:
         return "CL_INVALID_KERNEL_ARGS";
+    case CL_INVALID_OPERATION:
+        return "CL_INVALID_OPERATION";
     case CL_INVALID_WORK_GROUP_SIZE:
         return "CL_INVALID_WORK_GROUP_SIZE";
     case CL_INVALID_BUFFER_SIZE:

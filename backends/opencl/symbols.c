@@ -14,7 +14,10 @@ static atomic_bool loaded; /* set once, after symbols */
 static void load(void)
 {
     static const char *const names[] = {"libOpenCL.so.1", NULL};
-    static const kas_symbol all[] = {KAS_OPENCL_SYMBOLS(KAS_OPENCL_NAME)};
+    static const kas_symbol all[] = {
+        KAS_OPENCL_SYMBOLS(KAS_OPENCL_NAME){
+            .name = "clGetKernelSubGroupInfo", .slot = &symbols.clGetKernelSubGroupInfo, .optional = true},
+    };
     atomic_store(&loaded, kas_library_load("opencl", names, all, sizeof all / sizeof *all));
 }
 

@@ -10,13 +10,14 @@
 
 #include "base/status.h"
 
-/* Every entry point that this backend calls. All are of 1.2 or below, as the headers know no other here: a
- * loader of any later age has them. */
+/* Every entry point without which there is no device. All are of 1.2 or below, as the headers know no other
+ * here: a loader of any later age has them. */
 #define KAS_OPENCL_SYMBOLS(X)                                                                                \
     X(clGetPlatformIDs)                                                                                      \
     X(clGetPlatformInfo)                                                                                     \
     X(clGetDeviceIDs)                                                                                        \
     X(clGetDeviceInfo)                                                                                       \
+    X(clGetExtensionFunctionAddressForPlatform)                                                              \
     X(clCreateContext)                                                                                       \
     X(clReleaseContext)                                                                                      \
     X(clCreateCommandQueue)                                                                                  \
@@ -43,10 +44,16 @@
     X(clGetEventProfilingInfo)                                                                               \
     X(clReleaseEvent)
 
+/* clGetKernelSubGroupInfo, and clGetKernelSubGroupInfoKHR, which the headers of 1.2 do not declare. */
+typedef cl_int CL_API_CALL kas_opencl_subgroup_info(cl_kernel kernel, cl_device_id id, cl_uint what,
+                                                    size_t input_bytes, const void *input, size_t value_bytes,
+                                                    void *value, size_t *needed_bytes);
+
 typedef struct kas_opencl_symbols {
 #define KAS_OPENCL_MEMBER(name) __typeof__(name) *name;
     KAS_OPENCL_SYMBOLS(KAS_OPENCL_MEMBER)
 #undef KAS_OPENCL_MEMBER
+    kas_opencl_subgroup_info *clGetKernelSubGroupInfo; /* of 2.1; NULL where the loader is older */
 } kas_opencl_symbols;
 
 /* The loader's entry points; opens it at the first call. NULL where it is not installed or lacks one of them

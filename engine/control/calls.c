@@ -149,6 +149,7 @@ static kas_status submit_admitted(kas_engine *engine, const kas_request *request
     if (!call) return kas_out_of_memory();
     *call = (kas_call){.engine = engine, .done = done, .user = user, .message = {.handle = handle_call}};
     kas_request_fill(request, call);
+    call->command.asked_ns = kas_engine_now(engine);
     if (kas_mailbox_post_caller(&engine->mailbox, &call->message)) return NULL;
     kas_free(call);
     return stopping();

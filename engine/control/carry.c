@@ -49,12 +49,25 @@ static void carry_transition(kas_engine *engine, const kas_effect *effect)
             kas_lifecycle_name(event.to), event.reason);
 }
 
-static void carry_operation(kas_engine *engine, const kas_effect *effect)
+/* Only now is it known how long it took. The command asks for nothing, so that the effects stay as they are.
+ */
+static bool tell_published(kas_engine *engine, uint64_t operation)
 {
+    kas_command command = {.kind = KAS_COMMAND_PUBLISHED, .published = {.operation = operation}};
+    kas_status status = kas_control_apply_alone(engine, &command);
+    kas_status_free(status); /* out of memory */
+    return !status;
+}
+
+static bool carry_operation(kas_engine *engine, const kas_effect *effect)
+{
+    const uint64_t operation = effect->operation.operation;
+    if (effect->operation.published && !tell_published(engine, operation)) return false;
     kas_event event = event_of(engine, KAS_EVENT_OPERATION, effect);
-    event.operation = effect->operation.operation;
+    event.operation = operation;
     kas_events_push(&engine->events, &event);
-    if (effect->operation.finished) kas_watch_notify(engine, effect->operation.operation);
+    if (effect->operation.finished) kas_watch_notify(engine, operation);
+    return true;
 }
 
 static void log_layer(kas_engine *engine, const char *name)
@@ -158,8 +171,7 @@ static bool carry_one(kas_engine *engine, kas_effect *effect)
     case KAS_EFFECT_FOLD:
         return kas_fold_start(engine, effect);
     case KAS_EFFECT_OPERATION:
-        carry_operation(engine, effect);
-        return true;
+        return carry_operation(engine, effect);
     case KAS_EFFECT_TRANSITION:
         carry_transition(engine, effect);
         return true;

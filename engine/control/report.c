@@ -11,7 +11,13 @@ enum { LAYERS_PAGE = 16 };
 
 /* ---- statistics ---- */
 
-static void convert_stats(const kas_exec_stats *from, kas_layer_stats *to)
+/* What the clock on the wall showed then, if nobody has set it since. */
+static int64_t wall_of(kas_engine *engine, int64_t monotonic_ns)
+{
+    return monotonic_ns == 0 ? 0 : kas_engine_wall(engine) - (kas_monotonic_ns() - monotonic_ns);
+}
+
+static void convert_stats(kas_engine *engine, const kas_exec_stats *from, kas_layer_stats *to)
 {
     *to = (kas_layer_stats){
         .size = sizeof *to,
@@ -22,6 +28,8 @@ static void convert_stats(const kas_exec_stats *from, kas_layer_stats *to)
         .kernel_failures = from->kernel_failures,
         .kernel_ms = (double)from->kernel_ns / (double)KAS_NS_PER_MS,
         .latency = from->latency,
+        .queue_ms = (double)from->queue_ns / (double)KAS_NS_PER_MS,
+        .last_ns = wall_of(engine, from->last_ns),
     };
 }
 
@@ -34,7 +42,7 @@ kas_status kas_engine_layer_stats(kas_engine *engine, const char *layer, kas_lay
     if (!known) return kas_fail(KAS_NOT_FOUND, CALLER, "there is no layer %.128s", layer);
     kas_exec_stats stats = {0};
     (void)kas_exec_layer_stats(engine->exec, uid, &stats); /* not published yet: zeros */
-    convert_stats(&stats, out);
+    convert_stats(engine, &stats, out);
     return NULL;
 }
 
@@ -42,7 +50,7 @@ void kas_engine_total_stats(kas_engine *engine, kas_layer_stats *out)
 {
     kas_exec_stats stats = {0};
     kas_exec_total_stats(engine->exec, &stats);
-    convert_stats(&stats, out);
+    convert_stats(engine, &stats, out);
 }
 
 void kas_engine_cache_stats(kas_engine *engine, kas_cache_report *out)

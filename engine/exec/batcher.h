@@ -8,25 +8,9 @@
 
 #include <pthread.h>
 
-#include "engine/exec/pass.h"
+#include "engine/exec/waiter.h"
 
 typedef struct kas_visit kas_visit; /* forward.h */
-
-typedef struct kas_waiter {
-    kas_pass pass; /* first: a batch's passes are found back by their address */
-    struct kas_waiter *next;
-    kas_context_set *set; /* whose contexts it waits for; NULL: any */
-    kas_context *context; /* given to it, taken */
-    bool done;            /* another's batch had it: pass.status is there */
-    bool has_thread;      /* that `wake` wakes */
-    pthread_cond_t wake;
-    kas_forward_done call; /* NULL: a caller that waits */
-    void *user;
-} kas_waiter;
-
-typedef struct kas_waiter_list { /* oldest first */
-    kas_waiter *first, *last;
-} kas_waiter_list;
 
 typedef struct kas_batcher {
     /* Guards both lists, `stopping`, `inside`, and in waiters of the lists: set, context, done. */
@@ -48,8 +32,7 @@ kas_status kas_batcher_init(kas_exec *exec) KAS_MUST_USE;
 void kas_batcher_stop(kas_exec *exec);
 void kas_batcher_finish(kas_exec *exec); /* after kas_batcher_stop */
 
-kas_status kas_waiter_init(kas_waiter *waiter, const kas_batcher *batcher) KAS_MUST_USE;
-void kas_waiter_finish(kas_waiter *waiter);
+/* ---- waiting.c ---- */
 
 /* Waits until the pass has ended, one way or the other: as leader of a batch or in another's. The first to
  * wait for a context is the first to be given one. */
@@ -62,11 +45,12 @@ void kas_batcher_offer(kas_exec *exec);
 /* Gives a wanted context to the first who waits for it; frees it when there is nobody. */
 void kas_batcher_hand_over(kas_exec *exec, kas_context *context);
 
-struct kas_visit; /* forward.h */
+/* ---- gather.c ---- */
+
 /* Takes out of the lists all passes of the visit's layer that fit into a batch which has `rows` rows already;
  * none when a newer root has been published since the visit began. Those that are refused come back with
  * their status. Linked by kas_waiter.next. */
-kas_waiter *kas_batcher_gather(kas_exec *exec, const struct kas_visit *visit, uint64_t rows);
+kas_waiter *kas_batcher_gather(kas_exec *exec, const kas_visit *visit, uint64_t rows);
 /* Tells the gathered that they have ended. */
 void kas_batcher_complete(kas_exec *exec, kas_waiter *gathered);
 

@@ -113,9 +113,10 @@ typedef struct kas_ramp_progress {
 size_t kas_exec_take_ramp_progress(kas_exec *exec, kas_ramp_progress *out, size_t capacity);
 
 typedef struct kas_exec_stats {
-    uint64_t forward_calls, rows;
+    uint64_t forward_calls, rows;                /* answered */
     uint64_t kernel_executions, kernel_failures; /* runs of seeds' kernels (fossils are not counted) */
-    uint64_t kernel_ns;                          /* in all */
+    uint64_t kernel_ns, queue_ns;                /* in all; queue: waiting for execution contexts */
+    int64_t last_ns;                             /* when the last call was answered, monotonic; 0: none was */
     uint64_t failed_calls;                       /* calls answered with an error */
     uint64_t results_dropped;                    /* engine-wide; 0 for a layer */
     kas_latency latency;

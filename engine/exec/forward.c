@@ -2,6 +2,7 @@
  * through on its caller's thread: no lock, no allocation. */
 #include "engine/exec/forward.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -151,6 +152,7 @@ static inline bool admit(kas_exec *exec, const kas_sight *sight, kas_pass *pass)
         count_refused(exec, sight->plan);
         return false;
     }
+    assert(sight->plan); /* a layer that is not there is refused */
     if (pass->rows == 0) {
         answer_nothing(pass, sight);
         return false;
@@ -252,7 +254,7 @@ void kas_visit_lead(kas_exec *exec, kas_visit *visit, kas_waiter *leader)
 static kas_status forward_later(kas_exec *exec, const kas_pass *pass, kas_context_set *set, bool held)
 {
     kas_waiter waiter;
-    KAS_TRY(kas_waiter_init(&waiter, &exec->batcher));
+    KAS_TRY(kas_waiter_init(&waiter, &exec->batcher.monotonic));
     waiter.pass.request = pass->request;
     waiter.pass.result = pass->result;
     waiter.pass.arrived_ns = pass->arrived_ns;

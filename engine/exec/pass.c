@@ -31,8 +31,12 @@ static inline __attribute__((always_inline)) void finish(kas_pass *pass, const k
     result->compute_ns = (uint64_t)(now_ns - pass->started_ns);
     result->total_ns = (uint64_t)(now_ns - pass->arrived_ns);
     uint32_t bucket = kas_latency_bucket(result->total_ns);
-    kas_counters_pass(&plan->counters[context->index], pass->rows, result->total_ns, bucket);
-    kas_counters_pass(context->counters, pass->rows, result->total_ns, bucket);
+    kas_counters *counters = &plan->counters[context->index];
+    kas_counters_pass(counters, pass->rows, result->total_ns, bucket, now_ns);
+    kas_counters_pass(context->counters, pass->rows, result->total_ns, bucket, now_ns);
+    if (result->queue_ns == 0) return;
+    kas_counter_add(&counters->queue_ns, result->queue_ns);
+    kas_counter_add(&context->counters->queue_ns, result->queue_ns);
 }
 
 static kas_status annotate(kas_status status, const kas_exec *exec, const kas_plan *plan)

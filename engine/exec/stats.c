@@ -19,16 +19,26 @@ void kas_counters_kernels(kas_counters *counters, uint64_t executions, uint64_t 
     kas_counter_add(&counters->kernel_ns, kernel_ns);
 }
 
+uint64_t kas_counters_calls(const kas_counters *counters)
+{
+    uint64_t calls = 0;
+    for (uint32_t i = 0; i < KAS_LATENCY_BUCKETS; ++i)
+        calls += kas_counter_get(&counters->buckets[i]);
+    return calls;
+}
+
 void kas_counter_sum_add(kas_counter_sum *sum, const kas_counters *counters)
 {
     uint64_t max_ns = kas_counter_get(&counters->latency_max_ns);
-    sum->calls += kas_counter_get(&counters->calls);
+    int64_t last_ns = atomic_load_explicit(&counters->last_ns, memory_order_relaxed);
     sum->rows += kas_counter_get(&counters->rows);
     sum->executions += kas_counter_get(&counters->executions);
     sum->failures += kas_counter_get(&counters->failures);
     sum->kernel_ns += kas_counter_get(&counters->kernel_ns);
     sum->latency_ns += kas_counter_get(&counters->latency_ns);
+    sum->queue_ns += kas_counter_get(&counters->queue_ns);
     if (max_ns > sum->latency_max_ns) sum->latency_max_ns = max_ns;
+    if (last_ns > sum->last_ns) sum->last_ns = last_ns;
     for (uint32_t i = 0; i < KAS_LATENCY_BUCKETS; ++i)
         sum->buckets[i] += kas_counter_get(&counters->buckets[i]);
 }
@@ -48,15 +58,17 @@ static double percentile_us(const kas_counter_sum *sum, uint64_t count, double s
 
 void kas_counter_sum_stats(const kas_counter_sum *sum, kas_exec_stats *out)
 {
-    uint64_t count = 0; /* what the histogram has: a pass may have ended between reading it and `calls` */
+    uint64_t count = 0;
     for (uint32_t i = 0; i < KAS_LATENCY_BUCKETS; ++i)
         count += sum->buckets[i];
     *out = (kas_exec_stats){
-        .forward_calls = sum->calls,
+        .forward_calls = count,
         .rows = sum->rows,
         .kernel_executions = sum->executions,
         .kernel_failures = sum->failures,
         .kernel_ns = sum->kernel_ns,
+        .queue_ns = sum->queue_ns,
+        .last_ns = sum->last_ns,
         .latency.count = count,
     };
     if (count == 0) return;

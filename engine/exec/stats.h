@@ -20,14 +20,17 @@ enum {
 };
 
 typedef struct kas_counters {
-    _Atomic uint64_t calls, rows;
+    _Atomic uint64_t rows;
     _Atomic uint64_t executions, failures, kernel_ns;
     _Atomic uint64_t latency_ns, latency_max_ns;
-    _Atomic uint64_t buckets[KAS_LATENCY_BUCKETS];
+    _Atomic uint64_t queue_ns;
+    _Atomic int64_t last_ns; /* when the last pass ended, monotonic; 0: there was none */
+    _Atomic uint64_t buckets[KAS_LATENCY_BUCKETS]; /* passes by latency: together all that ended */
 } __attribute__((aligned(KAS_CACHE_LINE))) kas_counters;
 
 typedef struct kas_counter_sum {
-    uint64_t calls, rows, executions, failures, kernel_ns, latency_ns, latency_max_ns;
+    uint64_t rows, executions, failures, kernel_ns, latency_ns, latency_max_ns, queue_ns;
+    int64_t last_ns;
     uint64_t buckets[KAS_LATENCY_BUCKETS];
 } kas_counter_sum;
 
@@ -53,17 +56,20 @@ static inline uint32_t kas_latency_bucket(uint64_t ns)
     return bucket < KAS_LATENCY_BUCKETS ? bucket : KAS_LATENCY_BUCKETS - 1;
 }
 
-/* An ended pass: its rows and how long its caller waited for it (and the bucket of that). */
+/* A pass that ended at `now_ns`: its rows and how long its caller waited for it (and the bucket of that). */
 static inline void kas_counters_pass(kas_counters *counters, uint64_t rows, uint64_t latency_ns,
-                                     uint32_t bucket)
+                                     uint32_t bucket, int64_t now_ns)
 {
-    kas_counter_add(&counters->calls, 1);
     kas_counter_add(&counters->rows, rows);
     kas_counter_add(&counters->latency_ns, latency_ns);
     kas_counter_add(&counters->buckets[bucket], 1);
+    atomic_store_explicit(&counters->last_ns, now_ns, memory_order_relaxed);
     if (latency_ns > kas_counter_get(&counters->latency_max_ns))
         atomic_store_explicit(&counters->latency_max_ns, latency_ns, memory_order_relaxed);
 }
+
+/* Passes that have ended. */
+uint64_t kas_counters_calls(const kas_counters *counters);
 
 /* Runs of seeds' kernels in a pass. */
 void kas_counters_kernels(kas_counters *counters, uint64_t executions, uint64_t failures, uint64_t kernel_ns);

@@ -100,8 +100,10 @@ static const char *check_move(const kas_layer *layer, const kas_move *move)
 {
     if (move->layer != layer || (move->operation && move->operation->layer != layer))
         return "a move's operation is another's";
-    if ((move->operation != NULL) + move->ready + move->lost != 1)
-        return "a replica is neither ready nor made nor lost, or more than one of them";
+    if (move->lost ? move->operation || move->ready : !move->operation && !move->ready)
+        return "a replica is neither ready nor made nor lost, or lost and more";
+    if (move->ready && !move->operation && !kas_replica_is_prepared(move))
+        return "a replica does not get ready for what is staged";
     if (move->lost && (!move->stays || move->weights.copy)) return "a lost replica has weights, or is none";
     if (move->ready && !kas_move_has_all(move)) return "a replica lacks what its layer has";
     if (!strcmp(move->device, layer->device)) return "a layer moves to where it is";
@@ -128,6 +130,8 @@ static const char *check_layer(const kas_state *state, const kas_layer *layer)
         return "the generation is none of the present view's";
     if (layer->layer_id >= state->now.free_layer_id && layer->layer_id == state->now.free_layer_id)
         return "the next layer id is taken";
+    if (kas_list_linked(&layer->flight.waiting) && (layer->move || !layer->flight.tries))
+        return "a layer waits to be moved that moves, or never failed to";
     const char *wrong = layer->move ? check_move(layer, layer->move) : NULL;
     for (uint32_t i = 0; i < layer->replica_count && !wrong; ++i)
         wrong = check_move(layer, layer->replicas[i]);
@@ -137,13 +141,14 @@ static const char *check_layer(const kas_state *state, const kas_layer *layer)
 static kas_status check_layers(const kas_state *state)
 {
     const kas_sorted *sorted = &state->layers_in_order;
-    size_t ramping = 0, recovering = 0;
+    size_t ramping = 0, recovering = 0, fleeing = 0;
     for (size_t i = 0; i < sorted->count; ++i) {
         const kas_layer *layer = sorted->items[i].object;
         if (i && strcmp(sorted->items[i - 1].name, layer->name) >= 0)
             return broken("layers are not in order", layer->name, 0);
         const char *wrong = check_layer(state, layer);
         if (wrong) return broken(wrong, layer->name, -1);
+        fleeing += kas_list_linked(&layer->flight.waiting);
         for (uint32_t seed = 0; seed < layer->num_seeds; ++seed) {
             wrong = check_seed(layer, seed);
             if (wrong) return broken(wrong, layer->name, seed);
@@ -155,6 +160,9 @@ static kas_status check_layers(const kas_state *state)
         --ramping;
     for (const kas_link *link = state->recovering.next; link != &state->recovering; link = link->next)
         --recovering;
+    for (const kas_link *link = state->fleeing.next; link != &state->fleeing; link = link->next)
+        --fleeing;
+    if (fleeing) return broken("layers that wait to be moved are miscounted", "state", 0);
     return ramping || recovering ? broken("seeds that ramp or wait for a retry are miscounted", "state", 0)
                                  : NULL;
 }

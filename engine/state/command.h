@@ -87,6 +87,8 @@ typedef enum kas_command_kind {
     KAS_COMMAND_MOVE_TRIED,         /* of a move: a plan was composed there */
     KAS_COMMAND_MOVE_FAILED,        /* of a move: one of these could not be */
     KAS_COMMAND_DEVICE_LOST,        /* for good: layers leave it */
+    KAS_COMMAND_PUBLISHED, /* what an operation has brought is published: it lasted until now. Said after that
+                              publication, and before whoever asked for the operation is answered */
     KAS_COMMAND_PASS_RESULTS,
     KAS_COMMAND_RAMP_STEPS, /* passes that a layer's pass-counted ramps have seen since its last publication:
                              * in all, so that it may be said again */
@@ -112,8 +114,9 @@ typedef enum kas_outcome {
 
 typedef struct kas_command {
     kas_command_kind kind;
-    int64_t now_ns;  /* monotonic: what ramps, windows and retries go by */
-    int64_t wall_ns; /* what is shown */
+    int64_t now_ns;   /* monotonic: what ramps, windows and retries go by */
+    int64_t wall_ns;  /* what is shown */
+    int64_t asked_ns; /* monotonic: when a caller asked, which operations last from; 0: now */
     kas_ticket ticket;
     char layer[KAS_NAME_SIZE]; /* name, where a caller names one */
     uint32_t seed;
@@ -154,6 +157,9 @@ typedef struct kas_command {
         struct {
             uint64_t operation;
         } cancel;
+        struct {
+            uint64_t operation;
+        } published;
         struct {
             uint32_t epoch;
             bool skip_unready;
@@ -286,6 +292,7 @@ typedef struct kas_effect {
         struct {
             uint64_t operation;
             bool finished;
+            bool published; /* it has succeeded by the publication that comes before: → PUBLISHED */
         } operation;
         struct {
             kas_lifecycle from, to;

@@ -145,6 +145,9 @@ static void add_move(digest *d, const kas_layer *layer, const kas_move *move)
     add(d, move->flees);
     add(d, move->wait);
     add(d, move->tried);
+    add(d, move->ahead);
+    add(d, move->gave_up);
+    add(d, move->stale);
     add(d, move->device_kind);
     add_text(d, move->device);
     add(d, move->weights.of);
@@ -160,6 +163,16 @@ static void add_replica(digest *d, const kas_layer *layer, const kas_move *repli
     add_move(d, layer, replica);
     for (uint32_t i = 0; i < layer->num_seeds; ++i)
         add(d, replica->shown[i] ? replica->shown[i]->number : 0);
+}
+
+static void add_flight(digest *d, const kas_flight *flight)
+{
+    bool waits = kas_list_linked(&flight->waiting);
+    add(d, waits);
+    add(d, flight->tries);
+    if (flight->tries) add(d, flight->code);
+    if (waits) add_time(d, flight->at_ns);
+    add_text(d, flight->device);
 }
 
 static void add_layer(digest *d, const kas_layer *layer)
@@ -192,6 +205,7 @@ static void add_layer(digest *d, const kas_layer *layer)
     add(d, layer->staged_weights != NULL);
     add(d, layer->move != NULL);
     if (layer->move) add_move(d, layer, layer->move);
+    add_flight(d, &layer->flight);
     add(d, layer->replica_count);
     for (uint32_t i = 0; i < layer->replica_count; ++i)
         add_replica(d, layer, layer->replicas[i]);
@@ -346,6 +360,8 @@ static void add_orders(digest *d, const kas_state *state)
         add(d, KAS_OWNER(link, kas_entry, cold)->number);
     for (const kas_link *link = state->ended.next; link != &state->ended; link = link->next)
         add(d, KAS_OWNER(link, kas_operation, ended)->info.id);
+    for (const kas_link *link = state->fleeing.next; link != &state->fleeing; link = link->next)
+        add(d, KAS_OWNER(link, kas_layer, flight.waiting)->uid);
     const kas_link *const seeds[] = {&state->ramping, &state->recovering};
     for (size_t i = 0; i < 2; ++i) {
         size_t offset = i ? offsetof(kas_slot, recovering) : offsetof(kas_slot, ramping);

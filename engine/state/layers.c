@@ -218,6 +218,7 @@ kas_status kas_delete_layer(kas_state *state, const kas_command *command)
     KAS_TRY(check_delete(layer, command->delete_layer.force));
     KAS_TRY(kas_fold_cancel(state, layer));
     if (layer->move) KAS_TRY(kas_load_cancel(state, layer->move->operation, "its layer was removed"));
+    KAS_TRY(kas_flight_end(state, layer));
     KAS_TRY(kas_replicas_drop_all(state, layer));
     for (uint32_t i = 0; i < layer->num_seeds; ++i)
         KAS_TRY(clear_seed(state, layer, i));

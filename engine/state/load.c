@@ -144,6 +144,7 @@ kas_status kas_load_succeed(kas_state *state, kas_operation *operation, kas_entr
         KAS_TRY(kas_staged_edit(state, operation->staged));
         KAS_TRY(kas_hold_take(state, &operation->staged->hold, entry));
         operation->staged->running = NULL;
+        KAS_TRY(kas_replicas_prepare(state, layer));
     } else if (layer) {
         KAS_TRY(kas_seed_edit(state, layer, seed));
         KAS_TRY(kas_seed_bind(state, layer, seed, entry, &layer->slots[seed].wish));

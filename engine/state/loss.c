@@ -6,27 +6,24 @@
 
 #include "engine/state/rules.h"
 
-static const kas_move *ready_replica(const kas_layer *layer)
-{
-    for (uint32_t i = 0; i < layer->replica_count; ++i)
-        if (layer->replicas[i]->ready) return layer->replicas[i];
-    return NULL;
-}
-
 static kas_status leave(kas_state *state, kas_layer *layer, const kas_command *command)
 {
-    const kas_move *replica = ready_replica(layer);
-    if (replica) return kas_move_flee(state, layer, replica->device, replica->device_kind);
-    if (!command->lost.refuge[0] || !strcmp(command->lost.refuge, layer->device)) return NULL;
-    return kas_move_flee(state, layer, command->lost.refuge, command->lost.refuge_kind);
+    const char *refuge = strcmp(command->lost.refuge, layer->device) != 0 ? command->lost.refuge : "";
+    KAS_TRY(kas_flight_to(state, layer, refuge, command->lost.refuge_kind));
+    return kas_flight_try(state, layer);
 }
 
-/* Whether the layer was there, or on its way there from another lost device. */
+/* From another device, which is lost, too. */
+static bool flees_to(const kas_layer *layer, const char *device)
+{
+    if (kas_list_linked(&layer->flight.waiting)) return !strcmp(layer->flight.device, device);
+    return layer->move && layer->move->flees && !strcmp(layer->move->device, device);
+}
+
 static kas_status lose(kas_state *state, kas_layer *layer, const kas_command *command, bool *leaves)
 {
     const char *device = command->lost.device;
-    *leaves = !strcmp(layer->device, device) ||
-              (layer->move && layer->move->flees && !strcmp(layer->move->device, device));
+    *leaves = !strcmp(layer->device, device) || flees_to(layer, device);
     KAS_TRY(kas_replica_device_lost(state, layer, device));
     KAS_TRY(kas_move_device_lost(state, layer, device));
     return *leaves ? leave(state, layer, command) : NULL;

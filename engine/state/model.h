@@ -227,14 +227,27 @@ typedef struct kas_move {
     bool lost;   /* a replica that had joined, on a lost device: it has nothing, and nothing is made for it */
     bool flees;  /* a move that nobody asked for, or need ask for again: the layer's device is lost */
     bool tried;  /* a plan of what is held now was composed */
+    bool ahead;  /* and, of a ready replica, one with the staged loads' kernels in place of what their seeds
+                    have */
+    bool gave_up; /* a ready replica, on these: it could not be */
+    bool stale;   /* what is held has changed since a trial was asked for */
     uint32_t device_kind;
     char device[KAS_DEVICE_NAME_SIZE];
     struct {
         kas_resource of, copy; /* copy = 0: none yet, or being made */
     } weights, staged;
-    kas_hold *holds; /* 2 · num_seeds: of each seed's kernel, and (not of a replica) of its staged load's */
+    kas_hold *holds;   /* 2 · num_seeds: of each seed's kernel, and of its staged load's */
     kas_entry **shown; /* num_seeds, of a replica: what the present view has there */
 } kas_move;
+
+/* What a layer that has to leave its device, which is lost, has beside its move. */
+typedef struct kas_flight {
+    kas_link waiting; /* in state->fleeing, from a try that failed to the next; no move runs then */
+    uint32_t tries, device_kind;       /* tries: that have failed */
+    kas_code code;                     /* of the last failure */
+    int64_t at_ns;                     /* of the next try, monotonic */
+    char device[KAS_DEVICE_NAME_SIZE]; /* where it goes unless a replica is ready; "": nowhere */
+} kas_flight;
 
 struct kas_layer {
     kas_map_node by_name, by_uid, by_layer_id;
@@ -261,6 +274,7 @@ struct kas_layer {
     uint8_t fossils[KAS_MAX_SEEDS]; /* seeds, in order of fossilization */
     kas_staged *staged_weights;
     kas_move *move; /* while it runs */
+    kas_flight flight;
     uint32_t replica_count;
     kas_move *replicas[KAS_REPLICAS_MAX];
     kas_seed_arrays seeds;
@@ -273,6 +287,7 @@ struct kas_layer {
 
 typedef struct kas_counters {
     int64_t now_ns, wall_ns; /* of the present command; now never goes back */
+    int64_t asked_ns;        /* of the present command: not after now */
     uint32_t epoch;
     uint32_t staged;
     int64_t free_layer_id; /* every smaller one is taken */
@@ -307,6 +322,7 @@ struct kas_state {
     kas_link staged;     /* changes, by epoch */
     kas_link ramping;    /* slots with a ramp over time */
     kas_link recovering; /* slots that wait for their retry, by time */
+    kas_link fleeing;    /* layers that wait to leave a lost device, by time */
     kas_undo undo;
     kas_pending pending;
 };

@@ -37,52 +37,6 @@ static kas_move *move_of(const kas_state *state, uint64_t operation)
     return kas_move_of(kas_operation_find(state, operation));
 }
 
-/* Of how many seeds' kernels and staged loads it has its own. */
-static uint32_t places_of(const kas_move *move)
-{
-    return move->stays ? move->layer->num_seeds : 2 * move->layer->num_seeds;
-}
-
-/* Of the layer's 2 · num_seeds places for kernels: what it holds on its present device, and under which id.
- */
-static kas_hold *hold_at(const kas_layer *layer, uint32_t place)
-{
-    uint32_t n = layer->num_seeds;
-    if (place < n) return &layer->slots[place].hold;
-    kas_staged *staged = layer->slots[place - n].staged;
-    return staged ? &staged->hold : NULL;
-}
-
-static const char *artifact_at(const kas_layer *layer, uint32_t place)
-{
-    uint32_t n = layer->num_seeds;
-    return place < n ? layer->slots[place].artifact_id : layer->slots[place - n].staged->wish.artifact_id;
-}
-
-/* The bytes that are needed at this place; NULL: none. */
-static kas_content *content_at(const kas_layer *layer, uint32_t place)
-{
-    const kas_hold *hold = hold_at(layer, place);
-    return hold && hold->entry ? hold->entry->content : NULL;
-}
-
-static bool needs(const kas_move *move, const kas_content *content)
-{
-    for (uint32_t i = 0; content && i < places_of(move); ++i)
-        if (content_at(move->layer, i) == content) return true;
-    return false;
-}
-
-bool kas_move_has_all(const kas_move *move)
-{
-    if (!move->weights.copy || move->weights.of != move->layer->weights || !move->tried) return false;
-    for (uint32_t i = 0; i < places_of(move); ++i) {
-        const kas_entry *entry = move->holds[i].entry;
-        if ((entry ? entry->content : NULL) != content_at(move->layer, i)) return false;
-    }
-    return true;
-}
-
 /* ---- the end ---- */
 
 kas_status kas_move_let_go(kas_state *state, kas_move *move)
@@ -115,6 +69,10 @@ static kas_status finish(kas_state *state, kas_move *move, kas_operation_state h
     KAS_TRY(kas_move_end_operation(state, move, how, failure));
     KAS_TRY(kas_layer_edit(state, layer));
     layer->move = NULL;
+    if (how != KAS_OPERATION_FAILED)
+        KAS_TRY(kas_flight_end(state, layer));
+    else if (move->flees)
+        KAS_TRY(kas_flight_put_off(state, layer, failure->code));
     return kas_undo_drop(&state->undo, move);
 }
 
@@ -123,21 +81,34 @@ static kas_status end(kas_state *state, kas_move *move, kas_operation_state how,
     return move->stays ? kas_replica_drop(state, move, how, failure) : finish(state, move, how, failure);
 }
 
+/* Of a layer that stays on a lost device only what is new, since it is tried again and again. */
+static kas_status tell(kas_state *state, const kas_move *move, const kas_failure *failure)
+{
+    if (move->flees && !kas_flight_is_news(move->layer, failure->code)) return NULL;
+    kas_error_info error = {.type = failure->type};
+    memcpy(error.detail, failure->detail, sizeof error.detail);
+    return kas_emit_error(state, move->flees ? KAS_EFFECT_ALERT : KAS_EFFECT_ERROR, move->layer, KAS_NO_SEED,
+                          move->operation->info.artifact_id, &error);
+}
+
 static kas_status fail(kas_state *state, kas_move *move, const kas_failure *failure)
 {
     const kas_layer *layer = move->layer;
     kas_failure told = *failure;
-    kas_error_info error = {.type = failure->type};
-    if (move->stays)
+    if (move->stays && move->ready)
+        snprintf(told.detail, sizeof told.detail,
+                 "the replica of layer %s on %s is not ready for what is staged: ", layer->name,
+                 move->device);
+    else if (move->stays)
         snprintf(told.detail, sizeof told.detail, "layer %s has no replica on %s: ", layer->name,
                  move->device);
     else
-        snprintf(told.detail, sizeof told.detail, "layer %s stays on %s: ", layer->name, layer->device);
+        snprintf(told.detail, sizeof told.detail, "layer %s stays on %s%s: ", layer->name, layer->device,
+                 move->flees ? ", which is lost, until a later try" : "");
     strncat(told.detail, failure->detail, sizeof told.detail - strlen(told.detail) - 1);
-    memcpy(error.detail, told.detail, sizeof error.detail);
-    KAS_TRY(kas_emit_error(state, move->flees ? KAS_EFFECT_ALERT : KAS_EFFECT_ERROR, layer, KAS_NO_SEED,
-                           move->operation->info.artifact_id, &error));
+    KAS_TRY(tell(state, move, &told));
     if (move->stays && failure->code == KAS_DEVICE_LOST) return kas_replica_lose(state, move, &told);
+    if (move->stays && move->ready) return kas_replica_give_up(state, move, &told);
     return end(state, move, KAS_OPERATION_FAILED, &told);
 }
 
@@ -235,6 +206,7 @@ static kas_status ask(kas_state *state, kas_move *move, kas_effect_kind kind, ka
     move->operation->info.artifact_id[0] = 0; /* it is no kernel that is made now */
     memcpy(effect->move.device, move->device, sizeof effect->move.device);
     move->wait = wait;
+    move->stale = false;
     return NULL;
 }
 
@@ -259,29 +231,10 @@ static kas_status need_weights(kas_state *state, kas_move *move)
     return need_copy(state, move, staged, &move->staged.of, &move->staged.copy);
 }
 
-kas_status kas_move_hold(kas_state *state, kas_move *move, uint32_t *missing)
-{
-    uint32_t places = places_of(move);
-    *missing = places;
-    for (uint32_t i = places; i-- > 0;) {
-        kas_hold *hold = &move->holds[i];
-        kas_content *content = content_at(move->layer, i);
-        if (hold->entry && hold->entry->content == content) continue;
-        kas_entry *entry = content ? kas_cache_find(content, move->device) : NULL;
-        if (content || (hold->entry && !move->stays)) move->tried = false;
-        KAS_TRY(kas_hold_drop(state, hold));
-        if (entry && entry->kernel)
-            KAS_TRY(kas_hold_take(state, hold, entry));
-        else if (content)
-            *missing = i;
-    }
-    return NULL;
-}
-
 static kas_status make_kernel(kas_state *state, kas_move *move, uint32_t place)
 {
     kas_operation *operation = move->operation;
-    const char *artifact_id = artifact_at(move->layer, place);
+    const char *artifact_id = kas_move_artifact(move->layer, place);
     KAS_TRY(kas_operation_edit(state, operation));
     memcpy(operation->info.artifact_id, artifact_id, strlen(artifact_id) + 1);
     return kas_make_wait(state, operation, artifact_id, move->device, move->device_kind);
@@ -294,8 +247,10 @@ kas_status kas_move_go_on(kas_state *state, kas_move *move)
     KAS_TRY(kas_move_hold(state, move, &missing));
     KAS_TRY(need_weights(state, move));
     if (move->wait) return NULL;
-    if (missing < places_of(move)) return make_kernel(state, move, missing);
-    if (!move->tried) return ask(state, move, KAS_EFFECT_MOVE_TRY, KAS_MOVE_WAITS_TRIAL, 0);
+    if (missing < kas_move_places(move)) return make_kernel(state, move, missing);
+    const bool done = move->ready ? kas_replica_is_prepared(move) : move->tried;
+    if (!done) return ask(state, move, KAS_EFFECT_MOVE_TRY, KAS_MOVE_WAITS_TRIAL, 0);
+    if (move->ready) return kas_move_end_operation(state, move, KAS_OPERATION_SUCCEEDED, NULL);
     return move->stays ? kas_replica_arrive(state, move) : arrive(state, move);
 }
 
@@ -321,7 +276,10 @@ kas_status kas_move_tried(kas_state *state, const kas_command *command)
     if (!move || move->wait != KAS_MOVE_WAITS_TRIAL) return NULL;
     KAS_TRY(kas_move_edit(state, move));
     move->wait = KAS_MOVE_WAITS_NOT;
-    move->tried = true;
+    if (!move->stale && move->ready)
+        move->ahead = true;
+    else if (!move->stale)
+        move->tried = true;
     return kas_move_go_on(state, move);
 }
 
@@ -347,7 +305,7 @@ kas_status kas_move_kernel_failed(kas_state *state, kas_operation *operation, co
     kas_move *move = kas_move_of(operation);
     const kas_binding *binding = kas_binding_find(state, operation->info.artifact_id);
     KAS_TRY(kas_make_leave(state, operation));
-    if (binding && needs(move, binding->content)) return fail(state, move, failure);
+    if (binding && kas_move_needs(move, binding->content)) return fail(state, move, failure);
     return kas_move_go_on(state, move); /* nobody needs that kernel any more */
 }
 
@@ -398,7 +356,7 @@ static kas_status begin(kas_state *state, kas_layer *layer, const char *device, 
 {
     kas_move *move;
     KAS_TRY(kas_move_create(state, layer, device, device_kind, &move));
-    KAS_TRY(kas_layer_edit(state, layer));
+    KAS_TRY(kas_flight_go_on(state, layer, &flees));
     layer->move = move;
     move->flees = flees;
     return kas_move_begin(state, move, KAS_OPERATION_MOVE);

@@ -33,6 +33,9 @@ kas_status kas_operation_changed(kas_state *state, const kas_operation *operatio
     KAS_TRY(kas_emit(state, KAS_EFFECT_OPERATION, operation->layer, operation->seed, &effect));
     effect->operation.operation = operation->info.id;
     effect->operation.finished = operation->info.state >= KAS_OPERATION_SUCCEEDED;
+    effect->operation.published =
+        operation->info.state == KAS_OPERATION_SUCCEEDED && operation->layer &&
+        !operation->staged; /* of what has a layer only a staged load shows nothing */
     return NULL;
 }
 
@@ -45,7 +48,7 @@ kas_status kas_operation_begin(kas_state *state, kas_operation_kind kind, kas_la
     operation->touched = state->pending.serial; /* new: there is nothing to go back to */
     operation->layer = layer;
     operation->seed = seed;
-    operation->started_ns = state->now.now_ns;
+    operation->started_ns = state->now.asked_ns;
     kas_operation_info *info = &operation->info;
     info->size = sizeof *info;
     info->id = ++state->now.last_operation;
@@ -84,6 +87,15 @@ kas_status kas_operation_end(kas_state *state, kas_operation *operation, kas_ope
     operation->staged = NULL;
     ++state->now.ended_operations;
     return kas_list_append(&state->undo, &state->ended, &operation->ended);
+}
+
+kas_status kas_operation_published(kas_state *state, const kas_command *command)
+{
+    kas_operation *operation = kas_operation_find(state, command->published.operation);
+    if (!operation || operation->info.state != KAS_OPERATION_SUCCEEDED) return NULL;
+    KAS_TRY(kas_operation_edit(state, operation));
+    operation->info.duration_ns = state->now.now_ns - operation->started_ns;
+    return NULL;
 }
 
 kas_status kas_operations_trim(kas_state *state)

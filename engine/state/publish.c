@@ -206,11 +206,29 @@ bool kas_state_published(const kas_state *state, uint64_t layer_uid, kas_publish
     return layer != NULL;
 }
 
+/* With the staged loads' kernels where they are held, as if all their epochs had come. */
+static void fill_ahead(const kas_layer *layer, const kas_move *replica, kas_published_layer *out)
+{
+    uint32_t n = layer->num_seeds;
+    out->seed_count = 0;
+    for (uint32_t i = 0; i < n; ++i) {
+        const kas_entry *staged = replica->holds[n + i].entry;
+        if (!staged && !kas_seed_live(layer, i)) continue;
+        kas_published_seed *seed = &out->seeds[out->seed_count++];
+        fill_seed(layer, replica, i, seed);
+        if (!staged) continue;
+        seed->kernel = staged->kernel;
+        seed->ramp = false;
+    }
+}
+
 bool kas_state_moving(const kas_state *state, uint64_t operation, kas_published_layer *out)
 {
     const kas_move *move = kas_move_of(kas_operation_find(state, operation));
-    if (move) fill_layer(state, move->layer, move, out);
-    return move != NULL;
+    if (!move) return false;
+    fill_layer(state, move->layer, move, out);
+    if (move->ready) fill_ahead(move->layer, move, out);
+    return true;
 }
 
 bool kas_state_replica(const kas_state *state, uint64_t layer_uid, uint32_t from, kas_published_layer *out,

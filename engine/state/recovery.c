@@ -84,11 +84,3 @@ kas_status kas_recovery_tick(kas_state *state)
     }
     return NULL;
 }
-
-int64_t kas_state_next_wakeup(const kas_state *state)
-{
-    int64_t next = kas_list_empty(&state->ramping) ? KAS_NEVER : state->now.next_ramp_ns;
-    if (kas_list_empty(&state->recovering)) return next;
-    int64_t retry_ns = KAS_OWNER(state->recovering.next, kas_slot, recovering)->recover_at_ns;
-    return retry_ns < next ? retry_ns : next;
-}

@@ -3,7 +3,9 @@
  * There is one set of host state arrays, and one view: a publication has the layer's plan on its own device
  * and on each that has a replica which lacks nothing, all of the same generation. What a replica lacks is
  * made as for a move (move.c), in the background, whenever the view changes; until it is there the layer
- * serves without it, so that no change waits for a replica, or fails with one. */
+ * serves without it, so that no change waits for a replica, or fails with one. A replica that lacks nothing
+ * gets the kernels of staged loads as well, so that their epoch finds it ready; what of them it cannot get it
+ * does without, until then. */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +15,13 @@ static kas_move *find(const kas_layer *layer, const char *device)
 {
     for (uint32_t i = 0; i < layer->replica_count; ++i)
         if (!strcmp(layer->replicas[i]->device, device)) return layer->replicas[i];
+    return NULL;
+}
+
+const kas_move *kas_replica_ready(const kas_layer *layer)
+{
+    for (uint32_t i = 0; i < layer->replica_count; ++i)
+        if (layer->replicas[i]->ready) return layer->replicas[i];
     return NULL;
 }
 
@@ -76,7 +85,7 @@ kas_status kas_replica_lose(kas_state *state, kas_move *replica, const kas_failu
     KAS_TRY(kas_move_edit(state, replica));
     KAS_TRY(withdraw(state, replica, KAS_OPERATION_FAILED, failure));
     replica->weights.of = replica->weights.copy = 0;
-    replica->tried = replica->ready = false;
+    replica->tried = replica->ahead = replica->ready = false;
     replica->lost = true;
     return NULL;
 }
@@ -101,17 +110,38 @@ kas_status kas_replica_arrive(kas_state *state, kas_move *replica)
     return kas_emit_plain(state, KAS_EFFECT_LAYER_UPDATE, replica->layer);
 }
 
-/* Lets go of what it need not have any more; then makes what it lacks. */
+/* Lets go of what it need not have any more, and takes what is there; then makes what it lacks: first of what
+ * its layer has, without which it is out of the view, then of what is staged for the layer. */
 static kas_status look_again(kas_state *state, kas_move *replica)
 {
     uint32_t missing;
-    if (replica->operation || replica->lost || kas_move_has_all(replica)) return NULL;
+    if (replica->lost || (replica->operation && !replica->ready)) return NULL;
+    if (kas_move_has_all(replica) && kas_replica_is_prepared(replica)) return NULL;
     KAS_TRY(kas_move_edit(state, replica));
     KAS_TRY(kas_move_hold(state, replica, &missing));
-    if (kas_move_has_all(replica)) return NULL;
-    replica->ready = false;
-    KAS_TRY(kas_layer_mark(state, replica->layer, KAS_MARK_VIEW));
+    if (!kas_move_has_all(replica)) {
+        replica->ready = false;
+        replica->stale = true;
+        KAS_TRY(kas_layer_mark(state, replica->layer, KAS_MARK_VIEW));
+    }
+    if (replica->operation || (replica->ready && kas_replica_is_prepared(replica))) return NULL;
     return kas_move_begin(state, replica, KAS_OPERATION_REPLICATE);
+}
+
+kas_status kas_replica_give_up(kas_state *state, kas_move *replica, const kas_failure *failure)
+{
+    KAS_TRY(kas_move_edit(state, replica));
+    replica->gave_up = true;
+    return kas_move_end_operation(state, replica, KAS_OPERATION_FAILED, failure);
+}
+
+kas_status kas_replicas_prepare(kas_state *state, kas_layer *layer)
+{
+    for (uint32_t i = 0; i < layer->replica_count; ++i) {
+        KAS_TRY(kas_move_edit(state, layer->replicas[i]));
+        layer->replicas[i]->gave_up = false;
+    }
+    return layer->replica_count ? kas_layer_mark(state, layer, KAS_MARK_ARRAYS) : NULL;
 }
 
 kas_status kas_replicas_settle(kas_state *state, kas_layer *layer)

@@ -168,13 +168,22 @@ kas_status kas_move_create(kas_state *state, kas_layer *layer, const char *devic
 kas_status kas_move_begin(kas_state *state, kas_move *move, kas_operation_kind kind) KAS_MUST_USE;
 /* The next thing, or the end: `move` may be gone then. Nothing is waited for. */
 kas_status kas_move_go_on(kas_state *state, kas_move *move) KAS_MUST_USE;
-bool kas_move_has_all(const kas_move *move); /* that its layer has now, and its plan was tried */
-/* Holds what is there and lets go of what is not needed any more. Returns the first place that lacks its
- * kernel in *missing; their number: none does. The move is being edited. */
-kas_status kas_move_hold(kas_state *state, kas_move *move, uint32_t *missing) KAS_MUST_USE;
 kas_status kas_move_let_go(kas_state *state, kas_move *move) KAS_MUST_USE; /* of kernels and weights */
 kas_status kas_move_end_operation(kas_state *state, kas_move *move, kas_operation_state how,
                                   const kas_failure *failure) KAS_MUST_USE;
+
+/* ---- places.c ---- */
+
+/* Kernels that it is to have: those of seeds, then those of staged loads, which a replica gets once it is
+ * ready. */
+uint32_t kas_move_places(const kas_move *move);
+const char *kas_move_artifact(const kas_layer *layer, uint32_t place); /* of a kernel that is needed */
+bool kas_move_needs(const kas_move *move, const kas_content *content); /* at any of its places; NULL: no */
+bool kas_move_has_all(const kas_move *move);           /* that its layer has now, and its plan was tried */
+bool kas_replica_is_prepared(const kas_move *replica); /* for what is staged, as far as it can be */
+/* Holds what is there and lets go of what is not needed any more. Returns the first place that lacks its
+ * kernel in *missing; their number: none does. The move is being edited. */
+kas_status kas_move_hold(kas_state *state, kas_move *move, uint32_t *missing) KAS_MUST_USE;
 
 /* ---- replicas.c ---- */
 
@@ -192,9 +201,33 @@ kas_status kas_replica_make_way(kas_state *state, kas_layer *layer, const char *
  * what is being made there. */
 kas_status kas_replica_lose(kas_state *state, kas_move *replica, const kas_failure *failure) KAS_MUST_USE;
 kas_status kas_replica_device_lost(kas_state *state, kas_layer *layer, const char *device) KAS_MUST_USE;
+/* What is staged has changed, or a staged load is ready: so are the layer's replicas to be before its epoch
+ * comes.
+ */
+kas_status kas_replicas_prepare(kas_state *state, kas_layer *layer) KAS_MUST_USE;
+/* It cannot: it serves on, and catches up when the epoch has come. */
+kas_status kas_replica_give_up(kas_state *state, kas_move *replica, const kas_failure *failure) KAS_MUST_USE;
 kas_status kas_replica_arrive(kas_state *state, kas_move *replica) KAS_MUST_USE;
 kas_status kas_replica_drop(kas_state *state, kas_move *replica, kas_operation_state how,
                             const kas_failure *failure) KAS_MUST_USE;
+
+const kas_move *kas_replica_ready(const kas_layer *layer); /* the first that is; NULL: none */
+
+/* ---- flight.c ---- */
+
+/* Where it goes to when no replica of it is ready; "": nowhere. */
+kas_status kas_flight_to(kas_state *state, kas_layer *layer, const char *device,
+                         uint32_t device_kind) KAS_MUST_USE;
+/* Begins a move to where it can go now, unless one runs; if there is such a place. */
+kas_status kas_flight_try(kas_state *state, kas_layer *layer) KAS_MUST_USE;
+/* A try has failed: the next one comes later. */
+kas_status kas_flight_put_off(kas_state *state, kas_layer *layer, kas_code code) KAS_MUST_USE;
+bool kas_flight_is_news(const kas_layer *layer,
+                        kas_code code); /* the first failure, or another than the last */
+/* A move of the layer begins: *flees becomes true when it is one of those that are tried again. */
+kas_status kas_flight_go_on(kas_state *state, kas_layer *layer, bool *flees) KAS_MUST_USE;
+kas_status kas_flight_end(kas_state *state, kas_layer *layer) KAS_MUST_USE; /* nothing is tried any more */
+kas_status kas_flight_tick(kas_state *state) KAS_MUST_USE;
 
 /* ---- loss.c ---- */
 
@@ -299,6 +332,8 @@ kas_status kas_operation_begin(kas_state *state, kas_operation_kind kind, kas_la
 kas_status kas_operation_end(kas_state *state, kas_operation *operation, kas_operation_state how,
                              const kas_failure *failure) KAS_MUST_USE;
 kas_status kas_operation_changed(kas_state *state, const kas_operation *operation) KAS_MUST_USE;
+/* It lasted until now. One that is not kept any more is no matter. */
+kas_status kas_operation_published(kas_state *state, const kas_command *command) KAS_MUST_USE;
 kas_status kas_operations_trim(kas_state *state) KAS_MUST_USE;
 kas_status kas_cancel_operation(kas_state *state, const kas_command *command) KAS_MUST_USE;
 

@@ -88,6 +88,7 @@ kas_status kas_staged_remove(kas_state *state, kas_staged *staged, bool dropped)
     KAS_TRY(kas_list_remove(&state->undo, &staged->all));
     --state->now.staged;
     KAS_TRY(put(state, staged->layer, staged->seed, NULL));
+    KAS_TRY(kas_replicas_prepare(state, staged->layer));
     return kas_undo_drop(&state->undo, staged);
 }
 

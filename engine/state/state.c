@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "engine/state/rules.h"
 
 /* ---- the object ---- */
@@ -49,7 +50,8 @@ kas_status kas_state_create(const kas_state_limits *limits, kas_state **out)
                          &state->cold,
                          &state->staged,
                          &state->ramping,
-                         &state->recovering};
+                         &state->recovering,
+                         &state->fleeing};
     for (size_t i = 0; i < sizeof heads / sizeof *heads; ++i)
         kas_list_init(heads[i]);
     kas_map *maps[MAP_COUNT];
@@ -113,10 +115,26 @@ static bool is_asked_by_caller(kas_command_kind kind)
     return kind < KAS_COMMAND_PROGRESS;
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+int64_t kas_state_next_wakeup(const kas_state *state)
+{
+    int64_t next_ns = kas_list_empty(&state->ramping) ? KAS_NEVER : state->now.next_ramp_ns;
+    if (!kas_list_empty(&state->recovering))
+        next_ns = earlier(next_ns, KAS_OWNER(state->recovering.next, kas_slot, recovering)->recover_at_ns);
+    if (!kas_list_empty(&state->fleeing))
+        next_ns = earlier(next_ns, KAS_OWNER(state->fleeing.next, kas_layer, flight.waiting)->flight.at_ns);
+    return next_ns;
+}
+
 static kas_status tick(kas_state *state)
 {
     KAS_TRY(kas_ramp_tick(state));
-    return kas_recovery_tick(state);
+    KAS_TRY(kas_recovery_tick(state));
+    return kas_flight_tick(state);
 }
 
 static kas_change change_of(kas_command_kind kind)
@@ -187,6 +205,8 @@ static kas_status carry_out(kas_state *state, const kas_command *command)
         return kas_move_failed(state, command);
     case KAS_COMMAND_DEVICE_LOST:
         return kas_device_lost(state, command);
+    case KAS_COMMAND_PUBLISHED:
+        return kas_operation_published(state, command);
     case KAS_COMMAND_PASS_RESULTS:
         return kas_pass_results(state, command);
     case KAS_COMMAND_RAMP_STEPS:
@@ -239,6 +259,8 @@ static kas_status prepare(kas_state *state, const kas_command *command)
     state->pending.reply = (kas_reply){.size = sizeof(kas_reply)};
     if (command->now_ns > state->now.now_ns) state->now.now_ns = command->now_ns;
     state->now.wall_ns = command->wall_ns;
+    const bool asked = command->asked_ns > 0 && command->asked_ns < state->now.now_ns;
+    state->now.asked_ns = asked ? command->asked_ns : state->now.now_ns;
     return NULL;
 }
 

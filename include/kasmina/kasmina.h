@@ -281,10 +281,12 @@ KAS_API size_t kas_engine_list_quarantine(kas_engine *engine, size_t from, kas_q
 
 typedef struct kas_layer_stats {
     size_t size;
-    uint64_t forward_calls, rows, failed_calls;
+    uint64_t forward_calls, rows, failed_calls;  /* forward_calls and rows were answered */
     uint64_t kernel_executions, kernel_failures; /* runs of seeds' kernels */
     double kernel_ms;                            /* in all */
     kas_latency latency;
+    double queue_ms; /* waiting for execution contexts, in all: a part of the latency */
+    int64_t last_ns; /* when the last call was answered, since 1970-01-01T00:00:00Z; 0: none was */
 } kas_layer_stats;
 
 KAS_API kas_status kas_engine_layer_stats(kas_engine *engine, const char *layer,

@@ -181,7 +181,7 @@ typedef struct kas_operation_info {
     int32_t seed;              /* -1 for a preload and a move */
     char artifact_id[KAS_NAME_SIZE];
     int64_t created_at_ns, finished_at_ns;
-    int64_t duration_ns; /* once finished */
+    int64_t duration_ns; /* once finished: from the request to the end, publication included */
     /* Of a failed one; KAS_OK otherwise. */
     kas_code error_code;
     const char *error_reason; /* static storage: a short stable word, "" if none */

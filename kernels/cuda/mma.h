@@ -1,7 +1,8 @@
 /* clang-format off: a table in a comment */
 /* A warp's matrix products (PTX ISA, "Matrix Multiply-Accumulate Operation Using mma Instruction") and copies
  * that run beside them, for CUDA of compute capability 8.0 and later; and the same in C11, with which tests
- * run these kernels where there is no GPU. Added to kernels/dialect.h, included after it:
+ * run these kernels where there is no GPU: a group a call, or for finding races an item a call. Added to
+ * kernels/dialect.h, included after it:
  *
  *   WARPS { MMA(acc, c, a, i, b, j); }   acc[c … c+3] += A B of each warp, whose lanes' fragments are in
  *                                        the PRIVATE arrays acc, a[i … i+3] and b[j, j+1]
@@ -13,7 +14,7 @@
  * MMA is m16n8k16 of bfloat16 pairs, the even k in the low half, with STORED_BF16; m16n8k8 of TF32 without.
  * C11's side takes fragments apart by the manual's tables, written apart from the kernel's own indices so
  * that tests find a mistake in either, and copies only when they are waited for, so that a missing wait
- * shows. */
+ * shows: until then, and for the race checker after each SYNC anew, there are NaNs where a copy goes. */
 /* clang-format on */
 #ifndef KAS_KERNELS_CUDA_MMA_H
 #define KAS_KERNELS_CUDA_MMA_H
@@ -95,11 +96,6 @@ FN void mma_(float *c, const uint *a, const uint *b)
 #include <stdint.h>
 
 #define NO_UNROLL
-#define WARPS             for (int warp_ = 0; warp_ < WG / WARP_ITEMS; ++warp_)
-#define LENGTH_OF_(array) ((int)(sizeof *(array) / sizeof **(array)))
-#define MMA(acc, c, a, i, b, j)                                                                              \
-    mma_(&acc[warp_ * WARP_ITEMS][c], LENGTH_OF_(acc), &a[warp_ * WARP_ITEMS][i], LENGTH_OF_(a),             \
-         &b[warp_ * WARP_ITEMS][j], LENGTH_OF_(b))
 #define ASYNC_STATE                   async_copies copies_ = {.first = 0};
 #define ASYNC_COPY16(to, from, bytes) async_copy_(&copies_, &(to), &(from), 16, bytes)
 #define ASYNC_COPY4(to, from, bytes)  async_copy_(&copies_, &(to), &(from), 4, bytes)
@@ -107,7 +103,24 @@ FN void mma_(float *c, const uint *a, const uint *b)
 #define ASYNC_WAIT(n)                 async_wait_(&copies_, n)
 #define ALIGNED16(n)                  (((uintptr_t)(n)&15) == 0)
 
-enum { ASYNC_SETS = 4, ASYNC_COPIES = 4096 }; /* sets not yet waited for; copies of a set */
+#if defined(CHECK_RACES)
+bool kas_race_arrive(void); /* true for the last item of a warp */
+void kas_race_meet(void);   /* returns when all of the warp have arrived */
+#define WARPS
+#define MMA(acc, c, a, i, b, j) mma_of_warp_(&acc[c], &a[i], &b[j])
+#undef SYNC
+#define SYNC        (kas_race_sync(), async_unsettle_(&copies_))
+#define COPIES_MAX_ 32
+#else
+#define WARPS             for (int warp_ = 0; warp_ < WG / WARP_ITEMS; ++warp_)
+#define LENGTH_OF_(array) ((int)(sizeof *(array) / sizeof **(array)))
+#define MMA(acc, c, a, i, b, j)                                                                              \
+    mma_(&acc[warp_ * WARP_ITEMS][c], LENGTH_OF_(acc), &a[warp_ * WARP_ITEMS][i], LENGTH_OF_(a),             \
+         &b[warp_ * WARP_ITEMS][j], LENGTH_OF_(b))
+#define COPIES_MAX_ 4096
+#endif
+
+enum { ASYNC_SETS = 4, ASYNC_COPIES = COPIES_MAX_ }; /* sets not yet waited for; copies of a set */
 
 typedef struct async_copies {
     struct {
@@ -119,6 +132,20 @@ typedef struct async_copies {
     int first, open; /* sets `first` … `open` wait, modulo ASYNC_SETS; the last of them is not closed */
 } async_copies;
 
+/* What a place holds while a copy to it may still come in: NaNs in words of float32 and of any 16-bit type.
+ */
+static inline void unsettle_(void *to, int size)
+{
+    memset(to, 0xff, (size_t)size);
+}
+
+static inline void async_unsettle_(async_copies *copies)
+{
+    for (int set = copies->first; set <= copies->open; ++set)
+        for (int i = 0; i < copies->count[set % ASYNC_SETS]; ++i)
+            unsettle_(copies->all[set % ASYNC_SETS][i].to, copies->all[set % ASYNC_SETS][i].size);
+}
+
 static inline void async_copy_(async_copies *copies, void *to, const void *from, int size, int bytes)
 {
     int set = copies->open % ASYNC_SETS, at = copies->count[set]++;
@@ -129,6 +156,7 @@ static inline void async_copy_(async_copies *copies, void *to, const void *from,
     copies->all[set][at].from = from;
     copies->all[set][at].size = size;
     copies->all[set][at].bytes = bytes;
+    unsettle_(to, size);
 }
 
 static inline void async_commit_(async_copies *copies)
@@ -142,6 +170,7 @@ static inline void async_wait_(async_copies *copies, int but)
     for (; copies->open - copies->first > but; ++copies->first) {
         int set = copies->first % ASYNC_SETS;
         for (int i = 0; i < copies->count[set]; ++i) {
+            (void)*(const volatile char *)copies->all[set][i].from; /* must exist, even for no bytes */
             memset(copies->all[set][i].to, 0, (size_t)copies->all[set][i].size);
             memcpy(copies->all[set][i].to, copies->all[set][i].from, (size_t)copies->all[set][i].bytes);
         }
@@ -224,6 +253,26 @@ static inline void mma_(float *c, int c_stride, const uint *a, int a_stride, con
             c[lane * c_stride + e] = sum;
         }
 }
+
+#if defined(CHECK_RACES)
+/* Each lane leaves its fragments, the last one computes for all. */
+static inline void mma_of_warp_(float *c, const uint *a, const uint *b)
+{
+    enum { WARPS_MAX = 32, A_WORDS = 4, B_WORDS = 2, C_FLOATS = 4 };
+    static struct {
+        uint a[WARP_ITEMS][A_WORDS], b[WARP_ITEMS][B_WORDS];
+        float c[WARP_ITEMS][C_FLOATS];
+    } warps[WARPS_MAX];
+    int warp = LID / WARP_ITEMS, lane = LID % WARP_ITEMS;
+    memcpy(warps[warp].a[lane], a, sizeof warps[warp].a[lane]);
+    memcpy(warps[warp].b[lane], b, sizeof warps[warp].b[lane]);
+    memcpy(warps[warp].c[lane], c, sizeof warps[warp].c[lane]);
+    if (kas_race_arrive())
+        mma_(warps[warp].c[0], C_FLOATS, warps[warp].a[0], A_WORDS, warps[warp].b[0], B_WORDS);
+    kas_race_meet();
+    memcpy(c, warps[warp].c[lane], sizeof warps[warp].c[lane]);
+}
+#endif
 #endif
 
 #endif

@@ -7,6 +7,17 @@
 #include "tests/conformance/race.h"
 #include "tests/conformance/weights.h"
 
+typedef void run_item(int x, int y, void *const *buffers, const void *args);
+#define DECLARE(name, buffers, args, items) run_item kas_race_kernel_##name;
+KAS_KERNELS(DECLARE)
+#undef DECLARE
+
+static const race_kernel kernels[KAS_KERNEL_COUNT] = {
+#define ENTRY(name, buffers, args, items) {#name, kas_race_kernel_##name, items},
+    KAS_KERNELS(ENTRY)
+#undef ENTRY
+};
+
 static uint32_t groups(const kas_grid_rule *rule, uint32_t rows)
 {
     uint64_t items = (uint64_t)rule->per_row * rows + rule->fixed;
@@ -20,8 +31,8 @@ static void run(conformance_runner *runner, const conformance_launch *launch)
     void *buffers[KAS_KERNEL_MAX_BUFFERS];
     for (size_t b = 0; b < KAS_KERNEL_MAX_BUFFERS; ++b)
         buffers[b] = launch->buffers[b].data;
-    race_run(launch->kernel, groups(&launch->grid_x, launch->rows), groups(&launch->grid_y, launch->rows),
-             buffers, launch->args);
+    race_run(&kernels[launch->kernel], groups(&launch->grid_x, launch->rows),
+             groups(&launch->grid_y, launch->rows), buffers, launch->args);
 }
 
 static void *pack(conformance_runner *runner, kas_weight_type type, const float *weight, size_t inputs,

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "engine/exec/plan.h"
 #include "tests/engine/engine_world.h"
 #include "tests/engine/two_devices.h"
 
@@ -18,6 +19,16 @@ kas_engine *open_with_layer(void);
 
 kas_status try_move(kas_engine *engine, const char *device); /* layer "a"; may fail */
 void move(kas_engine *engine, const char *device);
+void wait_for_device(kas_engine *engine, const char *device); /* until layer "a" is there */
+
+kas_status try_replicate(kas_engine *engine, const char *device); /* of layer "a"; NULL: none */
+void replicate(kas_engine *engine, const char *device);
+void wait_ready(kas_engine *engine); /* until layer "a"'s only replica has what the layer got last */
+kas_plan *plan_on(kas_engine *engine, const char *device); /* of layer "a", which is or has a replica there */
+/* As if so many rows of layer "a" were computed there: the other device is asked first. */
+void set_in_flight(kas_engine *engine, const char *device, uint64_t rows);
+
+kas_health health_of(kas_engine *engine);
 size_t used_of_remote(kas_engine *engine); /* bytes */
 
 void expect_same(const pass_result *a, const pass_result *b);
@@ -29,7 +40,7 @@ typedef struct traffic {
     kas_engine *engine;
     pass_result expected;
     pthread_t clients[CLIENTS];
-    atomic_bool over;
+    atomic_bool over, may_hang; /* may_hang: an answer that tells of a passed deadline is not wrong */
     atomic_uint answers, wrong; /* wrong: failed, of other bits, or of a generation before the last one */
 } traffic;
 

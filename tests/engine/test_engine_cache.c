@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "tests/engine/engine_world.h"
 #include "tests/unit/graph_fixture.h"
 
@@ -51,6 +52,27 @@ static void await_evictable(kas_engine *engine)
             kas_cached_kernel_finish(&kernels[i]);
         }
     }
+}
+
+/* It begins and ends within one command, but lasts until passes see it. */
+Test(engine_cache, a_load_of_what_is_there_tells_how_long_it_took)
+{
+    kas_engine *engine = open_engine(NULL);
+    put_kernel(engine, "k0", onnx_product(FEATURES, 0, 1));
+    create_layer(engine, "a", 1, 1, 0);
+    load(engine, "a", 0, "k0", 0.5f);
+    kas_request request = request_of(KAS_REQUEST_LOAD, "a", 0);
+    request.artifact_id = "k0";
+    int64_t asked_ns = kas_monotonic_ns();
+    kas_reply reply = must_call(engine, &request);
+    int64_t answered_ns = kas_monotonic_ns();
+    cr_expect(reply.finished, "what is on the device is loaded at once");
+    kas_operation_info operation = {.size = sizeof operation};
+    ok(kas_engine_operation(engine, reply.operation, &operation));
+    cr_expect_eq(operation.state, KAS_OPERATION_SUCCEEDED);
+    cr_expect(operation.duration_ns > 0 && operation.duration_ns < answered_ns - asked_ns, "%lld ns of %lld",
+              (long long)operation.duration_ns, (long long)(answered_ns - asked_ns));
+    kas_engine_destroy(engine);
 }
 
 Test(engine_cache, the_least_recently_used_goes_first, .timeout = 60)

@@ -2,21 +2,18 @@
  * themselves, and the engine ends without waiting for it. remote:0 (two_devices.h) computes the bits of
  * host:0. Labelled `threads`. */
 #include <criterion/criterion.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 
+#include "backends/core/fault.h"
 #include "base/clock.h"
 #include "engine/control/engine.h"
 #include "engine/exec/executor.h"
-#include "tests/engine/engine_world.h"
-#include "tests/engine/two_devices.h"
+#include "tests/engine/placed_world.h"
 #include "tests/unit/remote_device.h"
 
-enum { CLIENTS = 3, EVENTS_MAX = 256 };
-
-static two_devices devices;
+enum { EVENTS_MAX = 256 };
 
 /* Layer a is on remote:0; host:0 is opened by nobody yet. */
 static kas_engine *open_remote(const kas_engine_options *given)
@@ -36,13 +33,6 @@ static kas_engine *open_remote(const kas_engine_options *given)
     return engine;
 }
 
-static kas_health health_of(kas_engine *engine)
-{
-    kas_health health = {.size = sizeof health};
-    kas_engine_health(engine, &health);
-    return health;
-}
-
 static bool says(const kas_health *health, const char *part)
 {
     for (uint32_t i = 0; i < health->degraded_count; ++i)
@@ -50,22 +40,10 @@ static bool says(const kas_health *health, const char *part)
     return false;
 }
 
-static void wait_for_device(kas_engine *engine, const char *device)
-{
-    while (strcmp(layer_of(engine, "a").device, device) != 0)
-        sched_yield();
-}
-
 static void wait_until_lost(void)
 {
     while (!kas_device_is_lost(devices.remote))
         sched_yield();
-}
-
-static void expect_bits(const pass_result *want, const pass_result *got)
-{
-    cr_assert_null(got->status, "%s", kas_status_message(got->status));
-    cr_expect_eq(memcmp(want->y, got->y, sizeof want->y), 0, "other bits");
 }
 
 static bool was_told(kas_engine *engine, kas_event_kind kind, const char *part)
@@ -86,7 +64,7 @@ Test(engine_loss, its_layers_go_to_the_host)
     remote_device_lose(devices.remote);
     for (int i = 0; i < 10; ++i) { /* the first is what finds out */
         pass_result after = run_pass(engine, "a", PROBE_ROWS, 1);
-        expect_bits(&before, &after);
+        expect_same(&before, &after);
     }
     cr_expect_str_eq(layer_of(engine, "a").device, "host:0");
     kas_layer_stats stats = {.size = sizeof stats};
@@ -114,6 +92,23 @@ Test(engine_loss, a_load_finds_out)
     kas_engine_destroy(engine);
 }
 
+/* What stands in its way goes: so does the layer, a little later. Passes wait for it meanwhile. */
+Test(engine_loss, a_move_that_fails_is_tried_again)
+{
+    kas_engine *engine = open_remote(NULL);
+    pass_result before = run_pass(engine, "a", PROBE_ROWS, 1);
+    kas_device *host;
+    ok(kas_devices_open(&engine->devices, "host:0", &host));
+    kas_fault_arm(KAS_FAULT_ALLOCATION, 1, KAS_OUT_OF_MEMORY);
+    remote_device_lose(devices.remote);
+    pass_result after = run_pass(engine, "a", PROBE_ROWS, 1);
+    expect_same(&before, &after);
+    cr_expect(kas_fault_fired(KAS_FAULT_ALLOCATION));
+    cr_expect_str_eq(layer_of(engine, "a").device, "host:0");
+    cr_expect(was_told(engine, KAS_EVENT_ALERT, "layer a stays on remote:0, which is lost"));
+    kas_engine_destroy(engine);
+}
+
 /* What cannot be made on the host stays, and an operator is told why. */
 Test(engine_loss, nowhere_to_go)
 {
@@ -125,6 +120,36 @@ Test(engine_loss, nowhere_to_go)
     expect_failure(run_pass(engine, "a", 1, 1).status, KAS_DEVICE_LOST, "layer a");
     cr_expect_str_eq(layer_of(engine, "a").device, "remote:0");
     cr_expect_not(health_of(engine).ready);
+    kas_engine_destroy(engine);
+}
+
+Test(engine_loss, the_other_device_is_lost)
+{
+    kas_engine *engine = open_with_layer();
+    move(engine, "remote:0");
+    move(engine, "host:0");
+    remote_device_lose(devices.remote);
+    expect_failure(try_move(engine, "remote:0"), KAS_DEVICE_LOST, "layer a stays on host:0");
+    pass_result after = run_pass(engine, "a", 1, 1);
+    ok(after.status);
+    kas_health health = health_of(engine);
+    cr_expect(health.ready, "a lost device that no layer is on makes the engine unready");
+    cr_expect_eq(health.status, KAS_HEALTH_DEGRADED);
+    kas_engine_destroy(engine);
+}
+
+/* Nothing is read from where it was: the host has the weights, and the artifacts. */
+Test(engine_loss, away_from_a_lost_device)
+{
+    kas_engine *engine = open_with_layer();
+    pass_result before = run_pass(engine, "a", PROBE_ROWS, 1);
+    move(engine, "remote:0");
+    remote_device_lose(devices.remote);
+    kas_health health = health_of(engine);
+    cr_expect_not(health.ready);
+    move(engine, "host:0");
+    pass_result after = run_pass(engine, "a", PROBE_ROWS, 1);
+    expect_same(&before, &after);
     kas_engine_destroy(engine);
 }
 
@@ -144,7 +169,7 @@ Test(engine_loss, a_device_that_does_not_come_back)
     remote_device_forbid_freeing(true);
     for (int i = 0; i < 10; ++i) {
         pass_result after = run_pass(engine, "a", PROBE_ROWS, 1);
-        expect_bits(&before, &after);
+        expect_same(&before, &after);
     }
     cr_expect_str_eq(layer_of(engine, "a").device, "host:0");
     cr_expect(was_told(engine, KAS_EVENT_ALERT, "passed its deadline"));
@@ -175,57 +200,15 @@ Test(engine_loss, a_device_that_comes_back)
 
 /* ---- under traffic ---- */
 
-typedef struct traffic {
-    kas_engine *engine;
-    const pass_result *expected;
-    bool may_hang;
-    atomic_bool over;
-    atomic_uint answers, wrong;
-} traffic;
-
-static void *ask(void *user)
-{
-    traffic *all = user;
-    while (!atomic_load(&all->over)) {
-        pass_result given = run_pass(all->engine, "a", PROBE_ROWS, 1);
-        kas_code code = kas_status_code(given.status);
-        bool right = code == KAS_OK && memcmp(given.y, all->expected->y, sizeof given.y) == 0;
-        bool hung = code == KAS_DEADLINE || (code == KAS_OK && given.result.seeds_failed);
-        kas_status_free(given.status);
-        atomic_fetch_add(&all->wrong, !right && !(all->may_hang && hung));
-        atomic_fetch_add(&all->answers, 1);
-    }
-    return NULL;
-}
-
-static void start(traffic *all, pthread_t *clients)
-{
-    for (int i = 0; i < CLIENTS; ++i)
-        cr_assert_eq(pthread_create(&clients[i], NULL, ask, all), 0);
-}
-
-static void stop(traffic *all, const pthread_t *clients)
-{
-    unsigned enough = atomic_load(&all->answers) + 20;
-    while (atomic_load(&all->answers) < enough)
-        sched_yield();
-    atomic_store(&all->over, true);
-    for (int i = 0; i < CLIENTS; ++i)
-        cr_assert_eq(pthread_join(clients[i], NULL), 0);
-    cr_expect_eq(atomic_load(&all->wrong), 0u);
-}
-
 Test(engine_loss, no_pass_fails)
 {
     kas_engine *engine = open_remote(NULL);
-    pass_result expected = run_pass(engine, "a", PROBE_ROWS, 1);
-    traffic all = {.engine = engine, .expected = &expected};
-    pthread_t clients[CLIENTS];
-    start(&all, clients);
-    while (atomic_load(&all.answers) < 20)
-        sched_yield();
+    traffic all = {0};
+    traffic_start(&all, engine);
+    traffic_wait(&all, 20);
     remote_device_lose(devices.remote);
-    stop(&all, clients);
+    traffic_wait(&all, 20);
+    traffic_stop(&all);
     wait_for_device(engine, "host:0");
     kas_engine_destroy(engine);
 }
@@ -234,33 +217,22 @@ Test(engine_loss, no_pass_fails)
 Test(engine_loss, every_context_hangs)
 {
     kas_engine *engine = open_remote(&(kas_engine_options){.grace_ns = 200 * KAS_NS_PER_MS});
-    pass_result expected = run_pass(engine, "a", PROBE_ROWS, 1);
-    traffic all = {.engine = engine, .expected = &expected, .may_hang = true};
-    pthread_t clients[CLIENTS];
+    traffic all = {.may_hang = true};
     const kas_context_set *set = atomic_load(&engine->exec->sets[0]);
-    start(&all, clients);
+    traffic_start(&all, engine);
     remote_device_hang_for_good();
     while (atomic_load(&set->hanging) < set->count && !kas_device_is_lost(devices.remote))
         sched_yield();
     wait_until_lost();
     remote_device_forbid_freeing(true);
     wait_for_device(engine, "host:0");
-    all.may_hang = false;
-    stop(&all, clients);
+    atomic_store(&all.may_hang, false);
+    traffic_wait(&all, 20);
+    traffic_stop(&all);
     kas_engine_destroy(engine);
 }
 
 /* ---- replicas ---- */
-
-static void replicate(kas_engine *engine, const char *device)
-{
-    kas_request request = request_of(KAS_REQUEST_SET_REPLICAS, "a", 0);
-    request.set_replicas.replicas = (kas_device_names){.count = 1, .names = {device}};
-    kas_reply reply = must_call(engine, &request);
-    if (reply.operation) ok(kas_engine_wait_operation(engine, reply.operation, 0));
-    while (!layer_of(engine, "a").replicas[0].ready)
-        sched_yield();
-}
 
 /* Its passes are computed on the replica's; so are those that come while it is away. */
 Test(engine_loss, a_replica_stands_in_for_a_device_that_hangs)
@@ -274,7 +246,7 @@ Test(engine_loss, a_replica_stands_in_for_a_device_that_hangs)
     remote_device_hang(1, 0);
     for (int i = 0; i < 5; ++i) {
         pass_result after = run_pass(engine, "a", PROBE_ROWS, 1);
-        expect_bits(&before, &after);
+        expect_same(&before, &after);
         cr_expect_eq(atomic_load(&set->hanging), 1u, "it is asked while it hangs");
     }
     kas_layer_stats stats = {.size = sizeof stats};
@@ -289,10 +261,7 @@ Test(engine_loss, a_replica_stands_in_for_a_device_that_hangs)
 static kas_engine *open_with_lost_replica(void)
 {
     kas_engine *engine = open_remote(NULL);
-    kas_request request = request_of(KAS_REQUEST_MOVE_LAYER, "a", 0);
-    request.move_layer.device = "host:0";
-    kas_reply reply = must_call(engine, &request);
-    if (!reply.finished) ok(kas_engine_wait_operation(engine, reply.operation, 0));
+    move(engine, "host:0");
     replicate(engine, "remote:0");
     remote_device_lose(devices.remote);
     (void)try_load(engine, "a", 2, "k1", 0.25f);
@@ -327,7 +296,45 @@ Test(engine_loss, a_replica_takes_over)
     cr_expect_eq(layer_of(engine, "a").replica_count, 0);
     unload(engine, "a", 2);
     pass_result after = run_pass(engine, "a", PROBE_ROWS, 1);
-    expect_bits(&before, &after);
+    expect_same(&before, &after);
+    kas_engine_destroy(engine);
+}
+
+Test(engine_loss, the_replicas_device_is_lost)
+{
+    kas_engine *engine = open_with_layer();
+    pass_result before = run_pass(engine, "a", PROBE_ROWS, 1);
+    replicate(engine, "remote:0");
+    remote_device_lose(devices.remote);
+    set_in_flight(engine, "host:0", 1000); /* so that it is asked first */
+    for (int i = 0; i < 3; ++i) {
+        pass_result after = run_pass(engine, "a", PROBE_ROWS, 1);
+        expect_same(&before, &after);
+    }
+    expect_no_failed_calls(engine);
+    cr_expect(health_of(engine).ready);
+    cr_expect_eq(health_of(engine).status, KAS_HEALTH_DEGRADED);
+    kas_engine_destroy(engine);
+}
+
+/* And the layer can still be changed. */
+Test(engine_loss, the_layers_device_is_lost)
+{
+    kas_engine *engine = open_with_layer();
+    pass_result before = run_pass(engine, "a", PROBE_ROWS, 1);
+    move(engine, "remote:0");
+    replicate(engine, "host:0");
+    remote_device_lose(devices.remote);
+    for (int i = 0; i < 3; ++i) {
+        pass_result after = run_pass(engine, "a", PROBE_ROWS, 1);
+        expect_same(&before, &after);
+    }
+    expect_no_failed_calls(engine);
+    cr_expect(health_of(engine).ready, "its replica serves");
+    cr_expect_eq(health_of(engine).status, KAS_HEALTH_DEGRADED);
+    move(engine, "host:0");
+    pass_result after = run_pass(engine, "a", PROBE_ROWS, 1);
+    expect_same(&before, &after);
     kas_engine_destroy(engine);
 }
 

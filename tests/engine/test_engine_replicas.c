@@ -12,61 +12,15 @@
 
 enum { ROUNDS = 20 };
 
-static kas_status try_replicate(kas_engine *engine, const char *device) /* NULL: none */
-{
-    kas_request request = request_of(KAS_REQUEST_SET_REPLICAS, "a", 0);
-    if (device) request.set_replicas.replicas = (kas_device_names){.count = 1, .names = {device}};
-    kas_reply reply = {.size = sizeof reply};
-    KAS_TRY(kas_engine_call(engine, &request, &reply));
-    return reply.operation ? kas_engine_wait_operation(engine, reply.operation, 0) : NULL;
-}
-
-/* Until the replica has what the layer got last. */
-static void wait_ready(kas_engine *engine)
-{
-    for (;;) {
-        kas_layer_info layer = layer_of(engine, "a");
-        cr_assert_eq(layer.replica_count, 1, "the replica was dropped");
-        if (layer.replicas[0].ready) break;
-        sched_yield();
-    }
-    kas_request request = request_of(KAS_REQUEST_SET_SERVING, "a", 0);
-    request.set_serving.serving = true;
-    must_call(engine, &request); /* behind the publication that this came with */
-}
-
-static void replicate(kas_engine *engine, const char *device)
-{
-    ok(try_replicate(engine, device));
-    wait_ready(engine);
-    cr_assert_str_eq(layer_of(engine, "a").replicas[0].device, device);
-}
-
 /* ---- which device ---- */
 
 /* The layer's present plan on a device; NULL: there is none. While nothing is published. */
-static kas_plan *plan_on(kas_engine *engine, const char *device)
-{
-    const kas_root *root = atomic_load(&engine->exec->publication.root);
-    for (size_t at = 0; at <= root->mask; ++at)
-        for (kas_plan *plan = root->table[at].plan; plan; plan = plan->next_replica)
-            if (!strcmp(kas_device_id(plan->set->device), device)) return plan;
-    return NULL;
-}
-
-static void set_in_flight(kas_engine *engine, const char *device, uint64_t rows)
-{
-    const kas_plan *plan = plan_on(engine, device);
-    cr_assert_not_null(plan, "no plan on %s", device);
-    atomic_store(&plan->record->rows_in_flight[plan->set->index], rows);
-}
-
 static uint64_t calls_on(kas_engine *engine, const char *device)
 {
     const kas_plan *plan = plan_on(engine, device);
     uint64_t calls = 0;
     for (uint32_t i = 0; plan && i < plan->set->count; ++i)
-        calls += kas_counter_get(&plan->counters[i].calls);
+        calls += kas_counters_calls(&plan->counters[i]);
     return calls;
 }
 
@@ -129,6 +83,42 @@ Test(engine_replicas, changes_are_on_both)
     kas_request request = request_of(KAS_REQUEST_FOSSILIZE, "a", 1);
     must_call(engine, &request);
     expect_both_same(engine);
+    kas_engine_destroy(engine);
+}
+
+/* How many operations there have been, once all have ended. */
+static size_t operations_ended(kas_engine *engine)
+{
+    static kas_operation_info list[64];
+    size_t count;
+    bool running;
+    do {
+        for (size_t i = 0; i < sizeof list / sizeof *list; ++i)
+            list[i].size = sizeof *list;
+        count = kas_engine_list_operations(engine, 0, list, sizeof list / sizeof *list);
+        running = false;
+        for (size_t i = 0; i < count; ++i)
+            running |= list[i].state < KAS_OPERATION_SUCCEEDED;
+    } while (running);
+    return count;
+}
+
+/* A staged load is made on all its devices, so that its epoch begins on all at once, with nothing to be made.
+ */
+Test(engine_replicas, what_is_staged_is_ready_on_both)
+{
+    kas_engine *engine = open_with_layer();
+    replicate(engine, "remote:0");
+    stage_load(engine, "a", 2, "k2", 0.125f, 1);
+    size_t before = operations_ended(engine);
+    cr_expect(layer_of(engine, "a").replicas[0].ready, "it serves while it gets ready");
+    kas_reply reply = advance(engine, 1, false);
+    cr_expect_eq(reply.applied, 1);
+    kas_reply_finish(&reply);
+    cr_expect(layer_of(engine, "a").replicas[0].ready);
+    cr_expect_eq(operations_ended(engine), before, "something was made when the epoch had come");
+    expect_both_same(engine);
+    cr_expect(run_pass(engine, "a", 1, 1).result.seeds_used & 4);
     kas_engine_destroy(engine);
 }
 
@@ -211,53 +201,6 @@ Test(engine_replicas, no_room)
     kas_engine_destroy(engine);
 }
 
-/* ---- loss ---- */
-
-static kas_health health_of(kas_engine *engine)
-{
-    kas_health health = {.size = sizeof health};
-    kas_engine_health(engine, &health);
-    return health;
-}
-
-Test(engine_replicas, the_replicas_device_is_lost)
-{
-    kas_engine *engine = open_with_layer();
-    pass_result before = run_pass(engine, "a", PROBE_ROWS, 1);
-    replicate(engine, "remote:0");
-    remote_device_lose(devices.remote);
-    set_in_flight(engine, "host:0", 1000); /* so that it is asked first */
-    for (int i = 0; i < 3; ++i) {
-        pass_result after = run_pass(engine, "a", PROBE_ROWS, 1);
-        expect_same(&before, &after);
-    }
-    expect_no_failed_calls(engine);
-    cr_expect(health_of(engine).ready);
-    cr_expect_eq(health_of(engine).status, KAS_HEALTH_DEGRADED);
-    kas_engine_destroy(engine);
-}
-
-/* And the layer can still be changed. */
-Test(engine_replicas, the_layers_device_is_lost)
-{
-    kas_engine *engine = open_with_layer();
-    pass_result before = run_pass(engine, "a", PROBE_ROWS, 1);
-    move(engine, "remote:0");
-    replicate(engine, "host:0");
-    remote_device_lose(devices.remote);
-    for (int i = 0; i < 3; ++i) {
-        pass_result after = run_pass(engine, "a", PROBE_ROWS, 1);
-        expect_same(&before, &after);
-    }
-    expect_no_failed_calls(engine);
-    cr_expect(health_of(engine).ready, "its replica serves");
-    cr_expect_eq(health_of(engine).status, KAS_HEALTH_DEGRADED);
-    move(engine, "host:0");
-    pass_result after = run_pass(engine, "a", PROBE_ROWS, 1);
-    expect_same(&before, &after);
-    kas_engine_destroy(engine);
-}
-
 /* ---- under traffic ---- */
 
 /* Replicas come, lag behind, catch up and go; at last the device is lost: no pass fails, and nobody sees a
@@ -265,7 +208,7 @@ Test(engine_replicas, the_layers_device_is_lost)
 Test(engine_replicas, no_pass_fails)
 {
     kas_engine *engine = open_with_layer();
-    traffic all;
+    traffic all = {0};
     traffic_start(&all, engine);
     for (int i = 0; i < ROUNDS; ++i) {
         replicate(engine, "remote:0");

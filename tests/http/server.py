@@ -56,14 +56,14 @@ class Answer:
 class Server:
     """A running `kasmina serve` on a free port, with folders of its own."""
 
-    def __init__(self, *flags, artifact_dir=ARTIFACTS, environment=None):
+    def __init__(self, *flags, artifact_dir=ARTIFACTS, environment=None, stderr=None):
         self.folder = tempfile.mkdtemp(prefix="kasmina-test-")
         self.data_dir = os.path.join(self.folder, "data")
         self.artifact_dir = artifact_dir
         self.log = open(os.path.join(self.folder, "log"), "w+b")
         command = [BINARY, "serve", "--listen", "127.0.0.1:0", "--data-dir", self.data_dir, "--artifact-dir", artifact_dir,
                    "--http-threads", "2", "--log-level", "warning", *flags]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, env={**os.environ, **(environment or {})})
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr or self.log, env={**os.environ, **(environment or {})})
         self.line = self.process.stdout.readline().decode()
         if not self.line.startswith("kasmina: listening on http://"):
             self.process.wait(timeout=10)
@@ -74,6 +74,14 @@ class Server:
     def read_log(self):
         self.log.seek(0)
         return self.log.read().decode(errors="replace")
+
+    def wait_for_log(self, word, seconds=10):
+        """A thread of the server's writes it: what has happened stands there soon."""
+        end = time.monotonic() + seconds
+        while word not in self.read_log():
+            if time.monotonic() > end:
+                raise AssertionError(f"{word!r} is not in the log: {self.read_log()}")
+            time.sleep(0.01)
 
     def stop(self, sign=signal.SIGTERM, timeout=30):
         """Ends it in order and gives the exit code."""
@@ -87,7 +95,7 @@ class Server:
             raise AssertionError("the server did not end") from None
         finally:
             self.process.stdout.close()
-            log = self.read_log()
+            self.whole_log = log = self.read_log()
             self.log.close()
             shutil.rmtree(self.folder, ignore_errors=True)
         if code not in (0, -signal.SIGKILL):

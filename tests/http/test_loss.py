@@ -29,7 +29,7 @@ class Loss(ServerTest):
         self.assertEqual((health["status"], health["ready"]), ("degraded", True))
         self.assertIn(f"{DEVICE} is lost", str(health))
         self.assertIn("device_error", str(self.client.get("/v1/errors").json))
-        self.assertIn("has not ended", self.server.read_log())
+        self.server.wait_for_log("has not ended")
 
 
 if __name__ == "__main__":

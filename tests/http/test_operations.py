@@ -6,6 +6,7 @@ import unittest
 
 import artifacts
 from server import Client, ServerTest, floats
+from test_opencl import DEVICE, has_device
 
 BULKY = [f"bulky-{number}" for number in range(6)]
 
@@ -75,6 +76,45 @@ class Operations(ServerTest):
         self.assertIn(self.expect(self.client.get(f"{path}?wait=0.01"), 200)["state"], ("queued", "running"))
         self.assertEqual(self.expect(self.client.get(f"{path}?wait=30"), 200)["state"], "succeeded")
         self.expect_problem(self.client.get(f"{path}?wait=x"), 422, "invalid-value", "wait")
+
+    def test_preload_waits_for_all(self):
+        for name in BULKY + ["good", "other"]:
+            self.client.delete(f"/v1/kernels/{name}")
+        late = self.expect(self.client.post("/v1/kernels/preload?wait=0.001", {"artifact_ids": BULKY}), 202)["operations"]
+        self.addCleanup(self.finish, late)
+        self.assertIn(late[-1]["state"], ("queued", "running"))
+        ended = self.expect(self.client.post("/v1/kernels/preload?wait=30", {"artifact_ids": ["good", "nothing-by-this-name", "other"]}), 200)["operations"]
+        self.assertEqual([operation["state"] for operation in ended], ["succeeded", "failed", "succeeded"])
+        self.assertEqual(ended[1]["error"]["status"], 404)
+        preferred = self.client.post("/v1/kernels/preload", {"artifact_ids": ["good"]}, {"Prefer": "wait=30"})
+        self.assertEqual(self.expect(preferred, 200)["operations"][0]["state"], "succeeded")
+        with self.unchanged("/v1/operations"):
+            self.expect_problem(self.client.post("/v1/kernels/preload?wait=-1", {"artifact_ids": ["good"]}), 422, "invalid-value", "wait")
+
+    def test_patch_waits_as_long_as_it_is_told(self):
+        if not has_device():
+            self.skipTest(f"no {DEVICE} on this machine")
+        for change, query, headers in (({"device": DEVICE}, "?wait=0", {}), ({"replicas": [DEVICE]}, "", {"Prefer": "wait=0"})):
+            with self.subTest(change=change):
+                path = self.layer("patient", device="host:0")
+                self.client.delete(f"/v1/kernels/{BULKY[0]}")  # it is nowhere, so that its way to the device takes a while
+                self.load(path, artifact=BULKY[0])
+                for wait in ("", "x", "3601"):
+                    with self.unchanged(path):
+                        self.expect_problem(self.client.send("PATCH", f"{path}?wait={wait}", change), 422, "invalid-value", "wait")
+                begun = self.client.send("PATCH", path + query, change, headers)
+                operation = self.expect(begun, 202)
+                self.assertIn(operation["state"], ("queued", "running"))
+                self.assertEqual(begun.header("Location"), f"/v1/operations/{operation['id']}")
+                done = self.expect(self.client.send("PATCH", f"{path}?wait=30", change), 200)
+                self.assertIn(DEVICE, [done["device"]] + [replica["device"] for replica in done["replicas"] if replica["ready"]])
+                self.assertEqual(self.expect(self.client.get(begun.header("Location")), 200)["state"], "succeeded")
+                self.remove("patient")
+
+    def test_cancel_waits_for_the_end(self):
+        seed, path = self.begin_load()
+        self.expect_problem(self.client.delete(f"{path}?wait=nan"), 422, "invalid-value", "wait")
+        self.assertEqual(self.expect(self.client.delete(f"{path}?wait=30"), 200)["state"], "cancelled")
 
     def test_cancel(self):
         seed, path = self.begin_load()

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The process: flags and variables, what it refuses to start with, and how it ends."""
+import fcntl
 import os
 import signal
 import socket
@@ -82,7 +83,7 @@ class Starting(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             later = os.path.join(folder, "later")
             server = Server(artifact_dir=later)  # it may come later, but the log says that it is not there
-            self.assertIn(later, server.read_log())
+            server.wait_for_log(later)
             server.stop()
 
     def test_a_data_folder_belongs_to_one_process(self):
@@ -147,8 +148,8 @@ class Starting(unittest.TestCase):
             time.sleep(0.01)
         client.delete("/v1/layers/told")
         client.close()
-        log = server.read_log()
         server.stop()
+        log = server.whole_log  # a thread writes it
         for line in (server.data_dir, "layer told: ready on host:0", "layer told seed 1 artifact digits-good: LOADING to ACTIVE (load)",
                      "layer told seed 1 artifact nowhere: kernel_loading: ", "control: artifact nowhere-else: kernel_loading: ", "layer told: deleted"):
             self.assertIn(line, log)
@@ -160,8 +161,8 @@ class Starting(unittest.TestCase):
         os.rmdir(blobs)
         answer = client.put("/v1/kernels/lost", artifacts.linear())
         client.close()
-        log = server.read_log()
         server.stop()
+        log = server.whole_log  # a thread writes it
         self.assertEqual(answer.status, 500)
         self.assertIn(blobs, answer.json["detail"])
         self.assertIn(answer.json["trace_id"], log)
@@ -199,6 +200,42 @@ class Ending(unittest.TestCase):
             for raw in idle:
                 self.assertTrue(raw.is_closed())
                 raw.close()
+
+    def test_a_log_that_nobody_reads_holds_up_nothing(self):
+        reading, writing = os.pipe()
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+        server = Server("--log-level", "info", stderr=writing)
+        os.close(writing)
+        client = Client(server.port)
+        changes, name = 0, "told" + "x" * 100
+        for _ in range(1500):  # each change tells the log some hundred bytes
+            changes += client.post("/v1/layers", {"name": name, "input_size": 2, "output_size": 2, "device": "host:0"}).status == 201
+            changes += client.delete(f"/v1/layers/{name}").status == 204
+        self.assertEqual(changes, 3000)
+        with os.fdopen(reading, errors="replace") as log:
+            told = []
+            lines = threading.Thread(target=lambda: told.extend(log))
+            lines.start()
+            client.close()
+            self.assertEqual(server.stop(), 0)
+            lines.join()
+        lost = sum(int(line.split()[3]) for line in told if " warning log: " in line)
+        self.assertGreater(lost, 0)
+        self.assertEqual(lost + sum("layer told" in line for line in told) + sum(" serve: " in line for line in told), 3000 + 3)
+        self.assertIn("serve: stopped", told[-1])
+
+    def test_a_log_that_nobody_reads_holds_up_no_end(self):
+        reading, writing = os.pipe()
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+        server = Server("--log-level", "info", stderr=writing)
+        os.close(writing)
+        client = Client(server.port)
+        for _ in range(100):
+            client.post("/v1/layers", {"name": "told", "input_size": 2, "output_size": 2})
+            client.delete("/v1/layers/told")
+        client.close()
+        self.assertEqual(server.stop(), 0)
+        os.close(reading)
 
     def test_it_stops_accepting_and_finishes_what_runs(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """/v2 but for infer: server and model metadata, health, config, statistics, repository; as public clients ask for them."""
+import time
 import unittest
 
 from server import ServerTest, floats
@@ -42,12 +43,22 @@ class Protocol(ServerTest):
     def test_statistics(self):
         path = self.layer(None, 3, 2)
         name = path.rsplit("/", 1)[1]
+        self.assertEqual(self.expect(self.client.get(f"/v2/models/{name}/stats"), 200)["model_stats"][0]["last_inference"], 0)
+        begun_ms = time.time_ns() // 1_000_000
         for rows in (1, 4):
             body = {"inputs": [{"name": "input", "datatype": "FP32", "shape": [rows, 3], "data": [1.0] * 3 * rows}]}
             self.expect(self.client.post(f"/v2/models/{name}/infer", body), 200)
+        ended_ms = time.time_ns() // 1_000_000
+        self.expect(self.client.post(f"/v2/repository/models/{name}/unload", {}), 200)
+        self.client.post(f"/v2/models/{name}/infer", body)  # refused: counted as failed, and nowhere else
         stats = self.expect(self.client.get(f"/v2/models/{name}/stats"), 200)["model_stats"]
         self.assertEqual([(one["name"], one["version"], one["inference_count"], one["inference_stats"]["success"]["count"]) for one in stats], [(name, "1", 5, 2)])
         self.assertLessEqual({"success", "fail", "queue", "compute_input", "compute_infer", "compute_output"}, set(stats[0]["inference_stats"]))
+        self.assertEqual(stats[0]["execution_count"], 2)
+        self.assertTrue(begun_ms - 1 <= stats[0]["last_inference"] <= ended_ms + 1, (begun_ms, stats[0]["last_inference"], ended_ms))
+        durations = {name: stats[0]["inference_stats"][name]["ns"] for name in ("success", "queue", "compute_infer")}
+        self.assertGreater(durations["compute_infer"], 0)
+        self.assertAlmostEqual(durations["success"], durations["queue"] + durations["compute_infer"], delta=2)
         self.assertIn(name, [one["name"] for one in self.expect(self.client.get("/v2/models/stats"), 200)["model_stats"]])
 
     def test_repository(self):

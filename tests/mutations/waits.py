@@ -31,7 +31,7 @@ TESTS = [
     ("backends/core/pieces.c", ["core", "queue_waits", "pieces_cuda_double"]),
     ("backends/core/queue.c", ["core", "queue_waits"]),
     ("backends/cuda/*.c", ["cuda", "waits_cuda_double", "device_cuda_double", "cuda_fast"]),
-    ("backends/opencl/*.c", ["opencl_waits", "waits_opencl", "device_opencl"]),
+    ("backends/opencl/*.c", ["opencl_waits", "opencl_replay", "waits_opencl", "device_opencl"]),
     ("backends/vulkan/*.c", ["waits_vulkan", "vulkan_waits", "device_vulkan"]),
     ("backends/host/pass.c", ["host_pass"]),
     ("backends/host/pool.c", ["tsan:host_pool"]),

@@ -134,11 +134,6 @@ Test(platforms, a_driver_of_1_2_is_enough)
     cr_expect_not(limits_of("OpenCL 1.2 of another vendor").subgroups);
 }
 
-Test(platforms, a_driver_of_2_1_has_subgroups)
-{
-    cr_expect(limits_of("OpenCL 2.1").subgroups);
-}
-
 static void expect_refusal(const char *version, const char *part)
 {
     kas_device *device;

@@ -1,110 +1,20 @@
-#include "tests/opencl/vendor.h"
-
-#define CL_TARGET_OPENCL_VERSION 120
+#define CL_TARGET_OPENCL_VERSION 210
+#define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include <CL/cl.h>
 #include <CL/cl_icd.h>
 #include <dlfcn.h>
-#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define EXPORT __attribute__((visibility("default")))
-
-EXPORT extern vendor_control vendor;
-vendor_control vendor;
+#include "tests/opencl/vendor_commands.h"
+#include "tests/opencl/vendor_handles.h"
+#include "tests/opencl/vendor_subgroups.h"
 
 enum { DEVICES_MAX = 4 };
 
-typedef enum kind { PLATFORM = 0x4b415301, DEVICE, CONTEXT, QUEUE, MEMORY, PROGRAM, KERNEL, EVENT } kind;
-
-/* What a handle points to; the loader reads the first member. */
-typedef struct object {
-    const cl_icd_dispatch *dispatch;
-    kind kind;
-    bool from_binary; /* a program */
-    size_t number;    /* an event: which command it is of */
-    void *inner;      /* the first driver's handle */
-    struct object *next;
-} object;
-
-static const cl_icd_dispatch own;
-static const cl_icd_dispatch *first; /* the first driver's */
 static object platform = {.dispatch = &own, .kind = PLATFORM};
 static object devices[DEVICES_MAX];
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards memories */
-static object *memories; /* that live: a kernel's argument may be one or not */
-
-/* ---- handles ---- */
-
-static void *inner(void *handle, kind wanted)
-{
-    const object *known = handle;
-    if (known && known->dispatch == &own && known->kind == wanted) return known->inner;
-    atomic_fetch_add(&vendor.strangers, 1);
-    return NULL;
-}
-
-/* NULL stays NULL. */
-static void *wrap(void *handle, kind as)
-{
-    if (!handle) return NULL;
-    object *made = calloc(1, sizeof *made);
-    if (!made) abort();
-    *made = (object){.dispatch = &own, .kind = as, .inner = handle};
-    atomic_fetch_add(&vendor.objects, 1);
-    return made;
-}
-
-static void drop(void *handle)
-{
-    atomic_fetch_sub(&vendor.objects, 1);
-    free(handle);
-}
-
-/* What became of enqueuing a command. */
-static cl_int enqueued(cl_int code, cl_event *event)
-{
-    if (code != CL_SUCCESS) return code;
-    size_t number = atomic_fetch_add(&vendor.enqueued, 1) + 1;
-    if (!event) return code;
-    object *made = wrap(*event, EVENT);
-    made->number = number;
-    *event = (cl_event)made;
-    return code;
-}
-
-static cl_mem wrap_memory(cl_mem handle)
-{
-    object *made = wrap(handle, MEMORY);
-    if (!made) return NULL;
-    pthread_mutex_lock(&lock);
-    made->next = memories;
-    memories = made;
-    pthread_mutex_unlock(&lock);
-    return (cl_mem)made;
-}
-
-static bool is_memory(const void *handle)
-{
-    pthread_mutex_lock(&lock);
-    const object *at = memories;
-    while (at && at != handle)
-        at = at->next;
-    pthread_mutex_unlock(&lock);
-    return at != NULL;
-}
-
-static void forget_memory(const void *handle)
-{
-    pthread_mutex_lock(&lock);
-    for (object **link = &memories; *link; link = &(*link)->next) {
-        if (*link != handle) continue;
-        *link = (*link)->next;
-        break;
-    }
-    pthread_mutex_unlock(&lock);
-}
 
 /* ---- platform and devices ---- */
 
@@ -144,12 +54,27 @@ static cl_int get_device_ids(cl_platform_id of, cl_device_type type, cl_uint cap
     return CL_SUCCESS;
 }
 
+static cl_int answer_extensions(cl_device_id of, size_t size, void *out, size_t *needed)
+{
+    char theirs[4096] = "", all[sizeof theirs + 128];
+    cl_int code =
+        first->clGetDeviceInfo(inner(of, DEVICE), CL_DEVICE_EXTENSIONS, sizeof theirs, theirs, NULL);
+    if (code != CL_SUCCESS) return code;
+    snprintf(all, sizeof all, "%s%s", theirs, vendor_subgroup_extensions(&vendor));
+    return answer(all, size, out, needed);
+}
+
 static cl_int get_device_info(cl_device_id of, cl_device_info what, size_t size, void *out, size_t *needed)
 {
     if (what == CL_DEVICE_VERSION && vendor.version) return answer(vendor.version, size, out, needed);
     if (what == CL_DRIVER_VERSION && vendor.driver_version)
         return answer(vendor.driver_version, size, out, needed);
-    cl_int code = first->clGetDeviceInfo(inner(of, DEVICE), what, size, out, needed);
+    if (what == CL_DEVICE_EXTENSIONS && vendor.subgroup_size > 0)
+        return answer_extensions(of, size, out, needed);
+    cl_int code;
+    if (vendor_commands_info(&vendor, what, size, out, needed, &code)) return code;
+    code = first->clGetDeviceInfo(inner(of, DEVICE), what, size, out, needed);
+    if (what == CL_DEVICE_MAX_NUM_SUB_GROUPS && out) *(cl_uint *)out = vendor.subgroup_size > 0 ? 64 : 0;
     if (what == CL_DEVICE_TYPE && vendor.type && out) *(cl_device_type *)out = vendor.type;
     return code;
 }
@@ -206,6 +131,7 @@ static cl_mem create_sub_buffer(cl_mem memory, cl_mem_flags flags, cl_buffer_cre
 static cl_int release_memory(cl_mem memory)
 {
     forget_memory(memory);
+    vendor_commands_forget(&vendor, inner(memory, MEMORY));
     cl_int code = first->clReleaseMemObject(inner(memory, MEMORY));
     drop(memory);
     return code;
@@ -216,8 +142,15 @@ static cl_int release_memory(cl_mem memory)
 static cl_program program_with_source(cl_context context, cl_uint count, const char **texts,
                                       const size_t *lengths, cl_int *code)
 {
-    return wrap(first->clCreateProgramWithSource(inner(context, CONTEXT), count, texts, lengths, code),
-                PROGRAM);
+    if (vendor.subgroup_size == 0)
+        return wrap(first->clCreateProgramWithSource(inner(context, CONTEXT), count, texts, lengths, code),
+                    PROGRAM);
+    char *text = vendor_give_subgroups(texts[0], lengths[0], vendor.subgroup_barrier);
+    void *made =
+        wrap(first->clCreateProgramWithSource(inner(context, CONTEXT), 1, (const char **)&text, NULL, code),
+             PROGRAM);
+    free(text);
+    return made;
 }
 
 static cl_program program_with_binary(cl_context context, cl_uint count, const cl_device_id *ids,
@@ -241,9 +174,15 @@ static cl_int build_program(cl_program program, cl_uint count, const cl_device_i
                             void (*notify)(cl_program, void *), void *user)
 {
     cl_device_id id = count == 1 ? inner(ids[0], DEVICE) : NULL;
-    const bool from_binary = ((const object *)program)->from_binary;
+    char all_options[256];
+    object *built = (object *)program;
+    const bool from_binary = built->from_binary;
+    built->subgroups = strstr(options, "-DSUBGROUPS") != NULL;
+    if (built->subgroups && vendor.subgroup_fault == VENDOR_SUBGROUPS_DO_NOT_BUILD)
+        return CL_BUILD_PROGRAM_FAILURE;
     if (from_binary && vendor.refusal == VENDOR_DOES_NOT_BUILD_THEM) return CL_BUILD_PROGRAM_FAILURE;
-    cl_int code = first->clBuildProgram(inner(program, PROGRAM), 1, &id, options, notify, user);
+    vendor_subgroup_options(options, vendor.subgroup_size, all_options, sizeof all_options);
+    cl_int code = first->clBuildProgram(inner(program, PROGRAM), 1, &id, all_options, notify, user);
     if (code == CL_SUCCESS) atomic_fetch_add(from_binary ? &vendor.binaries : &vendor.sources, 1);
     return code;
 }
@@ -271,22 +210,34 @@ static cl_int release_program(cl_program program)
 
 static cl_kernel create_kernel(cl_program program, const char *name, cl_int *code)
 {
-    return wrap(first->clCreateKernel(inner(program, PROGRAM), name, code), KERNEL);
+    object *made = wrap(first->clCreateKernel(inner(program, PROGRAM), name, code), KERNEL);
+    if (!made) return NULL;
+    made->subgroups = ((const object *)program)->subgroups;
+    made->arguments = calloc(1, sizeof *made->arguments);
+    if (!made->arguments) abort();
+    return (cl_kernel)made;
+}
+
+static cl_int get_subgroup_info(cl_kernel kernel, cl_device_id id, cl_kernel_sub_group_info what,
+                                size_t input_size, const void *input, size_t size, void *out, size_t *needed)
+{
+    if (!inner(kernel, KERNEL) || !inner(id, DEVICE)) return CL_INVALID_KERNEL;
+    if (needed) *needed = sizeof(size_t);
+    return vendor_subgroup_info(&vendor, what, input_size, input, size, out);
 }
 
 static cl_int set_kernel_arg(cl_kernel kernel, cl_uint index, size_t size, const void *value)
 {
-    void *handle = NULL;
-    if (size == sizeof handle) memcpy(&handle, value, size);
-    if (!handle || !is_memory(handle))
-        return first->clSetKernelArg(inner(kernel, KERNEL), index, size, value);
-    cl_mem memory = inner(handle, MEMORY);
-    return first->clSetKernelArg(inner(kernel, KERNEL), index, sizeof memory, &memory);
+    cl_mem memory;
+    value = translated(size, value, &memory);
+    if (!vendor_note_argument(((object *)kernel)->arguments, index, size, value)) abort();
+    return first->clSetKernelArg(inner(kernel, KERNEL), index, size, value);
 }
 
 static cl_int release_kernel(cl_kernel kernel)
 {
     cl_int code = first->clReleaseKernel(inner(kernel, KERNEL));
+    free(((object *)kernel)->arguments);
     drop(kernel);
     return code;
 }
@@ -308,6 +259,7 @@ static cl_int enqueue_kernel(cl_command_queue queue, cl_kernel kernel, cl_uint d
     if (fails_now()) return CL_OUT_OF_RESOURCES;
     cl_int code = first->clEnqueueNDRangeKernel(inner(queue, QUEUE), inner(kernel, KERNEL), dimensions,
                                                 offset, global, local, waits, wait_for, event);
+    if (((const object *)kernel)->subgroups) atomic_fetch_add(&vendor.subgroup_launches, 1);
     return enqueued(code, event);
 }
 
@@ -379,7 +331,19 @@ static cl_int release_event(cl_event event)
     return code;
 }
 
-static const cl_icd_dispatch own = {
+/* ---- extensions ---- */
+
+/* The loader knows the entry point for sub-groups and does not ask. */
+static void *get_extension_function(cl_platform_id of, const char *name)
+{
+    void *address = NULL;
+    const cl_api_clGetKernelSubGroupInfoKHR info = get_subgroup_info;
+    if (!inner(of, PLATFORM)) return NULL;
+    if (strcmp(name, "clGetKernelSubGroupInfoKHR") == 0) memcpy(&address, &info, sizeof address);
+    return address ? address : vendor_command_call(name);
+}
+
+const cl_icd_dispatch own = {
     .clGetPlatformInfo = clGetPlatformInfo,
     .clGetDeviceIDs = get_device_ids,
     .clGetDeviceInfo = get_device_info,
@@ -397,6 +361,9 @@ static const cl_icd_dispatch own = {
     .clGetProgramBuildInfo = get_build_info,
     .clReleaseProgram = release_program,
     .clCreateKernel = create_kernel,
+    .clGetExtensionFunctionAddressForPlatform = get_extension_function,
+    .clGetKernelSubGroupInfo = get_subgroup_info,
+    .clGetKernelSubGroupInfoKHR = get_subgroup_info,
     .clSetKernelArg = set_kernel_arg,
     .clReleaseKernel = release_kernel,
     .clEnqueueNDRangeKernel = enqueue_kernel,
@@ -409,6 +376,12 @@ static const cl_icd_dispatch own = {
     .clGetEventProfilingInfo = get_profile,
     .clReleaseEvent = release_event,
 };
+
+/* Where no test can look: what must not be ends the program. */
+__attribute__((destructor)) static void complain(void)
+{
+    if (getenv("KASMINA_SECOND_VENDOR_COMMANDS") && atomic_load(&vendor.misuses) > 0) abort();
+}
 
 /* ---- what the loader asks for ---- */
 
@@ -431,6 +404,7 @@ static cl_int list_platforms(cl_uint capacity, cl_platform_id *out, cl_uint *cou
 {
     if (!platform.inner) {
         platform.inner = find_first();
+        if (getenv("KASMINA_SECOND_VENDOR_COMMANDS")) vendor.commands = VENDOR_HAS_COMMANDS;
         if (!platform.inner) return CL_PLATFORM_NOT_FOUND_KHR;
         first = ((const object *)platform.inner)->dispatch;
     }

@@ -1,13 +1,18 @@
 /* A second vendor's OpenCL driver, for the ICD loader: it hands every call on to the first driver that this
  * machine has (PoCL), behind handles of its own. So two platforms are there that know nothing of each other.
  *
- *   - It has the entry points of OpenCL 1.2 that the backend calls and no others: calling one more crashes.
+ *   - It has the entry points of OpenCL 1.2 that the backend calls and, where it offers sub-groups, the one
+ *     for them, and no others: calling one more crashes.
  *   - A handle of another platform is refused and counted.
  *   - It reports what a test tells it to, and may refuse the binaries that it made.
  *   - It counts the commands, and those that its caller knows to be over. One that was not flushed never
  * ends.
+ *   - It may offer sub-groups, which the first driver need not have (vendor_subgroups.h), and command buffers
+ *     (vendor_commands.h).
  *
- * The interface for tests is the variable `vendor`, by dlsym. */
+ * The interface for tests is the variable `vendor`, by dlsym. For programs that know nothing of it there is
+ * KASMINA_SECOND_VENDOR_COMMANDS in the environment: it offers command buffers then, and a misuse of them
+ * ends the program. */
 #ifndef KAS_TESTS_OPENCL_VENDOR_H
 #define KAS_TESTS_OPENCL_VENDOR_H
 
@@ -23,6 +28,26 @@ typedef enum vendor_refusal {
     VENDOR_HAS_NO_BINARIES, /* of size 0 */
 } vendor_refusal;
 
+typedef enum vendor_subgroup_fault {
+    VENDOR_SUBGROUPS_ARE_RIGHT = 0,
+    VENDOR_SUBGROUPS_DO_NOT_SHUFFLE, /* cl_khr_subgroup_shuffle_relative is missing */
+    VENDOR_SUBGROUPS_ARE_NOT_TOLD,   /* clGetKernelSubGroupInfo fails */
+    VENDOR_SUBGROUPS_ARE_NOT_FULL,   /* there is one more than the size of them makes */
+    VENDOR_SUBGROUPS_DO_NOT_BUILD,
+} vendor_subgroup_fault;
+
+/* Command buffers whose kernels can be changed. */
+typedef enum vendor_command_buffers {
+    VENDOR_HAS_NO_COMMANDS = 0,
+    VENDOR_HAS_COMMANDS,
+    VENDOR_COMMANDS_DO_NOT_CHANGE, /* cl_khr_command_buffer_mutable_dispatch is missing */
+    VENDOR_COMMANDS_ARE_OLD,       /* it is of version 0.9.1 */
+    VENDOR_COMMANDS_KEEP_THEIR_SIZE,
+    VENDOR_COMMANDS_NEED_NO_ORDER, /* their queues must work out of order */
+    VENDOR_COMMANDS_ARE_NOT_TIMED, /* their queues must not profile */
+    VENDOR_COMMANDS_LACK_A_CALL,
+} vendor_command_buffers;
+
 /* Set while no call is under way. Strings outlive their use. */
 typedef struct vendor_control {
     const char *platform_name; /* NULL: "Another vendor" */
@@ -30,13 +55,21 @@ typedef struct vendor_control {
     const char *driver_version;
     unsigned long type; /* of the device; 0: the first driver's */
     vendor_refusal refusal;
-    atomic_size_t sources, binaries; /* programs built from them */
-    atomic_size_t strangers;         /* handles that are not this platform's */
-    atomic_size_t objects;           /* that live */
-    atomic_size_t enqueued, flushed; /* commands, counted from the first one on */
-    atomic_size_t seen;              /* up to the last one that was reported to be complete */
-    atomic_bool holds;               /* nothing is reported to be complete */
-    atomic_uint failing;             /* the n-th kernel from now on that is enqueued fails; 0: none */
+    size_t subgroup_size; /* of all kernels; 0: it offers no sub-groups */
+    vendor_subgroup_fault subgroup_fault;
+    size_t subgroup_barrier; /* the n-th of those within GROUP_REDUCE is left out of programs; 0: none is */
+    atomic_size_t subgroup_launches; /* of kernels that were built with them */
+    vendor_command_buffers commands;
+    atomic_uint failing_commands; /* the n-th call that records, changes or replays fails; 0: none */
+    atomic_size_t recorded, changed, replayed; /* command buffers; kernels in them; runs of them */
+    atomic_size_t misuses;                     /* see vendor_commands.h */
+    atomic_size_t sources, binaries;           /* programs built from them */
+    atomic_size_t strangers;                   /* handles that are not this platform's */
+    atomic_size_t objects;                     /* that live */
+    atomic_size_t enqueued, flushed;           /* commands, counted from the first one on */
+    atomic_size_t seen;                        /* up to the last one that was reported to be complete */
+    atomic_bool holds;                         /* nothing is reported to be complete */
+    atomic_uint failing; /* the n-th kernel from now on that is enqueued fails; 0: none */
 } vendor_control;
 
 #endif

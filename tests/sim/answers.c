@@ -327,6 +327,19 @@ static bool tell_steps(sim *s)
     return false;
 }
 
+/* ---- publications ---- */
+
+static bool tell_published(sim *s)
+{
+    if (!s->world.published_count) return false;
+    kas_command command = {.kind = KAS_COMMAND_PUBLISHED};
+    command.published.operation = s->world.published[--s->world.published_count];
+    sim_trace(s, "operation %llu is published", (unsigned long long)command.published.operation);
+    sim_give(s, &command);
+    sim_operation_published(s, command.published.operation);
+    return true;
+}
+
 /* ---- memory ---- */
 
 static bool drain(sim *s)
@@ -364,6 +377,7 @@ static void turn_world(sim *s)
 
 void sim_world_answer(sim *s)
 {
+    if (sim_chance(s, 30) && tell_published(s)) return;
     uint32_t which = s->trouble && sim_chance(s, 50) ? 45 + sim_below(s, 37) : sim_below(s, 100);
     if (which < 34)
         (void)answer_some_make(s, false);
@@ -388,5 +402,5 @@ void sim_world_answer(sim *s)
 bool sim_world_answer_all(sim *s)
 {
     return answer_some_make(s, true) || answer_some_fold(s) || answer_some_move(s) || end_pass(s) ||
-           tell_results(s) || drain(s);
+           tell_results(s) || tell_published(s) || drain(s);
 }

@@ -399,13 +399,17 @@ static void check_counts(sim *s)
 static void check_wakeup(sim *s)
 {
     int64_t wakeup_ns = kas_state_next_wakeup(s->state);
-    for (int i = 0; i < SIM_LAYERS; ++i)
-        for (uint32_t n = 0; s->model.layers[i].exists && n < s->model.layers[i].num_seeds; ++n) {
-            const sim_seed *seed = &s->model.layers[i].seeds[n];
+    for (int i = 0; i < SIM_LAYERS; ++i) {
+        const sim_layer *layer = &s->model.layers[i];
+        SIM_REQUIRE(s, !layer->exists || !layer->again_ns || wakeup_ns <= layer->again_ns,
+                    "a move off a lost device is not woken");
+        for (uint32_t n = 0; layer->exists && n < layer->num_seeds; ++n) {
+            const sim_seed *seed = &layer->seeds[n];
             SIM_REQUIRE(s, seed->ramp.unit != KAS_RAMP_MS || wakeup_ns <= s->now_ns + RAMP_STEP_NS,
                         "a ramp over time is not woken");
             SIM_REQUIRE(s, !seed->retry || wakeup_ns <= seed->retry_ns, "a retry is not woken");
         }
+    }
 }
 
 void sim_check_all(sim *s, const kas_command *command)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "tests/sim/sim.h"
 
 void sim_tell_lost(sim *s, int device)
@@ -19,19 +20,10 @@ void sim_tell_lost(sim *s, int device)
     sim_give(s, &command);
 }
 
-static uint64_t replicate_of(const sim *s, int layer)
-{
-    for (uint64_t id = 1; id <= s->model.last_operation; ++id) {
-        const sim_operation *operation = &s->model.operations[id];
-        if (operation->replica && !operation->ended && operation->layer == layer) return id;
-    }
-    return 0;
-}
-
 static bool is_ready_elsewhere(const sim *s, int index, int device)
 {
     const sim_layer *layer = &s->model.layers[index];
-    return layer->replica && !layer->lost && sim_replica_device(layer) != device && !replicate_of(s, index);
+    return layer->replica && !layer->lost && sim_replica_device(layer) != device && layer->was_ready;
 }
 
 /* The move that has begun by itself; 0: none has. */
@@ -52,6 +44,16 @@ static uint64_t begun(const sim *s, uint64_t layer_uid)
     return 0;
 }
 
+static void go(sim *s, int index, uint64_t id)
+{
+    sim_layer *layer = &s->model.layers[index];
+    layer->move = id;
+    layer->move_to = (uint8_t)(1 - layer->device);
+    layer->again_ns = 0;
+    sim_operation_begun(
+        s, id, (sim_operation){.move = true, .flees = true, .layer = index, .device = layer->move_to});
+}
+
 static void leave(sim *s, int index, int device, bool refuge)
 {
     sim_layer *layer = &s->model.layers[index];
@@ -63,11 +65,42 @@ static void leave(sim *s, int index, int device, bool refuge)
     uint64_t id = begun(s, layer->uid);
     SIM_REQUIRE(s, goes == (id != 0), "layer %s %s", sim_layer_names[index],
                 goes ? "stays on a lost device" : "goes nowhere");
-    if (!id) return;
-    layer->move = id;
-    layer->move_to = (uint8_t)(1 - device);
-    sim_operation_begun(
-        s, id, (sim_operation){.move = true, .flees = true, .layer = index, .device = layer->move_to});
+    if (id) go(s, index, id);
+}
+
+static int64_t pause_after(uint32_t tries)
+{
+    int64_t pause_s = tries > 9 ? 300 : (int64_t)1 << (tries - 1);
+    return (pause_s < 300 ? pause_s : 300) * KAS_NS_PER_S;
+}
+
+void sim_put_off(sim *s, sim_layer *layer, kas_code code)
+{
+    layer->again_ns = s->now_ns + pause_after(++layer->tries);
+    layer->failure = code;
+}
+
+/* In the order in which their operations are numbered. */
+void sim_accept_tries(sim *s)
+{
+    for (;;) {
+        int next = -1;
+        uint64_t first = UINT64_MAX;
+        for (int i = 0; i < SIM_LAYERS; ++i) {
+            sim_layer *layer = &s->model.layers[i];
+            if (!layer->exists || !layer->again_ns || layer->again_ns > s->now_ns) continue;
+            uint64_t id = begun(s, layer->uid);
+            SIM_REQUIRE(s, (id != 0) == (layer->refuge || is_ready_elsewhere(s, i, layer->device)),
+                        "layer %s on a lost device %s", sim_layer_names[i],
+                        id ? "goes nowhere" : "is not moved again");
+            if (!id) sim_put_off(s, layer, layer->failure);
+            if (!id || id > first) continue;
+            first = id;
+            next = i;
+        }
+        if (next < 0) return;
+        go(s, next, first);
+    }
 }
 
 /* Moves to where the loss is end. */
@@ -87,6 +120,11 @@ static void lose_kernels(sim *s, int device)
     }
 }
 
+static bool flees(const sim *s, const sim_layer *layer)
+{
+    return layer->again_ns ? layer->refuge : layer->move && s->model.operations[layer->move].flees;
+}
+
 static void require_alarm(sim *s)
 {
     for (size_t i = 0; i < s->effects.count; ++i)
@@ -104,6 +142,9 @@ void sim_accept_lost(sim *s, const kas_command *command)
         sim_layer *layer = &s->model.layers[i];
         if (!layer->exists) continue;
         if (layer->replica && layer->joined && sim_replica_device(layer) == device) layer->lost = true;
-        if (layer->device == device) leave(s, i, device, command->lost.refuge[0] != 0);
+        bool refuge = command->lost.refuge[0] != 0;
+        if (layer->device == device) layer->refuge = refuge;
+        if (layer->device != device && flees(s, layer)) layer->refuge = false; /* to there */
+        if (layer->device == device) leave(s, i, device, refuge);
     }
 }

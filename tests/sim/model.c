@@ -182,8 +182,11 @@ static void accept_move(sim *s, int index, const kas_command *command)
     }
     layer->move = reply->operation;
     layer->move_to = (uint8_t)device;
-    sim_operation_begun(s, layer->move,
-                        (sim_operation){.move = true, .layer = index, .device = layer->move_to});
+    const bool flees = layer->again_ns != 0;
+    layer->again_ns = 0;
+    sim_operation_begun(
+        s, layer->move,
+        (sim_operation){.move = true, .flees = flees, .layer = index, .device = layer->move_to});
 }
 
 static void set_weights(sim_layer *layer, kas_resource weights, const kas_sha256 *sha256)
@@ -272,7 +275,14 @@ static void accept_advance(sim *s, const kas_command *command)
             ++failed;
         }
         drop_staged(s, list[i].staged);
+        list[i].layer->gave_up = false;
+        if (list[i].seed < 0)
+            list[i].layer->was_prepared = false; /* weights are copied when they are the layer's */
     }
+    for (int i = 0; i < SIM_LAYERS; ++i)
+        SIM_REQUIRE(s, !s->model.layers[i].was_prepared || s->world.views[i].replicated,
+                    "layer %s goes into the epoch without its replica, which was ready for it",
+                    sim_layer_names[i]);
     SIM_REQUIRE(s,
                 reply->applied == applied && reply->failed_count == failed && reply->epoch == s->model.epoch,
                 "the epoch applied %u changes and not %u, but should have applied %u and not %u",
@@ -432,6 +442,7 @@ static void accept_elsewhere(sim *s, const kas_command *command)
         return;
     case KAS_COMMAND_TICK:
         accept_tick(s);
+        sim_accept_tries(s);
         return;
     default:
         return;
@@ -478,6 +489,7 @@ static void accept(sim *s, const kas_command *command)
         return;
     case KAS_COMMAND_DROP_STAGED:
         drop_staged(s, &layer->seeds[command->seed].staged);
+        layer->gave_up = false;
         return;
     default:
         accept_elsewhere(s, command);

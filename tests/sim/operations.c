@@ -9,8 +9,23 @@ void sim_operation_begun(sim *s, uint64_t id, sim_operation operation)
                 "operation %llu follows operation %llu", (unsigned long long)id,
                 (unsigned long long)s->model.last_operation);
     operation.known = true;
+    operation.begun_ns = s->asked_ns;
     s->model.operations[id] = operation;
     s->model.last_operation = id;
+}
+
+/* The state keeps only so many that have ended. */
+void sim_operation_published(sim *s, uint64_t id)
+{
+    kas_operation_info info;
+    kas_status status = kas_state_operation_info(s->state, id, &info);
+    if (status) {
+        kas_status_free(status);
+        return;
+    }
+    SIM_REQUIRE(s, info.duration_ns == s->now_ns - s->model.operations[id].begun_ns,
+                "operation %llu lasted %lld ns, not from its request to its publication",
+                (unsigned long long)id, (long long)info.duration_ns);
 }
 
 /* ---- reasons ---- */
@@ -105,10 +120,17 @@ static void end_move(sim *s, sim_operation *operation, const kas_operation_info 
                     info->error_detail);
     else
         SIM_REQUIRE(s, command->kind == KAS_COMMAND_MOVE_TRIED, "a layer moves without a trial");
-    if (info->state == KAS_OPERATION_FAILED)
-        SIM_REQUIRE(s, was_alert(s, s->model.layers[operation->layer].uid) == operation->flees,
-                    "a layer %s a lost device, and that is%s an alert",
-                    operation->flees ? "stays on" : "is on no", operation->flees ? " not" : "");
+    sim_layer *layer = &s->model.layers[operation->layer];
+    if (info->state == KAS_OPERATION_FAILED) {
+        bool news = operation->flees && (!layer->tries || layer->failure != info->error_code);
+        SIM_REQUIRE(s, was_alert(s, layer->uid) == news,
+                    "a layer %s a lost device, or that is no news, and it is%s an alert",
+                    operation->flees ? "stays on" : "is on no", news ? " not" : "");
+        if (operation->flees) sim_put_off(s, layer, info->error_code);
+    } else {
+        layer->tries = 0;
+        layer->refuge = false;
+    }
     sim_move_ended(s, operation->layer, arrived);
 }
 
@@ -133,8 +155,9 @@ static kas_resource require_kernel(sim *s, const sim_operation *operation, const
     return kernel;
 }
 
-static void end_staged(sim_seed *seed, kas_resource kernel, bool cancelled)
+static void end_staged(sim_layer *layer, sim_seed *seed, kas_resource kernel, bool cancelled)
 {
+    if (kernel || cancelled) layer->gave_up = false; /* replicas get ready for what is staged now */
     if (cancelled)
         seed->staged = (sim_staged){0};
     else
@@ -158,7 +181,7 @@ static void end(sim *s, uint64_t id, const kas_command *command)
         return;
     }
     if (operation->replica) {
-        sim_replica_ended(s, operation, &info,
+        sim_replica_ended(s, operation, &info, command,
                           info.state == KAS_OPERATION_FAILED && move_may_fail(s, operation, &info, command));
         return;
     }
@@ -177,7 +200,7 @@ static void end(sim *s, uint64_t id, const kas_command *command)
     if (seed && !kernel && !(operation->staged && cancelled) && (operation->staged || seed->load == id))
         seed->last_error = cancelled ? KAS_ERROR_KERNEL_LOADING : info.error_type;
     if (seed && seed->staged.operation == id && id)
-        end_staged(seed, kernel, cancelled);
+        end_staged(layer, seed, kernel, cancelled);
     else if (seed && seed->load == id && kernel)
         sim_seed_bind(s, layer, operation->seed, &seed->wish, kernel);
     else if (seed && seed->load == id)

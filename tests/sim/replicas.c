@@ -31,7 +31,17 @@ void sim_replicas_begun(sim *s)
     }
 }
 
-void sim_replica_ended(sim *s, const sim_operation *operation, const kas_operation_info *info, bool justified)
+static bool serves_on(const sim *s, const char *name)
+{
+    kas_layer_info layer;
+    kas_status gone = kas_state_layer_info(s->state, name, &layer);
+    bool serves = !gone && layer.replica_count && layer.replicas[0].ready;
+    kas_status_free(gone);
+    return serves;
+}
+
+void sim_replica_ended(sim *s, const sim_operation *operation, const kas_operation_info *info,
+                       const kas_command *command, bool justified)
 {
     sim_layer *layer = &s->model.layers[operation->layer];
     if (info->state == KAS_OPERATION_SUCCEEDED) {
@@ -49,13 +59,18 @@ void sim_replica_ended(sim *s, const sim_operation *operation, const kas_operati
         SIM_REQUIRE(s, justified, "a replica fails for no reason: %s", info->error_detail);
     if (info->error_code == KAS_DEVICE_LOST && layer->replica && layer->joined)
         layer->lost = true;
+    else if (info->state == KAS_OPERATION_FAILED && serves_on(s, info->layer))
+        layer->gave_up = true; /* that was of what is staged */
     else
         sim_replica_forget(layer);
+    bool answered = command->kind == KAS_COMMAND_MOVE_FAILED || command->kind == KAS_COMMAND_MAKE_FAILED;
+    SIM_REQUIRE(s, !answered || !layer->was_ready || layer->lost || layer->gave_up,
+                "a replica that serves is dropped for what is only staged");
 }
 
 void sim_replica_forget(sim_layer *layer)
 {
-    layer->replica = layer->joined = layer->lost = false;
+    layer->replica = layer->joined = layer->lost = layer->gave_up = false;
 }
 
 bool sim_replica_works(const sim *s, uint64_t operation)
@@ -123,6 +138,19 @@ static void check_ready(sim *s, const sim_layer *layer)
                 "a replica has other weights");
 }
 
+/* The kernels of staged loads that are ready are there, too. */
+static void check_prepared(sim *s, const sim_layer *layer)
+{
+    for (uint32_t i = 0; i < layer->num_seeds; ++i) {
+        kas_resource kernel = layer->seeds[i].staged.kernel;
+        if (!kernel) continue;
+        kas_resource other =
+            sim_world_resident(s, s->world.resources[kernel].content, sim_replica_device(layer));
+        SIM_REQUIRE(s, other && !s->world.resources[other].idle_since,
+                    "a replica does not have the kernel that is staged for seed %u", i);
+    }
+}
+
 static bool is_being_made(const sim *s, int layer)
 {
     for (uint64_t id = 1; id <= s->model.last_operation; ++id) {
@@ -130,6 +158,13 @@ static bool is_being_made(const sim *s, int layer)
         if (operation->replica && !operation->ended && operation->layer == layer) return true;
     }
     return false;
+}
+
+bool sim_replica_is_prepared(const sim *s, int index)
+{
+    const sim_layer *layer = &s->model.layers[index];
+    return layer->exists && layer->replica && s->world.views[index].replicated && !is_being_made(s, index) &&
+           !layer->gave_up;
 }
 
 void sim_replica_check(sim *s, int index)
@@ -145,9 +180,11 @@ void sim_replica_check(sim *s, int index)
                 "a replica is elsewhere");
     SIM_REQUIRE(s, info.replicas[0].lost == layer->lost,
                 "whether the replica of layer %s is lost is not told", info.name);
-    SIM_REQUIRE(s, info.replicas[0].ready != (layer->lost || is_being_made(s, index)),
-                "the replica of layer %s is neither ready nor made, or both", info.name);
+    bool made = is_being_made(s, index), ready = info.replicas[0].ready;
+    SIM_REQUIRE(s, layer->lost ? !ready && !made : ready || made,
+                "the replica of layer %s is neither ready nor made, or it is lost", info.name);
     SIM_REQUIRE(s, info.replicas[0].ready == s->world.views[index].replicated,
                 "whether the replica of layer %s is published is not what is told of it", info.name);
-    if (info.replicas[0].ready) check_ready(s, layer);
+    if (ready) check_ready(s, layer);
+    if (ready && !made && !layer->gave_up) check_prepared(s, layer);
 }

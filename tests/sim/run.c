@@ -70,7 +70,11 @@ static void stamp(sim *s, kas_command *command)
     kas_effects_finish(&s->effects);
     command->now_ns = s->now_ns;
     command->wall_ns = s->now_ns + WALL_START_NS;
-    if (command->kind < KAS_COMMAND_PROGRESS) command->ticket = ++s->last_ticket;
+    s->asked_ns = s->now_ns;
+    if (command->kind >= KAS_COMMAND_PROGRESS) return;
+    command->ticket = ++s->last_ticket;
+    s->asked_ns -= sim_below(s, 100) * KAS_NS_PER_US; /* it waited for its turn */
+    command->asked_ns = s->asked_ns;
 }
 
 static void check_refusal(sim *s, const kas_command *command)
@@ -85,6 +89,10 @@ static void check_refusal(sim *s, const kas_command *command)
 void sim_give(sim *s, kas_command *command)
 {
     stamp(s, command);
+    for (int i = 0; i < SIM_LAYERS; ++i) {
+        s->model.layers[i].was_ready = s->world.views[i].replicated;
+        s->model.layers[i].was_prepared = sim_replica_is_prepared(s, i);
+    }
     kas_code expected = command->ticket ? sim_model_verdict(s, command) : KAS_OK;
     apply(s, command);
     s->reply = find_reply(s, command);

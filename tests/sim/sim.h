@@ -24,6 +24,7 @@ enum {
     SIM_MAKES = 32,
     SIM_FOLDS = 16,
     SIM_ASKED = 64,
+    SIM_PUBLISHED = 256,
     SIM_PASSES = 8,
     SIM_RESULTS = 32,
     SIM_RESOURCES = 4096, /* handed out in a run */
@@ -107,6 +108,8 @@ typedef struct sim_world {
     sim_make makes[SIM_MAKES];
     sim_fold folds[SIM_FOLDS];
     sim_asked asked[SIM_ASKED];
+    uint64_t published[SIM_PUBLISHED]; /* operations, shown and not told of yet */
+    uint32_t published_count;
     sim_pass passes[SIM_PASSES];
     kas_pass_result results[SIM_RESULTS]; /* reported, not told yet */
     uint32_t result_count;
@@ -176,10 +179,16 @@ typedef struct sim_layer {
     uint32_t fossil_count;
     sim_staged staged; /* weights */
     uint64_t move;     /* its operation; 0: it stays */
+    bool refuge;       /* there was another device to go to when its own was lost */
+    uint32_t tries;    /* moves off its lost device that failed */
+    kas_code failure;  /* of the last of them */
+    int64_t again_ns;  /* when the next is due; 0: none is */
     uint8_t move_to;
-    bool replica; /* on the other device, as far as it was not dropped */
-    bool joined;  /* it has been ready */
-    bool lost;    /* it had been, and its device is lost */
+    bool replica;                 /* on the other device, as far as it was not dropped */
+    bool joined;                  /* it has been ready */
+    bool lost;                    /* it had been, and its device is lost */
+    bool gave_up;                 /* it could not be made ready for what is staged */
+    bool was_ready, was_prepared; /* its replica, before the command at hand */
     sim_seed seeds[SIM_SEEDS];
 } sim_layer;
 
@@ -189,6 +198,7 @@ typedef struct sim_operation {
     int layer;
     uint32_t seed;
     uint8_t artifact, device;
+    int64_t begun_ns; /* when it was asked for */
 } sim_operation;
 
 typedef struct sim_model {
@@ -213,7 +223,7 @@ typedef struct sim {
     uint32_t step, steps;
     bool verbose;
     kas_rng rng;
-    int64_t now_ns;
+    int64_t now_ns, asked_ns; /* asked_ns: of the command at hand */
     kas_state_limits limits;
     kas_state *state;
     kas_sha256 digest;       /* of the state */
@@ -309,16 +319,20 @@ bool sim_move_fits(const sim *s, const sim_layer *layer, int device); /* every k
 int sim_replica_device(const sim_layer *layer); /* where it may have one */
 void sim_replicas_begun(sim *s);                /* operations that nobody asked for by name */
 void sim_replica_ended(sim *s, const sim_operation *operation, const kas_operation_info *info,
-                       bool justified);
+                       const kas_command *command, bool justified);
 void sim_replica_check(sim *s, int layer);
+bool sim_replica_is_prepared(const sim *s, int layer);    /* for the epoch, by all that is known of it */
 void sim_replica_forget(sim_layer *layer);                /* it was dropped */
 bool sim_replica_works(const sim *s, uint64_t operation); /* something works on what it waits for */
 
 /* loss.c */
 void sim_tell_lost(sim *s, int device); /* the state, that it is lost */
 void sim_accept_lost(sim *s, const kas_command *command);
+void sim_put_off(sim *s, sim_layer *layer, kas_code code); /* such a move has failed: one later */
+void sim_accept_tries(sim *s);                             /* after TICK: moves off lost devices, again */
 
 /* operations.c: the ends of loads and preloads */
+void sim_operation_published(sim *s, uint64_t id); /* the state has been told */
 void sim_operation_begun(sim *s, uint64_t id, sim_operation operation);
 void sim_operations_ended(sim *s,
                           const kas_command *command); /* as the effects tell; each must be justified */

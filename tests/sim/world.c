@@ -299,6 +299,19 @@ static void require_there(sim *s, kas_resource number, int device, const char *w
                 (unsigned long long)number);
 }
 
+/* A replica that serves is tried with what is staged. */
+static void require_staged(sim *s, const sim_layer *layer, const kas_published_layer *view)
+{
+    for (uint32_t seed = 0; seed < layer->num_seeds; ++seed) {
+        bool found = !layer->seeds[seed].staged.kernel;
+        for (uint32_t i = 0; i < view->seed_count && !found; ++i)
+            found = view->seeds[i].seed == seed &&
+                    s->world.resources[view->seeds[i].kernel].content ==
+                        s->world.resources[layer->seeds[seed].staged.kernel].content;
+        SIM_REQUIRE(s, found, "a plan is tried without what is staged for seed %u", seed);
+    }
+}
+
 /* Everything that the layer would be there is there. */
 static void check_trial(sim *s, const kas_effect *effect, int device)
 {
@@ -310,6 +323,9 @@ static void check_trial(sim *s, const kas_effect *effect, int device)
         require_there(s, view.fossils[i].kernel, device, "fossil");
     for (uint32_t i = 0; i < view.seed_count; ++i)
         require_there(s, view.seeds[i].kernel, device, "kernel");
+    const sim_operation *operation = &s->model.operations[effect->move.operation];
+    if (operation->replica && s->world.views[operation->layer].replicated)
+        require_staged(s, &s->model.layers[operation->layer], &view);
 }
 
 static void carry_move(sim *s, const kas_effect *effect)
@@ -342,6 +358,13 @@ static bool is_publication(const kas_effect *effect)
     return effect->kind == KAS_EFFECT_PUBLISH || effect->kind == KAS_EFFECT_UNPUBLISH;
 }
 
+static void carry_published(sim *s, const kas_effect *effect)
+{
+    SIM_REQUIRE(s, effect->operation.finished, "an operation that runs is told to be published");
+    SIM_REQUIRE(s, s->world.published_count < SIM_PUBLISHED, "the simulation is out of publications");
+    s->world.published[s->world.published_count++] = effect->operation.operation;
+}
+
 /* ---- carrying ---- */
 
 static void carry_one(sim *s, const kas_effect *effect, const kas_command *command)
@@ -372,10 +395,13 @@ static void carry_one(sim *s, const kas_effect *effect, const kas_command *comma
     case KAS_EFFECT_MOVE_END:
         carry_move_end(s, effect);
         return;
+    case KAS_EFFECT_OPERATION:
+        if (effect->operation.published) carry_published(s, effect);
+        return;
     case KAS_EFFECT_ALERT:
         sim_trace(s, "   alert: %s", effect->error.detail);
         return;
-    default: /* what is told; checks.c looks at operations and transitions */
+    default: /* what is told; checks.c looks at transitions */
         return;
     }
 }

@@ -43,7 +43,7 @@ static kas_launch affine(kas_slot_index from, kas_slot_index to)
 
 kas_list *chain(const rig *r, size_t launches)
 {
-    enum { LAUNCHES_MAX = 8 };
+    enum { LAUNCHES_MAX = 9 };
     kas_launch all[LAUNCHES_MAX];
     kas_list *list;
     cr_assert_leq(launches, (size_t)LAUNCHES_MAX);

@@ -102,6 +102,7 @@ static void expect_as_alone(exec_world *w, caller *self)
 
 Test(exec_batches, who_waited_for_one_layer_goes_together_and_sees_nothing_of_it, .timeout = 60)
 {
+    const int64_t begun_ns = kas_monotonic_ns();
     exec_world *w = open_narrow(64);
     kas_visit visit = occupy(w);
     for (uint32_t i = 0; i < CALLERS; ++i)
@@ -118,6 +119,12 @@ Test(exec_batches, who_waited_for_one_layer_goes_together_and_sees_nothing_of_it
     cr_assert(kas_exec_layer_stats(w->exec, 1, &stats));
     cr_expect_eq(stats.forward_calls, 2 * CALLERS, "each call counts, here and alone");
     cr_expect_eq(stats.rows, 2 * CALLERS * (CALLERS + 1) / 2);
+    uint64_t queue_ns = 0;
+    for (uint32_t i = 0; i < CALLERS; ++i)
+        queue_ns += callers[i].p.result.queue_ns;
+    cr_expect_gt(queue_ns, 0);
+    cr_expect_eq(stats.queue_ns, queue_ns, "what was asked alone did not wait");
+    cr_expect(stats.last_ns > begun_ns && stats.last_ns <= kas_monotonic_ns());
     exec_world_close(w);
 }
 
@@ -175,7 +182,7 @@ Test(exec_batches, nobody_joins_a_batch_whose_root_was_replaced, .timeout = 60)
     start_waiting(w, 0, "a", false);
     probe p;
     kas_waiter leader;
-    ok(kas_waiter_init(&leader, &w->exec->batcher));
+    ok(kas_waiter_init(&leader, &w->exec->batcher.monotonic));
     probe_init(&p, "a", 1, 1);
     leader.pass.request = &p.request;
     leader.pass.result = &p.result;

@@ -55,6 +55,9 @@ Test(state_loads, step_by_step)
     cr_expect_eq(info.stage, KAS_STAGE_DONE);
     cr_expect_eq(info.tier, KAS_TIER_DISK);
     cr_expect_eq(info.duration_ns, 5 * KAS_NS_PER_MS);
+    w.now_ns += 30 * KAS_NS_PER_US; /* until it is published */
+    give(&w, (kas_command){.kind = KAS_COMMAND_PUBLISHED, .published = {.operation = operation}});
+    cr_expect_eq(operation_of(&w, operation).duration_ns, 5 * KAS_NS_PER_MS + 30 * KAS_NS_PER_US);
     kas_seed_info seed = seed_of(&w, "a", 1);
     cr_expect_eq(seed.lifecycle_state, KAS_SEED_ACTIVE);
     cr_expect_eq(seed.active_kernel_id, kas_kernel_id("digits"));

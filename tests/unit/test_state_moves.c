@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "tests/unit/state_world.h"
 
 TestSuite(state_moves);
@@ -192,5 +193,88 @@ Test(state_moves, one_at_a_time)
     operation = w.reply.operation;
     cr_expect_eq(ask(&w, KAS_COMMAND_DELETE_LAYER, "a", 0), KAS_OK);
     cr_expect_eq(operation_of(&w, operation).state, KAS_OPERATION_CANCELLED);
+    world_finish(&w);
+}
+
+/* ---- off a lost device ---- */
+
+static void lose_host(world *w, const char *refuge)
+{
+    kas_command command = {.kind = KAS_COMMAND_DEVICE_LOST};
+    strcpy(command.lost.device, "host:0");
+    strcpy(command.lost.refuge, refuge);
+    command.lost.refuge_kind = KAS_KIND_CUDA;
+    give(w, command);
+}
+
+/* Answers that it cannot be; returns whether anybody is alarmed. */
+static bool fails(world *w, kas_code code)
+{
+    const kas_effect *effect = asked(w, KAS_EFFECT_MOVE_WEIGHTS);
+    cr_assert_not_null(effect, "the layer is not moved again");
+    kas_command command = {.kind = KAS_COMMAND_MOVE_FAILED};
+    command.failed.make = effect->move.operation;
+    command.failed.code = code;
+    command.failed.error_type = KAS_ERROR_MEMORY_OVERFLOW;
+    command.failed.reason = "";
+    give(w, command);
+    return count_effects(w, KAS_EFFECT_ALERT) > 0;
+}
+
+Test(state_moves, off_a_lost_device_it_is_tried_again)
+{
+    world w = world_make(NULL);
+    kas_resource weights = view_of(&w, "a").weights;
+    lose_host(&w, "cuda:0");
+    cr_expect(fails(&w, KAS_OUT_OF_MEMORY), "the first failure is an alert");
+    for (int64_t pause_s = 1; pause_s < 1000; pause_s *= 2) {
+        int64_t due_ns = w.now_ns + (pause_s < 300 ? pause_s : 300) * KAS_NS_PER_S;
+        cr_expect_eq(kas_state_next_wakeup(w.state), due_ns);
+        pass_time(&w, due_ns - w.now_ns - 1);
+        cr_expect_null(asked(&w, KAS_EFFECT_MOVE_WEIGHTS), "too early");
+        pass_time(&w, 1);
+        cr_expect_not(fails(&w, KAS_OUT_OF_MEMORY), "the same reason is no news");
+        cr_expect_eq(count_effects(&w, KAS_EFFECT_ERROR), 0);
+    }
+    pass_time(&w, 300 * KAS_NS_PER_S);
+    cr_expect(fails(&w, KAS_NO_ROOM), "another reason is");
+    pass_time(&w, 300 * KAS_NS_PER_S);
+    kas_resource copy = copied(&w, weights);
+    tried(&w);
+    expect_at(&w, "cuda:0", copy);
+    cr_expect_eq(kas_state_next_wakeup(w.state), KAS_NEVER, "it is elsewhere");
+    world_finish(&w);
+}
+
+Test(state_moves, off_a_lost_device_until_somebody_ends_it)
+{
+    world w = world_make(NULL);
+    lose_host(&w, "cuda:0");
+    (void)fails(&w, KAS_OUT_OF_MEMORY);
+    cr_assert_eq(move_to(&w, "cuda:0"), KAS_OK); /* by request, between two tries: it is one of them */
+    cr_expect_eq(kas_state_next_wakeup(w.state), KAS_NEVER);
+    (void)fails(&w, KAS_OUT_OF_MEMORY);
+    pass_time(&w, 2 * KAS_NS_PER_S);
+    kas_command cancel = {.kind = KAS_COMMAND_CANCEL_OPERATION};
+    cancel.cancel.operation = asked(&w, KAS_EFFECT_MOVE_WEIGHTS)->move.operation;
+    cr_expect_eq(give(&w, cancel), KAS_OK);
+    cr_expect_eq(kas_state_next_wakeup(w.state), KAS_NEVER);
+    world_finish(&w);
+}
+
+/* Without a refuge it stays, until a replica of it is ready somewhere. */
+Test(state_moves, off_a_lost_device_its_refuge_is_lost_too)
+{
+    world w = world_make(NULL);
+    lose_host(&w, "cuda:0");
+    (void)fails(&w, KAS_OUT_OF_MEMORY);
+    kas_command command = {.kind = KAS_COMMAND_DEVICE_LOST};
+    strcpy(command.lost.device, "cuda:0");
+    give(&w, command);
+    pass_time(&w, KAS_NS_PER_S);
+    cr_expect_null(asked(&w, KAS_EFFECT_MOVE_WEIGHTS), "it goes to a lost device");
+    cr_expect_eq(kas_state_next_wakeup(w.state), w.now_ns + 2 * KAS_NS_PER_S);
+    cr_expect_eq(ask(&w, KAS_COMMAND_DELETE_LAYER, "a", 0), KAS_OK);
+    cr_expect_eq(kas_state_next_wakeup(w.state), KAS_NEVER);
     world_finish(&w);
 }

@@ -139,6 +139,60 @@ Test(state_replicas, a_failure_drops_it_and_nothing_else)
     world_finish(&w);
 }
 
+/* ---- what is staged ---- */
+
+/* Of seed 1 for epoch 1; its kernel is on the layer's own device then. */
+static void stage(world *w, const char *artifact)
+{
+    kas_command command = {.kind = KAS_COMMAND_LOAD, .layer = "a", .seed = 1, .at_epoch = 1};
+    strcpy(command.artifact_id, artifact);
+    cr_assert_eq(give(w, command), KAS_OK);
+    (void)made(w, artifact);
+}
+
+Test(state_replicas, what_is_staged_is_made_there_before_its_epoch)
+{
+    world w = world_make(NULL);
+    kas_published_layer view;
+    kas_resource weights;
+    (void)with_replica(&w, &weights);
+    stage(&w, "letters");
+    cr_expect(there(&w, &view), "it serves meanwhile");
+    kas_resource kernel = made(&w, "letters");
+    const kas_effect *trial = asked(&w, KAS_EFFECT_MOVE_TRY);
+    cr_assert_not_null(trial);
+    cr_assert(kas_state_moving(w.state, trial->move.operation, &view));
+    cr_expect_eq(view.seed_count, 2, "it is tried with what is staged");
+    uint64_t operation = trial->move.operation;
+    tried(&w);
+    cr_expect_eq(operation_of(&w, operation).state, KAS_OPERATION_SUCCEEDED);
+    cr_assert_eq(advance(&w, 1, false), KAS_OK);
+    cr_expect_eq(count_effects(&w, KAS_EFFECT_RESOLVE) + count_effects(&w, KAS_EFFECT_MOVE_TRY), 0);
+    cr_assert(there(&w, &view), "it is in the epoch's publication");
+    cr_assert_eq(view.seed_count, 2);
+    cr_expect_eq(view.seeds[1].kernel, kernel);
+    world_finish(&w);
+}
+
+Test(state_replicas, what_is_staged_cannot_be_made_there)
+{
+    world w = world_make(NULL);
+    kas_published_layer view;
+    kas_resource weights;
+    (void)with_replica(&w, &weights);
+    stage(&w, "letters");
+    fail_make(&w, asked_make(&w, KAS_EFFECT_RESOLVE), KAS_INTERNAL, KAS_ERROR_UNKNOWN);
+    cr_expect_eq(count_effects(&w, KAS_EFFECT_ERROR), 1);
+    cr_expect(there(&w, &view), "it serves on");
+    cr_expect_eq(count_effects(&w, KAS_EFFECT_RESOLVE), 0, "it is not tried again and again");
+    cr_assert_eq(advance(&w, 1, false), KAS_OK);
+    cr_expect_not(there(&w, &view), "the epoch does not wait for it");
+    (void)made(&w, "letters");
+    tried(&w);
+    cr_expect(there(&w, &view), "it has caught up");
+    world_finish(&w);
+}
+
 /* ---- loss ---- */
 
 static void lose(world *w, const char *device, const char *refuge)

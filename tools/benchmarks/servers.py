@@ -11,7 +11,7 @@ from benchmarks.figures import BUILD
 
 def wrk(url, connections, seconds, script=None):
     """Requests a second, p50 and p99 in µs."""
-    command = ["wrk", "-t", "1" if connections == 1 else "2", "-c", str(connections), "-d", f"{seconds}s", "--latency"]
+    command = ["wrk", "-t", "2" if connections > 2 else "1", "-c", str(connections), "-d", f"{seconds}s", "--latency"]
     if script:
         command += ["-s", script]
     out = subprocess.run(command + [url], stdout=subprocess.PIPE, check=True, text=True).stdout

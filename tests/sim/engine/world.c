@@ -195,8 +195,8 @@ static void come_to_rest(es *w)
         bool ran = run_task(w);
         w->now_ns += 11 * KAS_NS_PER_MS; /* what is done a little later is due */
         step_control(w);
-        bool busy = ran || control->tasks || control->inbox || control->carried != control->effects.count ||
-                    es_waiting(w);
+        bool busy = ran || control->tasks || control->inbox || w->engine->mailbox.first ||
+                    control->carried != control->effects.count || es_waiting(w);
         quiet = busy ? 0 : quiet + 1;
     }
 }
