@@ -64,19 +64,56 @@ const cli_command cli_completion = {
 const cli_command cli_manual = {
     "manual", "", "Prints the manual page", "  kasmina manual | man -l -\n", false, NULL, 0, print_manual};
 
-/* The subcommands that begin with a word that is only a group: "kasmina layer". False: there are none. */
-static bool print_group(const char *word)
+/* The subcommands that begin with a word that is only a group, as in "kasmina layer". False: there are none.
+ */
+static bool print_group(FILE *out, const char *word)
 {
     bool found = false;
     size_t length = strlen(word);
     for (size_t i = 0; i < cli_command_count; ++i) {
         const char *name = cli_commands[i]->name;
         if (strncmp(name, word, length) != 0 || name[length] != ' ') continue;
-        if (!found) fprintf(stderr, "kasmina %s: which?\n", word);
-        fprintf(stderr, "  %-18s %s\n", name, cli_commands[i]->summary);
+        if (!found) fprintf(out, "Usage: kasmina %s COMMAND [options]\n\n", word);
+        fprintf(out, "  %-18s %s\n", name, cli_commands[i]->summary);
         found = true;
     }
+    if (found) fprintf(out, "\n'kasmina %s COMMAND --help' tells more.\n", word);
     return found;
+}
+
+static bool asks_for_help(const char *word)
+{
+    return !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
+/* No command's name: a group of them, of which help may be asked, or a mistake. */
+static int run_none(int argc, char **argv)
+{
+    const char *word = argv[1];
+    if (argc == 2 && print_group(stderr, word)) return CLI_USAGE;
+    if (argc > 2 && asks_for_help(argv[2]) && print_group(stdout, word)) return CLI_OK;
+    if (*word == '-')
+        cli_failure("options come after the command: '%s' is before it", word);
+    else
+        cli_failure("no command '%s%s%s'; 'kasmina help' lists them", word, argc > 2 ? " " : "",
+                    argc > 2 ? argv[2] : "");
+    return CLI_USAGE;
+}
+
+/* "kasmina help WORD…" is "kasmina WORD… --help". */
+static int run_help(int argc, char **argv)
+{
+    if (argc == 2) {
+        cli_print_overview(stdout);
+        return CLI_OK;
+    }
+    for (size_t i = 0; i < cli_command_count; ++i)
+        if (is_named(cli_commands[i], argc - 1, argv + 1)) {
+            cli_print_help(stdout, cli_commands[i]);
+            return CLI_OK;
+        }
+    if (argc == 3 && print_group(stdout, argv[2])) return CLI_OK;
+    return run_none(argc - 1, argv + 1);
 }
 
 int main(int argc, char **argv)
@@ -86,14 +123,9 @@ int main(int argc, char **argv)
         cli_print_overview(stderr);
         return CLI_USAGE;
     }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
-        cli_print_overview(stdout);
-        return CLI_OK;
-    }
+    if (asks_for_help(argv[1]) || !strcmp(argv[1], "help")) return run_help(argc, argv);
     if (!strcmp(argv[1], "--version")) return printf("kasmina %s\n", kas_version()) < 0 ? CLI_FAILED : CLI_OK;
     for (size_t i = 0; i < cli_command_count; ++i)
         if (is_named(cli_commands[i], argc, argv)) return run(cli_commands[i], argc, argv);
-    if (print_group(argv[1])) return CLI_USAGE;
-    cli_failure("no command '%s'; 'kasmina help' lists them", argv[1]);
-    return CLI_USAGE;
+    return run_none(argc, argv);
 }

@@ -31,6 +31,8 @@ class Local(unittest.TestCase):
     def test_usage_errors_end_with_2(self):
         self.fails(2, "no command 'frob'", "frob")
         self.fails(2, "kernel list", "kernel")
+        self.fails(2, "no command 'kernel lst'", "kernel", "lst")
+        self.fails(2, "options come after the command", "--url", "http://127.0.0.1:1", "layer", "list")
         self.fails(2, "no option '--colour'", "layer", "list", "--colour", "blue")
         self.fails(2, "--input", "layer", "create", "a", "--input", "many", "--output", "3")
         self.fails(2, "Try 'kasmina seed load --help'", "seed", "load", "a")
@@ -50,6 +52,15 @@ class Local(unittest.TestCase):
             self.assertEqual(result.returncode, 0, name)
             self.assertIn(f"Usage: kasmina {name}", result.stdout.decode())
             self.assertIn("Examples:\n  ", result.stdout.decode(), name)
+
+    def test_help_of_a_group(self):
+        for words in (("layer", "--help"), ("layer", "-h"), ("help", "layer")):
+            result = run(*words)
+            self.assertEqual((result.returncode, result.stderr), (0, b""), words)
+            self.assertIn("layer create ", result.stdout.decode())
+            self.assertNotIn("seed load", result.stdout.decode())
+        self.assertEqual(run("help", "layer", "create").stdout, run("layer", "create", "--help").stdout)
+        self.fails(2, "no command 'frob'", "help", "frob")
 
     def test_version(self):
         alone = run("--version")
