@@ -34,8 +34,10 @@ kas_status kas_no_such_device(const char *name)
     kas_text_init(&text, LISTING_MAX);
     for (size_t i = 0; i < kas_driver_total; ++i)
         append_devices(kas_drivers[i], &text);
-    kas_status status = kas_fail(KAS_NOT_FOUND, CALLER, "no device \"%.64s\"; there is:%s", name,
-                                 text.bytes ? text.bytes : "");
+    kas_status status = kas_fail(KAS_NOT_FOUND, CALLER,
+                                 "no device \"%.64s\"; there is:%s. Each goes by its id, or by its API with "
+                                 "its UUID or part of its name behind a colon",
+                                 name, text.bytes ? text.bytes : "");
     kas_text_finish(&text);
     return status;
 }
