@@ -9,7 +9,8 @@
 #
 # Removes each in turn from a copy of the kernels, builds what includes it, and runs the race checker on those kernels.
 # A mutant whose results are all right survives, and that is a failure: either it is redundant and should go, or a case
-# is missing. LIBRARY: all that the race checker consists of but the kernels.
+# is missing. WORK_DIR/table: a line for each, for docs/mutations.md. LIBRARY: all that the race checker consists of but
+# the kernels.
 set -eu
 what=$1 root=$2 folder=$3 work=$4 cc=$5
 shift 5
@@ -62,7 +63,7 @@ sets() {
     esac
 }
 
-survived() { # survived LIBRARY…: links with mutants where there are some, and runs the cases of $kernels
+survived() { # survived LIBRARY…: links with mutants where there are some, and runs the cases of $kernels; else $by noticed
     objects=
     for source in "$work/$folder"/*."$suffix"; do
         object=${source%."$suffix"}.o
@@ -72,6 +73,7 @@ survived() { # survived LIBRARY…: links with mutants where there are some, and
     # shellcheck disable=SC2086
     $cc $link $objects "$@" -lpthread -lm -o "$work/race" || exit 2
     for kernel in $kernels; do
+        by=$kernel
         if ! "$work/race" "$kernel" >/dev/null 2>&1; then return 1; fi
     done
     return 0
@@ -97,6 +99,14 @@ mutated() { # mutated FILE LINE N
     ! cmp -s "$work/original" "$work/$folder/$1"
 }
 
+# A line of the table.
+note() { # note FILE LINE_OF_TEXT N NOTICED
+    shown=$(printf '%s' "$2" | sed 's/^ *//; s/ *\\$//; s/|/\\|/g')
+    if [ "$3" -gt 1 ]; then shown="match $3 of $shown"; fi
+    if [ "$what" = early ]; then shown="one set later: $shown"; fi
+    printf '| `%s` | `%s` |%s |\n' "$folder/$1" "$shown" "$4" >>"$work/table"
+}
+
 tried=0 survivors=0
 kernels=$(for source in "$work/$folder"/*."$suffix"; do basename "$source" ".$suffix"; done)
 if ! survived "$@"; then
@@ -114,15 +124,19 @@ for file in $(cd "$work/$folder" && grep -l "$found" $texts | sed 's|^\./||' |
         if only_saves "$file" "$text"; then continue; fi
         n=1
         while mutated "$file" "$line" $n; do
+            noticed=
             while read -r kernels; do
                 for kernel in $kernels; do build "$kernel" "$work/$folder/$kernel.o.mutant"; done
                 tried=$((tried + 1))
                 if survived "$@"; then
                     survivors=$((survivors + 1))
                     echo "$file:$line: $kernels: nobody noticed that this was gone (match $n): $text" >&2
+                    by='**nobody**'
                 fi
+                noticed="$noticed $by"
                 rm -f "$work/$folder"/*.mutant
             done <"$work/sets"
+            note "$file" "$text" $n "$noticed"
             n=$((n + 1))
         done
     done
