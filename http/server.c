@@ -1,5 +1,6 @@
 #include "http/server.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -156,12 +157,24 @@ static bool becomes_zero(const _Atomic uint64_t *count, int64_t deadline_ns)
     return true;
 }
 
+/* Closes the listening socket, and what has come into its queue, under the daemon: another socket, to which
+ * nobody can connect, takes its number (without one, workers look at the old one in vain until the end).
+ * MHD_quiesce_daemon is not for this: it and a worker that is just awake both take the socket out of epoll,
+ * and libmicrohttpd aborts when the second one does not find it there any more. */
+static void stop_listening(const kas_http_server *server)
+{
+    shutdown(server->listener, SHUT_RDWR);
+    int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (other < 0) return;
+    (void)dup3(other, server->listener, O_CLOEXEC);
+    close(other);
+}
+
 /* Nobody new comes in, not even into the system's queue. Each answer from now on ends its connection, so a
  * client that is about to send its next request is better waited for a moment than cut off. */
 static void turn_away(kas_http_server *server, int64_t grace_ns)
 {
-    MHD_quiesce_daemon(server->daemon);
-    shutdown(server->listener, SHUT_RDWR); /* closing it has to wait until the daemon's threads are gone */
+    stop_listening(server);
     int64_t drain_ns = DRAIN_MS * KAS_NS_PER_MS;
     becomes_zero(&server->counts.connections,
                  kas_monotonic_ns() + (grace_ns < drain_ns ? grace_ns : drain_ns));
@@ -185,7 +198,8 @@ kas_status kas_http_stop(kas_http_server *server, int64_t grace_ns)
     if (!becomes_zero(&server->suspended, deadline_ns + LAST_ANSWERS_MS * KAS_NS_PER_MS))
         return kas_fail(KAS_DEADLINE, ENGINE, "the engine still owes %llu answers",
                         (unsigned long long)atomic_load(&server->suspended));
-    MHD_stop_daemon(server->daemon);
+    MHD_stop_daemon(server->daemon); /* and closes the listening socket */
+    server->listener = -1;
     release(server);
     return NULL;
 }
