@@ -84,35 +84,3 @@ void cli_print_manual(FILE *out)
     print_roff_options(out, cli_remote_options, cli_remote_option_count);
     fprintf(out, ".SH EXIT STATUS\n%s\n", exit_codes);
 }
-
-static void print_words(FILE *out, const cli_command *command)
-{
-    for (size_t i = 0; i < command->option_count; ++i)
-        fprintf(out, " --%s", command->options[i].name);
-    for (size_t i = 0; command->remote && i < cli_remote_option_count; ++i)
-        fprintf(out, " --%s", cli_remote_options[i].name);
-    fputs(" --help", out);
-}
-
-void cli_print_completion(FILE *out)
-{
-    fputs("# bash completion for kasmina: source <(kasmina completion)\n"
-          "_kasmina() {\n"
-          "    local words=\"${COMP_WORDS[*]:1:COMP_CWORD-1}\" current=\"${COMP_WORDS[COMP_CWORD]}\"\n"
-          "    case \"$words\" in\n",
-          out);
-    for (size_t i = 0; i < cli_command_count; ++i) {
-        fprintf(out, "    \"%s\"*) COMPREPLY=($(compgen -f -W \"", cli_commands[i]->name);
-        print_words(out, cli_commands[i]);
-        fputs("\" -- \"$current\")) ;;\n", out);
-    }
-    fputs("    *) COMPREPLY=($(compgen -W \"$(printf '%s\\n'", out);
-    for (size_t i = 0; i < cli_command_count; ++i)
-        fprintf(out, " '%s'", cli_commands[i]->name);
-    fputs(" | awk -v w=\"$words\" 'w == \"\" {print $1} w != \"\" && $1 == w {print $2}')\" -- "
-          "\"$current\")) ;;\n"
-          "    esac\n"
-          "}\n"
-          "complete -o default -F _kasmina kasmina\n",
-          out);
-}

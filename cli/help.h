@@ -8,7 +8,6 @@
 
 void cli_print_overview(FILE *out);
 void cli_print_help(FILE *out, const cli_command *command);
-void cli_print_manual(FILE *out);     /* kasmina(1), in man's macros */
-void cli_print_completion(FILE *out); /* for bash */
+void cli_print_manual(FILE *out); /* kasmina(1), in man's macros */
 
 #endif

@@ -123,16 +123,36 @@ class Local(unittest.TestCase):
         self.assertEqual([device["id"] for device in one], ["host:0"])
         self.fails(1, "host:0", "devices", "--local", "host:7")
 
-    def test_completion(self):
+    def completed(self, *words):
+        """What bash offers for the last of these words."""
         script = run("completion").stdout.decode() + """
-            COMP_WORDS=(kasmina seed ""); COMP_CWORD=2; _kasmina; echo "${COMPREPLY[@]}"
-            COMP_WORDS=(kasmina seed load --a); COMP_CWORD=3; _kasmina; echo "${COMPREPLY[@]}"
+            COMP_WORDS=(kasmina "$@"); COMP_CWORD=$#; _kasmina; printf '%s\\n' "${COMPREPLY[@]}"
         """
-        result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30)
+        result = subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, text=True, timeout=30)
         self.assertEqual(result.stderr, "")
-        verbs, options = result.stdout.splitlines()
-        self.assertIn("fossilize", verbs.split())
-        self.assertIn("--alpha", options.split())
+        offered = result.stdout.split()
+        self.assertEqual(len(offered), len(set(offered)), f"offered twice: {offered}")
+        return set(offered)
+
+    def test_completion_of_commands(self):
+        names = [line.split("  ")[1] for line in run("help").stdout.decode().splitlines() if line.startswith("  ")]
+        first = {name.split()[0] for name in names}
+        self.assertEqual(self.completed(""), first | {"help", "--help", "--version"})
+        self.assertEqual(self.completed("help", ""), first)
+        self.assertEqual(self.completed("help", "la"), {"layer"})
+        self.assertEqual(self.completed("help", "layer", "create", ""), set())
+        for group in (word for word in first if word not in names):
+            verbs = {name.split()[1] for name in names if name.startswith(f"{group} ")}
+            self.assertEqual(self.completed(group, ""), verbs)
+            self.assertEqual(self.completed("help", group, ""), verbs)
+
+    def test_completion_of_options(self):
+        self.assertEqual(self.completed("seed", "load", "--al"), {"--alpha"})
+        self.assertLessEqual({"--alpha", "--url", "--json", "--help"}, self.completed("seed", "load", "digits", ""))
+        self.assertNotIn("--url", self.completed("completion", ""))
+        self.assertEqual(self.completed("layer", "create", "digits", "--weights", ""), set())
+        self.assertIn("--input", self.completed("layer", "create", "digits", "--json", ""))
+        self.assertEqual(self.completed("kernel", "pinned", ""), set())
 
     def test_manual(self):
         page = run("manual").stdout.decode()
