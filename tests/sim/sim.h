@@ -6,8 +6,9 @@
  *
  *     commands.c   what callers ask for
  *     world.c      the carrier of effects; views.c: what it publishes; answers.c: what it answers
- *     verdict.c    what must be answered; model.c, seeds.c, operations.c, moves.c, replicas.c, loss.c: what
- * must follow checks.c     compares state, world and model
+ *     verdict.c    what must be answered
+ *     model.c      what must follow; layers.c, changes.c, seeds.c, operations.c, moves.c, replicas.c, loss.c
+ *     checks.c     compares state, world and model
  */
 #ifndef KAS_SIM_H
 #define KAS_SIM_H
@@ -308,6 +309,20 @@ kas_code sim_model_check_change(const sim_layer *layer, uint32_t seed, kas_chang
 bool sim_seed_live(const sim_seed *seed);
 uint32_t sim_model_unready(const sim *s, uint32_t epoch); /* staged loads due by then that have no kernel */
 double sim_model_base(const sim *s, const sim_layer *layer); /* D̂ */
+
+/* layers.c */
+void sim_accept_create(sim *s, const kas_command *command);
+void sim_accept_delete(sim *s, sim_layer *layer);
+void sim_accept_move(sim *s, int layer, const kas_command *command);
+void sim_accept_replicas(sim *s, sim_layer *layer, const kas_replica_list *list);
+
+/* changes.c */
+void sim_accept_change(sim *s, const kas_command *command, kas_change change);
+void sim_accept_load(sim *s, const kas_command *command);
+void sim_accept_weights(sim *s, sim_layer *layer, const kas_command *command);
+void sim_accept_advance(sim *s, const kas_command *command);
+void sim_accept_retries(sim *s); /* after TICK: loads of seeds in ERROR_RECOVERY, again */
+void sim_drop_staged(sim *s, sim_staged *staged);
 
 /* moves.c */
 void sim_move_ended(sim *s, int layer, bool arrived);   /* the state has ended it */
