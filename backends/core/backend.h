@@ -6,15 +6,18 @@
  * begins with core's. Where `init` fails, it has undone what it did; `finish` is not called.
  *
  * Core validates everything first: a slot below never sees an offset out of range, a foreign device's object,
- * an unbound slot or a lost device (`finish` slots excepted: they must work on a lost device). A backend
- * never retries, logs or aborts; a device that is gone is reported as KAS_DEVICE_LOST and core makes that
- * sticky. A device whose work has not come back (kas_device_use_grace) is lost too, and silent: none of its
- * slots is called any more, `finish` slots included.
+ * an unbound slot or a device that was lost before the call. `finish` slots and a queue's `idle` are called
+ * on a lost device too: they wait for nothing there, and what its work may still use they leave to the driver
+ * for good. A backend never retries, logs or aborts; a device that is gone is reported as KAS_DEVICE_LOST and
+ * core makes that sticky. A device whose work has not come back (kas_device_use_grace) is lost too, and
+ * silent: none of its slots is called any more, `finish` slots included.
  *
- * Slots are required unless marked optional; an optional one is NULL where its default will do. Device slots
- * may be called by any number of threads at once, queue slots by one thread at a time; no lock of core is
- * held in any, but the registry's in open and finish of a device and the device's program lock in a program's
- * init and in start_fast_product. */
+ * Slots are required unless marked optional; an optional one is NULL where its default will do. A queue's are
+ * called by one thread at a time, which need not be the same each time; all others by any number of threads
+ * at once. What a queue was given (lists, buffers, their device) lives until a wait has returned, after
+ * KAS_DEADLINE until `idle` has said true. No lock of core is held in any slot, but the registry's in init
+ * and finish of a device and finish of a program, and the device's program lock in a program's init and in
+ * start_fast_product. */
 #ifndef KAS_CORE_BACKEND_H
 #define KAS_CORE_BACKEND_H
 
@@ -28,9 +31,11 @@ enum { KAS_LABEL_SIZE = 64 };
 typedef struct kas_device_ops kas_device_ops;
 
 struct kas_driver {
-    const char *name; /* "host" */
-    /* Fills at most `capacity` infos with what there is, and *count with how many there are. Opens nothing. A
-     * missing vendor library is 0 devices, not a failure. Any thread. */
+    const char *name; /* "host": of its devices' ids and their info.api; letters and digits */
+    /* Fills at most `capacity` infos (NULL: 0) with what there is, and *count with how many there are, which
+     * may be more. infos[i] is "NAME:i", all of it as init would say but for memory in use and free; a device
+     * keeps its index for the life of the process. Opens nothing. A missing vendor library is 0 devices, not
+     * a failure. */
     kas_status (*list)(kas_device_info *infos, size_t capacity, size_t *count);
     const kas_device_ops *device;
 };
@@ -45,7 +50,7 @@ typedef struct kas_kept {
 
 struct kas_device {
     const kas_device_ops *ops;
-    kas_device_info info;     /* id, kind, api, name, uuid, memory_total_bytes: by init; the rest is core's */
+    kas_device_info info; /* by init: id, kind, api, name, uuid, software, memory_total_bytes; else core's */
     kas_device_limits limits; /* by init, constant afterwards */
 
     /* core's own */
@@ -76,10 +81,11 @@ typedef struct kas_queue_ops kas_queue_ops;
 
 struct kas_device_ops {
     size_t size_bytes; /* of the backend's device struct */
-    /* Opens the index-th device that `list` gave; fills in info and limits. KAS_NOT_FOUND when it is not
-     * there. */
+    /* Opens the index-th device that `list` gave, or would give: a device may be opened without having been
+     * listed. Fills in info and limits. KAS_NOT_FOUND when it is not there; core's message then says what is.
+     */
     kas_status (*init)(kas_device *device, uint32_t index);
-    void (*finish)(kas_device *device);
+    void (*finish)(kas_device *device); /* everything else of the device is gone */
     /* Optional: bytes that could still be allocated. Default: memory_total_bytes less what is used. */
     size_t (*memory_free)(kas_device *device);
     /* Optional, both or none: the layout of float32 product weights. Default: Wᵀ, [inputs, outputs]
@@ -125,9 +131,10 @@ struct kas_program {
 
 struct kas_program_ops {
     size_t size_bytes; /* of the backend's program struct */
-    /* Compiles; KAS_UNSUPPORTED when the device cannot run it. Under the device's program lock. */
+    /* Compiles, at a kernel's first use on the device; KAS_UNSUPPORTED when the device cannot run it (too
+     * large a group, too much memory of a group). Under the device's program lock. */
     kas_status (*init)(kas_program *program);
-    void (*finish)(kas_program *program);
+    void (*finish)(kas_program *program); /* its device goes, too */
 };
 
 /* ---- list ---- */
@@ -136,7 +143,7 @@ struct kas_list {
     kas_device *device; /* retained */
     size_t count;
     const kas_launch *launches;         /* copied; buffers of FIXED bindings retained */
-    const kas_program *const *programs; /* of each launch */
+    const kas_program *const *programs; /* of each launch; the device's */
     uint32_t slots;                     /* bit of each kas_slot_index that a launch names */
     size_t slot_bytes[KAS_SLOT_COUNT];  /* what is bound there must be larger than this */
     uint32_t rows_max;                  /* rows that keep every grid within the device's limits */
@@ -152,6 +159,7 @@ struct kas_list {
 
 struct kas_list_ops {
     size_t size_bytes; /* of the backend's list struct */
+    /* The part declared here is filled in. Lists are made within kas_queue_submit too (kas_list_parts). */
     kas_status (*init)(kas_list *list);
     void (*finish)(kas_list *list);
 };
@@ -203,25 +211,34 @@ struct kas_queue_ops {
     kas_status (*init)(kas_queue *queue);
     /* Idle, or its device reported lost (then without waiting for anything). */
     void (*finish)(kas_queue *queue);
-    /* Traffic, in order with submissions; `host` stays valid until a wait has succeeded. Sizes > 0, within
-     * bounds. */
+    /* What fails below, up to `wait`, leaves what was enqueued before as it is. Where part of it has gone to
+     * the device already, the next wait waits for that, too.
+     *
+     * Traffic, in order with submissions; `host` stays valid until a wait has succeeded. Sizes > 0, within
+     * bounds; any number of them between two waits. `word` in the host's order of bytes; offset and size of a
+     * fill are multiples of 4. */
     kas_status (*upload)(kas_queue *queue, kas_buffer *to, size_t offset, const void *host,
                          size_t size_bytes);
     kas_status (*download)(kas_queue *queue, kas_buffer *from, size_t offset, void *host, size_t size_bytes);
     kas_status (*fill)(kas_queue *queue, kas_buffer *to, size_t offset, uint32_t word, size_t size_bytes);
-    /* Enqueues one submission for `rows` rows. `submission` itself does not outlive the call; what it names
-     * does. */
+    /* Enqueues one submission for `rows` rows: its launches in order, each of kas_grid_groups groups along x
+     * and y, over the slots' memory at slot's plus binding's offset. At most KAS_SUBMISSIONS_MAX between two
+     * waits. `submission` itself does not outlive the call; what it names does. */
     kas_status (*submit)(kas_queue *queue, const kas_submission *submission, uint32_t rows);
-    /* As kas_queue_wait; progress is never NULL, its `completed` is 0; elapsed_ns of what completes is to be
-     * set. After success, and after any failure but KAS_DEADLINE where limits.immediate is not set, nothing
-     * is in flight any more. */
+    /* As kas_queue_wait, for what was enqueued since the last one, which may be nothing; progress is never
+     * NULL, its `completed` is 0. Counts submissions that ran to their end from the first on, and sets the
+     * elapsed_ns of each. KAS_DEADLINE is the kernel's blame. After success, and after any failure but
+     * KAS_DEADLINE where limits.immediate is not set, nothing is in flight any more. After that, nothing but
+     * `idle` and `finish` is called until `idle` has said true. */
     kas_status (*wait)(kas_queue *queue, int64_t deadline_ns, kas_progress *progress);
     /* Optional, for immediate devices: runs a list over host memory at once, on the calling thread alone,
      * with nothing else in the queue. False where that is not the best way to run it: nothing has been done.
      */
     bool (*run)(kas_queue *queue, const kas_list *list, void *const *slots, uint32_t rows,
                 int64_t deadline_ns, kas_status *outcome);
-    /* Optional: whether nothing is in flight. Default: true (immediate devices). */
+    /* Optional where nothing runs outside `wait` (default: true): after KAS_DEADLINE, whether nothing is in
+     * flight any more. True makes the queue as new: what was enqueued is forgotten, downloads that were not
+     * delivered never are. */
     bool (*idle)(kas_queue *queue);
 };
 

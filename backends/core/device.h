@@ -49,11 +49,13 @@ typedef enum kas_device_state {
     KAS_DEVICE_REBUILDING
 } kas_device_state;
 
-/* What a device can do; zero = absent. Constant for a device's life. */
+/* What a device can do; zero = absent. Constant for a device's life. Core keeps to those of buffers and
+ * grids; those of groups are told to whoever asks, and a program that they are too small for is refused when
+ * it is made. */
 typedef struct kas_device_limits {
-    size_t max_buffer_bytes;  /* largest single buffer */
-    size_t buffer_alignment;  /* bytes; offsets bound to slots are multiples of it (a power of two) */
-    size_t max_shared_bytes;  /* memory shared by a work group */
+    size_t max_buffer_bytes; /* largest single buffer; > 0 */
+    size_t buffer_alignment; /* bytes, a power of two from 4 on; offsets bound to slots are multiples of it */
+    size_t max_shared_bytes; /* memory shared by a work group */
     uint32_t max_group_items; /* work items of a group */
     uint32_t max_groups_x;    /* of a launch's grid; zero: 2³¹ − 1 */
     uint32_t max_groups_y;
@@ -61,7 +63,8 @@ typedef struct kas_device_limits {
     uint32_t product_gflops; /* what the `linear` kernels reach on one of them at least; 0: not known */
     bool host_pointers;      /* a slot may be bound to plain host memory, at no cost */
     bool immediate;          /* work runs inside kas_queue_wait, on the calling thread: nothing to launch */
-    bool fp16, bf16;         /* weights are stored in these types where they lose nothing by it */
+    bool fp16, bf16;         /* weights are stored in these types where they lose nothing by it: both, unless
+                                float32 ones have a layout of the device's own */
     bool subgroups;          /* items of a group hand values to each other without its memory */
     uint64_t fast_acts[KAS_WEIGHT_TYPES]; /* bit of each ACT_… that the device's fast product over weights of
                                              that type can end in, where it turns out to have one
@@ -71,15 +74,15 @@ typedef struct kas_device_limits {
 
 typedef struct kas_device_info {
     char id[KAS_DEVICE_ID_SIZE];     /* "host:0" */
-    char kind[16];                   /* "cpu", "cuda", "opencl", "vulkan": what device_requirements name */
-    char api[16];                    /* "host", "cuda", "opencl", "vulkan" */
-    char name[KAS_DEVICE_NAME_SIZE]; /* as the vendor calls it */
+    char kind[16];                   /* "cpu", "vulkan" …: what device_requirements name */
+    char api[16];                    /* "host", "vulkan" …: its driver's name */
+    char name[KAS_DEVICE_NAME_SIZE]; /* as the vendor calls it; never "" */
     char uuid[KAS_DEVICE_UUID_SIZE]; /* 8-4-4-4-12 hex digits in lower case; "" where its API has none */
     bool software; /* this machine's processors under another API: "auto" passes it over for host:0 */
     kas_device_state state;
-    size_t memory_total_bytes;
-    size_t memory_used_bytes; /* by this process's kas_buffers, to the byte */
-    size_t memory_free_bytes; /* what could still be had */
+    size_t memory_total_bytes; /* > 0 */
+    size_t memory_used_bytes;  /* by this process's kas_buffers, to the byte */
+    size_t memory_free_bytes;  /* what could still be had */
 } kas_device_info;
 
 /* How many devices a driver offers and what they are, without opening any and without waking a driver that
@@ -217,8 +220,9 @@ double kas_list_expected_ns(kas_list *list, uint32_t rows);
 /* ---- queues ---- */
 
 kas_status kas_queue_create(kas_device *device, const char *label, kas_queue **out) KAS_MUST_USE;
-/* One that was abandoned and is not idle is kept, with all that it uses, and nothing of its device is freed
- * from then on: whoever does not wait for it gives it up first. Accepts NULL. */
+/* What was enqueued has been waited for, or its device is lost. One that was abandoned and is not idle is
+ * kept, with all that it uses, and nothing of its device is freed from then on: whoever does not wait for it
+ * gives it up first. Accepts NULL. */
 void kas_queue_destroy(kas_queue *queue);
 /* Nobody waits any longer for work that passed its deadline (else nothing happens): its device is lost, and
  * neither its driver nor anything that it was given is touched again, as it may read and write there at any
@@ -257,7 +261,8 @@ int64_t kas_piece_ns(void);
 void kas_use_piece_ns(int64_t ns);
 
 /* Enqueues lists for `rows` rows (> 0; P[0] of the parameter block must say the same). The queue keeps the
- * lists and buffers alive until they are done. */
+ * lists and buffers alive until they are done; after a failure, when part of the submission that failed may
+ * run, those are the caller's to keep until a wait has returned. */
 kas_status kas_queue_submit(kas_queue *queue, const kas_submission *submissions, size_t count,
                             uint32_t rows) KAS_MUST_USE;
 

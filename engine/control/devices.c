@@ -273,16 +273,7 @@ size_t kas_devices_list_lost(kas_devices *devices, char ids[KAS_DEVICES_MAX][KAS
 
 uint32_t kas_device_kind_bit(kas_device *device)
 {
-    static const struct {
-        const char *name;
-        uint32_t bit;
-    } kinds[] = {{"cpu", KAS_KIND_CPU},
-                 {"cuda", KAS_KIND_CUDA},
-                 {"opencl", KAS_KIND_OPENCL},
-                 {"vulkan", KAS_KIND_VULKAN}};
     kas_device_info info;
     kas_device_get_info(device, &info);
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; ++i)
-        if (!strcmp(kinds[i].name, info.kind)) return kinds[i].bit;
-    return KAS_KIND_UNKNOWN;
+    return kas_kind_of_device(info.kind);
 }

@@ -217,21 +217,9 @@ static uint32_t product(const kas_shape *shape)
 
 static uint32_t required_kinds(const kas_metadata *metadata)
 {
-    static const struct {
-        const char *name;
-        uint32_t bits;
-    } kinds[] = {{"cpu", KAS_KIND_CPU},
-                 {"cuda", KAS_KIND_CUDA},
-                 {"opencl", KAS_KIND_OPENCL},
-                 {"vulkan", KAS_KIND_VULKAN},
-                 {"gpu", KAS_KIND_GPU}};
     uint32_t required = 0;
-    for (size_t i = 0; i < metadata->device_requirement_count; ++i) {
-        uint32_t bits = KAS_KIND_UNKNOWN;
-        for (size_t j = 0; j < sizeof kinds / sizeof *kinds; ++j)
-            if (!strcmp(metadata->device_requirements[i], kinds[j].name)) bits = kinds[j].bits;
-        required |= bits;
-    }
+    for (size_t i = 0; i < metadata->device_requirement_count; ++i)
+        required |= kas_kinds_required(metadata->device_requirements[i]);
     return required;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/hash.h"
 #include "base/status.h"
+#include "engine/state/kinds.h"
 
 typedef uint64_t
     kas_resource; /* a layer's weights or a kernel on a device, kept by the carrier of effects; 0 = none */
@@ -30,15 +31,6 @@ typedef struct kas_kernel_facts {
     float confidence, score; /* of the performance profile */
     bool affine;             /* y = xWᵀ + b: may be folded when fossilized */
 } kas_kernel_facts;
-
-enum {
-    KAS_KIND_CPU = 1,
-    KAS_KIND_CUDA = 2,
-    KAS_KIND_OPENCL = 4,
-    KAS_KIND_VULKAN = 8,
-    KAS_KIND_GPU = 14,
-    KAS_KIND_UNKNOWN = 1 << 30
-};
 
 /* Devices, as opened, beside a layer's own. */
 typedef struct kas_replica_list {

@@ -24,22 +24,6 @@ static kas_status check_shapes(const kas_layer *layer, const kas_kernel_facts *f
     return NULL;
 }
 
-static const char *kind_name(uint32_t kind)
-{
-    switch (kind) {
-    case KAS_KIND_CPU:
-        return "cpu";
-    case KAS_KIND_CUDA:
-        return "cuda";
-    case KAS_KIND_OPENCL:
-        return "opencl";
-    case KAS_KIND_VULKAN:
-        return "vulkan";
-    default:
-        return "of another kind";
-    }
-}
-
 kas_status kas_check_compatible(const kas_state *state, const kas_layer *layer, uint32_t device_kind,
                                 const kas_kernel_facts *facts, double max_memory_mb)
 {
@@ -52,7 +36,7 @@ kas_status kas_check_compatible(const kas_state *state, const kas_layer *layer, 
     if (facts->device_kinds && !(facts->device_kinds & device_kind))
         return refuse(kas_fail(KAS_INCOMPATIBLE_KERNEL, CALLER,
                                "its device_requirements do not name the device, which is %s",
-                               kind_name(device_kind)),
+                               kas_kind_name(device_kind)),
                       "device_requirements");
     double limit = max_memory_mb > 0 ? max_memory_mb : state->limits.memory_footprint_mb;
     if (!(facts->memory_footprint_mb <= limit))

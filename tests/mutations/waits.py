@@ -41,6 +41,13 @@ TESTS = [
 ATOMICS = ["backends/core/device.c", "backends/core/lost.c", "backends/host/pool.c"]
 
 
+def covered():
+    """TESTS, and the same for backends that it does not name: what tests/devices runs on each device must notice."""
+    named = {pattern.split("/")[1] for pattern, _ in TESTS}
+    others = sorted({path.split("/")[1] for path in glob.glob("backends/*/", root_dir=ROOT)} - named)
+    return TESTS + [(f"backends/{name}/*.c", [f"waits_{name}", f"device_{name}"]) for name in others]
+
+
 class Mutant:
     def __init__(self, path, start, end, replacement):
         with open(os.path.join(ROOT, path), encoding="utf-8") as file:
@@ -216,7 +223,7 @@ def main():
     arguments = parser.parse_args()
     builds = [Build(folder) for folder in arguments.builds]
     jobs = []
-    for pattern, tests in TESTS:
+    for pattern, tests in covered():
         for path in sorted(glob.glob(pattern, root_dir=ROOT)):
             jobs += [(tests, mutant) for mutant in mutants_of(path) if arguments.only in path]
     for test in sorted({test for tests, _ in jobs for test in tests}):

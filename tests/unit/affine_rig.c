@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "engine/graph/graph.h"
 
 void ok(kas_status status)
 {
@@ -30,7 +31,7 @@ const kas_driver *driver_named(const char *name)
 
 static kas_launch affine(kas_slot_index from, kas_slot_index to)
 {
-    const struct unary_args args = {.elements = WIDTH, .act = 31 /* affine */, .act_a = 3, .act_b = -1};
+    const struct unary_args args = {.elements = WIDTH, .act = KAS_ACT_AFFINE, .act_a = 3, .act_b = -1};
     kas_launch launch = {
         .kernel = KAS_KERNEL_unary,
         .label = "affine",

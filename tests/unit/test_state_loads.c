@@ -271,6 +271,25 @@ Test(state_loads, incompatible_for_one_layer_is_made_for_the_other)
     world_finish(&w);
 }
 
+/* A kind that this build has no name for is no kernel's by name, but it is not the processor. */
+Test(state_loads, requirements_name_kinds_of_devices)
+{
+    static const char *const named[] = {"cpu", "cuda", "opencl", "vulkan"};
+    for (size_t i = 0; i < 4; ++i) {
+        uint32_t kind = kas_kind_of_device(named[i]);
+        for (size_t j = 0; j < 4; ++j)
+            cr_expect_eq((kas_kinds_required(named[j]) & kind) != 0, i == j);
+        cr_expect_eq((kas_kinds_required("gpu") & kind) != 0, i != 0);
+        cr_expect_eq(kas_kinds_required("abacus") & kind, 0u);
+        cr_expect_str_eq(kas_kind_name(kind), named[i]);
+    }
+    uint32_t other = kas_kind_of_device("abacus");
+    cr_expect_eq(kas_kinds_required("abacus") & other, 0u);
+    cr_expect_neq(kas_kinds_required("abacus"), 0u, "it asks for something");
+    cr_expect_neq(kas_kinds_required("gpu") & other, 0u);
+    cr_expect_str_eq(kas_kind_name(other), "of another kind");
+}
+
 Test(state_loads, compatibility_has_an_order)
 {
     world w = world_make(NULL);

@@ -7,6 +7,7 @@
 #include "backends/core/stored.h"
 #include "backends/vulkan/queue.h"
 #include "base/clock.h"
+#include "engine/graph/graph.h"
 #include "kernels/args.h"
 #include "tests/unit/affine_rig.h"
 
@@ -26,7 +27,7 @@ static size_t recordings(const rig *r)
 /* Y = 3 X + shift */
 static kas_list *list_with(const rig *r, float shift)
 {
-    const struct unary_args args = {.elements = WIDTH, .act = 31 /* affine */, .act_a = 3, .act_b = shift};
+    const struct unary_args args = {.elements = WIDTH, .act = KAS_ACT_AFFINE, .act_a = 3, .act_b = shift};
     kas_launch launch = {.kernel = KAS_KERNEL_unary,
                          .bindings = {{.slot = KAS_SLOT_PARAMS}, {.slot = KAS_SLOT_X}, {.slot = KAS_SLOT_Y}},
                          .grid_x = {.per_row = WIDTH, .divisor = LINES_TILE},
