@@ -154,6 +154,16 @@ static void operand_range(const char *text, size_t *min, size_t *max)
     }
 }
 
+/* The word of a command's operands at that place. */
+static const char *operand_at(const char *text, size_t place)
+{
+    for (; place > 0; --place) {
+        text += strcspn(text, " ");
+        text += strspn(text, " ");
+    }
+    return text;
+}
+
 static int take_operands(cli_arguments *out, int argc, char **argv)
 {
     size_t min, max;
@@ -162,9 +172,14 @@ static int take_operands(cli_arguments *out, int argc, char **argv)
     if (max == 0 && given > 0)
         return cli_usage_error(out->command, "%s takes no operand; '%s' is one", out->command->name,
                                argv[optind]);
-    if (given < min || given > max)
-        return cli_usage_error(out->command, "%s %s: %zu operand%s given", out->command->name,
-                               out->command->operands, given, given == 1 ? "" : "s");
+    if (given > max)
+        return cli_usage_error(out->command, "%s takes %s; '%s' is one too many", out->command->name,
+                               out->command->operands, argv[optind + (int)max]);
+    if (given < min) {
+        const char *missing = operand_at(out->command->operands, given);
+        return cli_usage_error(out->command, "%s %s: %.*s is missing", out->command->name,
+                               out->command->operands, (int)strcspn(missing, " "), missing);
+    }
     for (size_t i = 0; i < given; ++i)
         out->operands[i] = argv[optind + (int)i];
     out->operand_count = given;

@@ -12,7 +12,7 @@ void cli_print_overview(FILE *out)
     fputs("Usage: kasmina COMMAND [options]\n\n", out);
     for (size_t i = 0; i < cli_command_count; ++i)
         fprintf(out, "  %-18s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
-    fprintf(out, "\n'kasmina COMMAND --help' tells more. %s\n", exit_codes);
+    fprintf(out, "\n'kasmina help COMMAND' tells more. %s\n", exit_codes);
 }
 
 static void print_options(FILE *out, const cli_option *options, size_t count)

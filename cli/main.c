@@ -65,21 +65,30 @@ const cli_command cli_completion = {
 const cli_command cli_manual = {
     "manual", "", "Prints the manual page", "  kasmina manual | man -l -\n", false, NULL, 0, print_manual};
 
-/* The subcommands that begin with a word that is only a group, as in "kasmina layer". False: there are none.
- */
+static bool is_in_group(const cli_command *command, const char *word)
+{
+    size_t length = strlen(word);
+    return strncmp(command->name, word, length) == 0 && command->name[length] == ' ';
+}
+
+/* Whether a word is only a group of commands, as in "kasmina layer". */
+static bool is_group(const char *word)
+{
+    for (size_t i = 0; i < cli_command_count; ++i)
+        if (is_in_group(cli_commands[i], word)) return true;
+    return false;
+}
+
+/* False: there is no such group. */
 static bool print_group(FILE *out, const char *word)
 {
-    bool found = false;
-    size_t length = strlen(word);
-    for (size_t i = 0; i < cli_command_count; ++i) {
-        const char *name = cli_commands[i]->name;
-        if (strncmp(name, word, length) != 0 || name[length] != ' ') continue;
-        if (!found) fprintf(out, "Usage: kasmina %s COMMAND [options]\n\n", word);
-        fprintf(out, "  %-18s %s\n", name, cli_commands[i]->summary);
-        found = true;
-    }
-    if (found) fprintf(out, "\n'kasmina %s COMMAND --help' tells more.\n", word);
-    return found;
+    if (!is_group(word)) return false;
+    fprintf(out, "Usage: kasmina %s COMMAND [options]\n\n", word);
+    for (size_t i = 0; i < cli_command_count; ++i)
+        if (is_in_group(cli_commands[i], word))
+            fprintf(out, "  %-18s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
+    fprintf(out, "\n'kasmina help %s COMMAND' tells more.\n", word);
+    return true;
 }
 
 static bool asks_for_help(const char *word)
@@ -95,9 +104,10 @@ static int run_none(int argc, char **argv)
     if (argc > 2 && asks_for_help(argv[2]) && print_group(stdout, word)) return CLI_OK;
     if (*word == '-')
         cli_failure("options come after the command: '%s' is before it", word);
+    else if (argc > 2 && is_group(word))
+        cli_failure("no command '%s %s'; 'kasmina help %s' lists those that there are", word, argv[2], word);
     else
-        cli_failure("no command '%s%s%s'; 'kasmina help' lists them", word, argc > 2 ? " " : "",
-                    argc > 2 ? argv[2] : "");
+        cli_failure("no command '%s'; 'kasmina help' lists those that there are", word);
     return CLI_USAGE;
 }
 

@@ -31,7 +31,9 @@ class Local(unittest.TestCase):
     def test_usage_errors_end_with_2(self):
         self.fails(2, "no command 'frob'", "frob")
         self.fails(2, "kernel list", "kernel")
-        self.fails(2, "no command 'kernel lst'", "kernel", "lst")
+        self.fails(2, "no command 'kernel lst'; 'kasmina help kernel' lists", "kernel", "lst")
+        self.fails(2, "seed load LAYER SEED ARTIFACT: SEED is missing", "seed", "load", "a")
+        self.fails(2, "'c' is one too many", "layer", "show", "a", "c")
         self.fails(2, "options come after the command", "--url", "http://127.0.0.1:1", "layer", "list")
         self.fails(2, "no option '--colour'", "layer", "list", "--colour", "blue")
         self.fails(2, "--input", "layer", "create", "a", "--input", "many", "--output", "3")
