@@ -67,8 +67,10 @@ static void finish(kas_queue *base)
     cuda_queue *queue = (cuda_queue *)base;
     const kas_cuda_device *device = device_of(queue);
     kas_cuda_products_finish(device, &queue->products); /* nothing of the device's, but for a buffer */
-    if (atomic_load(&base->device->lost) || !kas_cuda_enter(device))
-        return;                                        /* it may wait for what never ends */
+    if (atomic_load(&base->device->lost) || !kas_cuda_enter(device)) { /* it may wait for what never ends */
+        kas_cuda_graphs_forget(&queue->graphs);
+        return;
+    }
     (void)device->cuda->stream_destroy(queue->stream); /* first: what it still holds needs the rest */
     kas_cuda_graphs_finish(device, &queue->graphs);
     for (uint32_t i = 0; i < queue->event_count; ++i)

@@ -36,19 +36,30 @@ const kas_list_ops kas_cuda_list_ops = {
 
 /* ---- graphs ---- */
 
+static void forget(cuda_recorded_graph *recorded)
+{
+    kas_free(recorded->nodes);
+    kas_free(recorded->bound);
+    *recorded = (cuda_recorded_graph){0};
+}
+
 static void drop(const kas_cuda_device *device, cuda_recorded_graph *recorded)
 {
     if (recorded->exec) (void)device->cuda->exec_destroy(recorded->exec);
     if (recorded->graph) (void)device->cuda->graph_destroy(recorded->graph);
-    kas_free(recorded->nodes);
-    kas_free(recorded->bound);
-    *recorded = (cuda_recorded_graph){0};
+    forget(recorded);
 }
 
 void kas_cuda_graphs_finish(const kas_cuda_device *device, cuda_graphs *graphs)
 {
     for (size_t i = 0; i < CUDA_GRAPHS_MAX; ++i)
         drop(device, &graphs->places[i]);
+}
+
+void kas_cuda_graphs_forget(cuda_graphs *graphs)
+{
+    for (size_t i = 0; i < CUDA_GRAPHS_MAX; ++i)
+        forget(&graphs->places[i]);
 }
 
 /* One node after the other: a list is a sequence. */

@@ -45,5 +45,7 @@ typedef struct cuda_graphs {
 kas_status kas_cuda_replay(const kas_cuda_device *device, cuda_graphs *graphs,
                            const kas_submission *submission, uint32_t rows, cuda_stream stream) KAS_MUST_USE;
 void kas_cuda_graphs_finish(const kas_cuda_device *device, cuda_graphs *graphs);
+/* Frees what is this process's own and leaves the rest to a driver that is not asked any more. */
+void kas_cuda_graphs_forget(cuda_graphs *graphs);
 
 #endif

@@ -55,6 +55,7 @@ Test(engine_move, all_that_is_the_layers_goes_along)
     set_weights(engine, "a", 2, 1);
     kas_reply reply = advance(engine, 1, false);
     cr_expect_eq(reply.applied, 1);
+    kas_reply_finish(&reply);
     cr_expect_eq(seed_of(engine, "a", 2).lifecycle_state, KAS_SEED_ACTIVE);
     cr_expect_eq(seed_of(engine, "a", 3).lifecycle_state, KAS_SEED_FOSSILIZED);
     for (uint32_t seed = 0; seed < 3; ++seed)
