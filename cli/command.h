@@ -40,6 +40,8 @@ typedef struct cli_arguments {
 
 extern const cli_command *const cli_commands[];
 extern const size_t cli_command_count;
+/* Whether it is one of a group's, as "layer create" is of "layer": the first `length` bytes of `group`. */
+bool cli_is_in_group(const cli_command *command, const char *group, size_t length);
 
 extern const cli_option cli_remote_options[];
 extern const size_t cli_remote_option_count;

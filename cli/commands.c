@@ -1,6 +1,8 @@
 /* Every subcommand, in the order in which help lists them. */
 #include "cli/commands.h"
 
+#include <string.h>
+
 const cli_command *const cli_commands[] = {
     &cli_serve,
     &cli_layer_create,
@@ -42,3 +44,8 @@ const cli_command *const cli_commands[] = {
     &cli_version,
 };
 const size_t cli_command_count = sizeof cli_commands / sizeof *cli_commands;
+
+bool cli_is_in_group(const cli_command *command, const char *group, size_t length)
+{
+    return strncmp(command->name, group, length) == 0 && command->name[length] == ' ';
+}

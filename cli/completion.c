@@ -11,18 +11,13 @@ static size_t first_word(const char *name)
     return strcspn(name, " ");
 }
 
-static bool is_in_group(const char *name, const char *group, size_t length)
-{
-    return first_word(name) == length && strncmp(name, group, length) == 0 && name[length] == ' ';
-}
-
 /* Whether no command before this one begins with the same word. */
 static bool is_first_of_its_word(size_t index)
 {
     const char *name = cli_commands[index]->name;
     const size_t length = first_word(name);
     for (size_t i = 0; i < index; ++i)
-        if (is_in_group(cli_commands[i]->name, name, length)) return false;
+        if (cli_is_in_group(cli_commands[i], name, length)) return false;
     return true;
 }
 
@@ -38,7 +33,7 @@ static void print_group(FILE *out, const char *group, size_t length)
 {
     fprintf(out, "    \"%.*s \" | \"help %.*s \") choices=\"", (int)length, group, (int)length, group);
     for (size_t i = 0; i < cli_command_count; ++i)
-        if (is_in_group(cli_commands[i]->name, group, length))
+        if (cli_is_in_group(cli_commands[i], group, length))
             fprintf(out, "%s ", cli_commands[i]->name + length + 1);
     fputs("\" ;;\n", out);
 }

@@ -65,17 +65,11 @@ const cli_command cli_completion = {
 const cli_command cli_manual = {
     "manual", "", "Prints the manual page", "  kasmina manual | man -l -\n", false, NULL, 0, print_manual};
 
-static bool is_in_group(const cli_command *command, const char *word)
-{
-    size_t length = strlen(word);
-    return strncmp(command->name, word, length) == 0 && command->name[length] == ' ';
-}
-
 /* Whether a word is only a group of commands, as in "kasmina layer". */
 static bool is_group(const char *word)
 {
     for (size_t i = 0; i < cli_command_count; ++i)
-        if (is_in_group(cli_commands[i], word)) return true;
+        if (cli_is_in_group(cli_commands[i], word, strlen(word))) return true;
     return false;
 }
 
@@ -85,7 +79,7 @@ static bool print_group(FILE *out, const char *word)
     if (!is_group(word)) return false;
     fprintf(out, "Usage: kasmina %s COMMAND [options]\n\n", word);
     for (size_t i = 0; i < cli_command_count; ++i)
-        if (is_in_group(cli_commands[i], word))
+        if (cli_is_in_group(cli_commands[i], word, strlen(word)))
             fprintf(out, "  %-18s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
     fprintf(out, "\n'kasmina help %s COMMAND' tells more.\n", word);
     return true;
