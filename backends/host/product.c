@@ -12,7 +12,7 @@
  * What is blended goes by way of a tile's own memory: Y is written once. A tile fetches the contributions
  * that it will need in pauses of its last steps; all at once, they wait for each other, and the product for
  * them. Computing contributions within the base's tiles instead, in registers, wins nothing (measured: 0.99
- * to 1.02 of the time): their weights then come from the second-level cache for each tile anew.
+ * to 1.02 of the time); likely because their weights then come from the second-level cache for each tile.
  *
  * Bits: a result is always x₀w₀, + x₁w₁, …, one at a time in ascending k, then + b, whatever the height, the
  * panels taken at once, the depth block or the thread. A sum kept in Y comes back as it was. */
