@@ -191,6 +191,7 @@ static cl_int get_program_info(cl_program program, cl_program_info what, size_t 
                                size_t *needed)
 {
     cl_int code = first->clGetProgramInfo(inner(program, PROGRAM), what, size, out, needed);
+    if (what == CL_PROGRAM_BINARIES) atomic_fetch_add(&vendor.fetched, 1);
     if (what == CL_PROGRAM_BINARY_SIZES && vendor.refusal == VENDOR_HAS_NO_BINARIES) *(size_t *)out = 0;
     return code;
 }

@@ -64,6 +64,7 @@ typedef struct vendor_control {
     atomic_size_t recorded, changed, replayed; /* command buffers; kernels in them; runs of them */
     atomic_size_t misuses;                     /* see vendor_commands.h */
     atomic_size_t sources, binaries;           /* programs built from them */
+    atomic_size_t fetched;                     /* binaries that were asked for */
     atomic_size_t strangers;                   /* handles that are not this platform's */
     atomic_size_t objects;                     /* that live */
     atomic_size_t enqueued, flushed;           /* commands, counted from the first one on */
