@@ -90,7 +90,7 @@ static void live(size_t sources, size_t binaries)
     close_rig(&r);
     cr_expect_eq(driver->sources, sources, "%zu from source, not %zu", driver->sources, sources);
     cr_expect_eq(driver->binaries, binaries, "%zu from binaries, not %zu", driver->binaries, binaries);
-    cr_expect_eq(driver->objects, 0u);
+    expect_no_objects(driver, "closing");
 }
 
 enum { PROGRAMS = 2 }; /* of a life */
