@@ -227,9 +227,10 @@ struct kas_queue_ops {
     kas_status (*submit)(kas_queue *queue, const kas_submission *submission, uint32_t rows);
     /* As kas_queue_wait, for what was enqueued since the last one, which may be nothing; progress is never
      * NULL, its `completed` is 0. Counts submissions that ran to their end from the first on, and sets the
-     * elapsed_ns of each. KAS_DEADLINE is the kernel's blame. After success, and after any failure but
-     * KAS_DEADLINE where limits.immediate is not set, nothing is in flight any more. After that, nothing but
-     * `idle` and `finish` is called until `idle` has said true. */
+     * elapsed_ns of each. KAS_DEADLINE is the kernel's blame. Where limits.immediate is not set, what is in
+     * flight may be so still after KAS_DEADLINE, and after KAS_DEVICE_LOST, which is told, too, where a
+     * driver does not say what is under way; after success and any other failure nothing is. After
+     * KAS_DEADLINE nothing but `idle` and `finish` is called until `idle` has said true. */
     kas_status (*wait)(kas_queue *queue, int64_t deadline_ns, kas_progress *progress);
     /* Optional, for immediate devices: runs a list over host memory at once, on the calling thread alone,
      * with nothing else in the queue. False where that is not the best way to run it: nothing has been done.
@@ -237,8 +238,8 @@ struct kas_queue_ops {
     bool (*run)(kas_queue *queue, const kas_list *list, void *const *slots, uint32_t rows,
                 int64_t deadline_ns, kas_status *outcome);
     /* Optional where nothing runs outside `wait` (default: true): after KAS_DEADLINE, whether nothing is in
-     * flight any more. True makes the queue as new: what was enqueued is forgotten, downloads that were not
-     * delivered never are. */
+     * flight any more; false where the driver does not say. True makes the queue as new: what was enqueued is
+     * forgotten, downloads that were not delivered never are. */
     bool (*idle)(kas_queue *queue);
 };
 

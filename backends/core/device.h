@@ -220,7 +220,8 @@ double kas_list_expected_ns(kas_list *list, uint32_t rows);
 /* ---- queues ---- */
 
 kas_status kas_queue_create(kas_device *device, const char *label, kas_queue **out) KAS_MUST_USE;
-/* What was enqueued has been waited for, or its device is lost. One that was abandoned and is not idle is
+/* What was enqueued has been waited for, or its device is lost: then what it was given in host memory must
+ * stay for good unless it is idle. One that was abandoned and is not idle is
  * kept, with all that it uses, and nothing of its device is freed from then on: whoever does not wait for it
  * gives it up first. Accepts NULL. */
 void kas_queue_destroy(kas_queue *queue);
@@ -230,7 +231,7 @@ void kas_queue_destroy(kas_queue *queue);
 void kas_queue_give_up(kas_queue *queue);
 
 /* Memory traffic, in order with submissions. `host` memory must stay valid until a later kas_queue_wait has
- * returned success. Bounds are checked. */
+ * returned success, or the queue is idle. Bounds are checked. */
 kas_status kas_queue_upload(kas_queue *queue, kas_buffer *to, size_t offset_bytes, const void *host,
                             size_t size_bytes) KAS_MUST_USE;
 kas_status kas_queue_download(kas_queue *queue, kas_buffer *from, size_t offset_bytes, void *host,
@@ -276,9 +277,12 @@ typedef struct kas_progress {
  * blame; what is in flight is a piece at most, and the rest never runs. Where limits.immediate is set nothing
  * runs on afterwards and the queue may be used again; elsewhere the queue and all memory bound to it must be
  * left alone (never waited for, never freed) until kas_queue_idle says so; where that takes longer than the
- * grace time, kas_queue_idle gives the queue up. Another failure: the submission progress->completed failed;
- * what came after it did not run. progress may be NULL. */
+ * grace time, kas_queue_idle gives the queue up. KAS_DEVICE_LOST, here or from a call that enqueues: what was
+ * in flight may run on for good, so kas_queue_idle never says so again where there was anything, and host
+ * memory that the queue was given must stay. Another failure: the submission progress->completed failed; what
+ * came after it did not run. progress may be NULL. */
 kas_status kas_queue_wait(kas_queue *queue, int64_t deadline_ns, kas_progress *progress) KAS_MUST_USE;
+/* Whether nothing is in flight, for all that is known. */
 bool kas_queue_idle(kas_queue *queue);
 
 /* A list over plain host memory (limits.host_pointers) in an idle queue, waited for: an address, fit for a

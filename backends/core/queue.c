@@ -62,6 +62,14 @@ static void drop_holds(kas_queue *queue)
         drop_last_hold(queue);
 }
 
+/* What a device refused is not in flight; what a lost one made of it nobody knows. */
+static kas_status refused(kas_queue *queue, kas_status status)
+{
+    status = kas_device_outcome(queue->device, status);
+    if (kas_status_code(status) != KAS_DEVICE_LOST) drop_last_hold(queue);
+    return status;
+}
+
 /* ---- hangs ---- */
 
 #define DEFAULT_GRACE_NS (30 * KAS_NS_PER_S)
@@ -156,9 +164,7 @@ static kas_status begin_traffic(kas_queue *queue, kas_buffer *buffer, size_t off
 static kas_status end_traffic(kas_queue *queue, const kas_buffer *buffer, const char *what, kas_status status)
 {
     if (!status) return NULL;
-    status = kas_annotate(kas_device_outcome(queue->device, status), "%s buffer \"%s\"", what, buffer->label);
-    drop_last_hold(queue);
-    return status;
+    return kas_annotate(refused(queue, status), "%s buffer \"%s\"", what, buffer->label);
 }
 
 static kas_status move(kas_queue *queue, const kas_traffic *traffic, const char *what)
@@ -264,11 +270,9 @@ static kas_status submit_one(kas_queue *queue, const kas_submission *submission,
         if (submission->list->slots >> s & 1 && submission->slots[s].buffer)
             held->buffers[s] = kas_buffer_retain(submission->slots[s].buffer);
     kas_status status = kas_pieces_submit(queue, submission, rows);
-    if (status)
-        drop_last_hold(queue);
-    else
-        ++queue->submitted;
-    return status;
+    if (status) return refused(queue, status);
+    ++queue->submitted;
+    return NULL;
 }
 
 kas_status kas_queue_submit(kas_queue *queue, const kas_submission *submissions, size_t count, uint32_t rows)
@@ -300,6 +304,13 @@ static kas_status wait_for(kas_queue *queue, int64_t deadline_ns, kas_progress *
     return kas_join(injected, status);
 }
 
+/* Whether what is in flight may be so still, after a wait. Of a lost device it may be for good: that it is
+ * lost can mean no more than that it does not tell. */
+static bool may_run_on(const kas_queue *queue, kas_code code)
+{
+    return (code == KAS_DEADLINE || code == KAS_DEVICE_LOST) && !queue->device->limits.immediate;
+}
+
 kas_status kas_queue_wait(kas_queue *queue, int64_t deadline_ns, kas_progress *progress)
 {
     kas_progress unasked;
@@ -307,13 +318,13 @@ kas_status kas_queue_wait(kas_queue *queue, int64_t deadline_ns, kas_progress *p
     progress->completed = 0;
     KAS_TRY(check_usable(queue));
     kas_status status = kas_device_outcome(queue->device, wait_for(queue, deadline_ns, progress));
-    if (kas_status_code(status) == KAS_DEADLINE && !queue->device->limits.immediate) {
+    if (!may_run_on(queue, kas_status_code(status))) {
+        queue->submitted = 0;
+        drop_holds(queue);
+    } else if (kas_status_code(status) == KAS_DEADLINE) {
         queue->abandoned_ns = kas_monotonic_ns();
         kas_device_late(queue->device);
         queue->abandoned = true; /* wait */
-    } else {
-        queue->submitted = 0;
-        drop_holds(queue);
     }
     return status ? kas_annotate(status, "queue \"%s\" on %s", queue->label, queue->device->info.id) : NULL;
 }

@@ -252,6 +252,19 @@ static void forget(cuda_queue *queue)
     kas_cuda_staging_reset(&queue->staging);
 }
 
+/* The stream does not tell: an error that CUDA holds against the device, or one of the call itself, after
+ * which work may run on. */
+static kas_status lose_sight(const cuda_queue *queue, cuda_code code)
+{
+    const kas_cuda_symbols *cuda = kas_cuda_device_of(queue->base.device)->cuda;
+    kas_status status = kas_cuda_fail(cuda, code, "work ended in an error");
+    if (kas_status_code(status) == KAS_DEVICE_LOST) return status;
+    kas_status lost = kas_fail(KAS_DEVICE_LOST, DEVICE, "%s does not tell what it does: %s",
+                               queue->base.device->info.id, kas_status_message(status));
+    kas_status_free(status);
+    return kas_with_native(lost, code);
+}
+
 static kas_status late(const cuda_queue *queue, const kas_progress *progress)
 {
     const char *id = queue->base.device->info.id;
@@ -270,10 +283,7 @@ static kas_status poll(cuda_queue *queue, int64_t deadline_ns, kas_progress *pro
         cuda_code code = device->cuda->stream_query(queue->stream);
         if (code == CUDA_SUCCESS || code == CUDA_ERROR_NOT_READY) report(queue, progress);
         if (code == CUDA_SUCCESS) return NULL;
-        if (code != CUDA_ERROR_NOT_READY) {
-            forget(queue);
-            return kas_cuda_fail(device->cuda, code, "work ended in an error");
-        }
+        if (code != CUDA_ERROR_NOT_READY) return lose_sight(queue, code);
         if (now >= deadline_ns) {
             if (device->cuda->stream_query(queue->stream) != CUDA_ERROR_NOT_READY) continue; /* just now */
             return late(queue, progress);

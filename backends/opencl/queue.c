@@ -188,13 +188,19 @@ static kas_status submit(kas_queue *base, const kas_submission *submission, uint
     return NULL;
 }
 
-/* CL_COMPLETE, a state before it (> 0), or an error (< 0). */
-static cl_int state_of(opencl_queue *queue, cl_event event)
+/* What became of an event's command. */
+typedef struct event_state {
+    cl_int code;  /* of asking for it; CL_SUCCESS: `state` is told */
+    cl_int state; /* CL_COMPLETE, one before it (> 0), or how it failed (< 0); CL_QUEUED while it is not told */
+} event_state;
+
+static event_state state_of(opencl_queue *queue, cl_event event)
 {
-    cl_int state = CL_QUEUED;
-    cl_int code = device_of(queue)->cl->clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state,
-                                                       &state, NULL);
-    return code == CL_SUCCESS ? state : code;
+    event_state now = {.state = CL_QUEUED};
+    now.code = device_of(queue)->cl->clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS,
+                                                    sizeof now.state, &now.state, NULL);
+    if (now.code != CL_SUCCESS) now.state = CL_QUEUED;
+    return now;
 }
 
 static uint32_t elapsed_ns(opencl_queue *queue, const submission_events *events)
@@ -214,7 +220,7 @@ static void report(opencl_queue *queue, kas_progress *progress)
 {
     while (progress->completed < queue->event_count) {
         const submission_events *events = &queue->events[progress->completed];
-        if (state_of(queue, events->last) != CL_COMPLETE) return; /* wait */
+        if (state_of(queue, events->last).state != CL_COMPLETE) return; /* wait */
         progress->elapsed_ns[progress->completed++] = elapsed_ns(queue, events);
     }
 }
@@ -231,18 +237,19 @@ static kas_status poll(opencl_queue *queue, int64_t deadline_ns, kas_progress *p
     const char *id = queue->base.device->info.id;
     const int64_t start = kas_monotonic_ns();
     for (int64_t now = start;; now = kas_monotonic_ns()) {
-        cl_int state = state_of(queue, queue->latest);
-        if (state <= CL_COMPLETE) {
+        const event_state latest = state_of(queue, queue->latest);
+        if (latest.code != CL_SUCCESS) return lose_sight(queue, latest.code, "clGetEventInfo");
+        if (latest.state <= CL_COMPLETE) {
             report(queue, progress);
-            if (state < 0)
+            if (latest.state < 0)
                 return kas_with_native(
-                    kas_fail(KAS_DEVICE_LOST, DEVICE, "%s: work ended with OpenCL error %d", id, state),
-                    state);
+                    kas_fail(KAS_DEVICE_LOST, DEVICE, "%s: work ended with OpenCL error %d", id, latest.state),
+                    latest.state);
             return NULL;
         }
         if (now >= deadline_ns) {
             report(queue, progress);
-            if (state_of(queue, queue->latest) <= CL_COMPLETE) continue; /* just now */
+            if (state_of(queue, queue->latest).state <= CL_COMPLETE) continue; /* just now */
             return kas_fail(KAS_DEADLINE, KERNEL, "%s: submission %u of %u was not done in time", id,
                             progress->completed + 1, queue->event_count);
         }
@@ -264,7 +271,7 @@ static bool idle(kas_queue *base)
 {
     opencl_queue *queue = (opencl_queue *)base;
     if (!queue->latest) return true;
-    if (state_of(queue, queue->latest) > CL_COMPLETE) return false; /* wait */
+    if (state_of(queue, queue->latest).state > CL_COMPLETE) return false; /* wait */
     forget_events(queue);
     return true;
 }

@@ -52,18 +52,20 @@ static void finish(kas_queue *base)
     kas_free(queue->downloads);
 }
 
-/* Everything is done: what was used can be used again. */
+/* Everything is done: what was used can be used again. A fence that stays signalled would tell of work to come
+ * that it is done: without it nobody can go on. */
 static kas_status recycle(kas_vulkan_queue *queue)
 {
     kas_vulkan_device *device = kas_vulkan_queue_device(queue);
-    const uint32_t count = queue->step_count;
-    queue->step_count = queue->submission_count = 0;
-    kas_vulkan_staging_reset(queue);
-    for (uint32_t i = 0; i < count; ++i) {
-        KAS_VULKAN_TRY(device->vk, vkResetFences, device->device, 1, &queue->steps[i].fence);
+    for (uint32_t i = 0; i < queue->step_count; ++i) {
+        VkResult result = device->vk->vkResetFences(device->device, 1, &queue->steps[i].fence);
+        if (result != VK_SUCCESS) return kas_vulkan_refuse(queue, result, "vkResetFences");
         if (queue->steps[i].replay) queue->steps[i].replay->busy = false;
     }
-    KAS_VULKAN_TRY(device->vk, vkResetCommandPool, device->device, queue->traffic, 0);
+    VkResult result = device->vk->vkResetCommandPool(device->device, queue->traffic, 0);
+    if (result != VK_SUCCESS) return kas_vulkan_refuse(queue, result, "vkResetCommandPool");
+    queue->step_count = queue->submission_count = 0;
+    kas_vulkan_staging_reset(queue);
     return NULL;
 }
 

@@ -94,6 +94,9 @@ static inline kas_vulkan_device *kas_vulkan_queue_device(const kas_vulkan_queue 
 
 /* Opens the next step for recording traffic. */
 kas_status kas_vulkan_begin(kas_vulkan_queue *queue) KAS_MUST_USE;
+/* The device as lost: what was recorded would be missing, or what is under way is not told any more, so that
+ * nobody could go on. */
+kas_status kas_vulkan_refuse(const kas_vulkan_queue *queue, VkResult result, const char *what) KAS_MUST_USE;
 /* Closes the step and hands it to the device, with a submission behind its traffic unless that is NULL. */
 kas_status kas_vulkan_flush(kas_vulkan_queue *queue, kas_vulkan_replay *replay) KAS_MUST_USE;
 /* What the device's queue is given next sees what it was given before, and the host sees it once the fence is

@@ -26,13 +26,20 @@ static kas_status make_commands(kas_vulkan_queue *queue, kas_vulkan_step *step)
     return NULL;
 }
 
+kas_status kas_vulkan_refuse(const kas_vulkan_queue *queue, VkResult result, const char *what)
+{
+    return kas_with_native(kas_fail(KAS_DEVICE_LOST, DEVICE, "%s: %s: Vulkan error %d",
+                                    queue->base.device->info.id, what, (int)result),
+                           result);
+}
+
 static kas_status make_fence(kas_vulkan_queue *queue, kas_vulkan_step *step)
 {
     const VkFenceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
     kas_vulkan_device *device = kas_vulkan_queue_device(queue);
     if (step->fence) return NULL;
-    KAS_VULKAN_TRY(device->vk, vkCreateFence, device->device, &info, NULL, &step->fence);
-    return NULL;
+    VkResult result = device->vk->vkCreateFence(device->device, &info, NULL, &step->fence);
+    return result == VK_SUCCESS ? NULL : kas_vulkan_refuse(queue, result, "vkCreateFence");
 }
 
 kas_status kas_vulkan_begin(kas_vulkan_queue *queue)
@@ -47,14 +54,6 @@ kas_status kas_vulkan_begin(kas_vulkan_queue *queue)
     return NULL;
 }
 
-/* Whatever was recorded would be missing: nobody could go on. */
-static kas_status refuse(const kas_vulkan_queue *queue, VkResult result, const char *what)
-{
-    return kas_with_native(kas_fail(KAS_DEVICE_LOST, DEVICE, "%s: %s: Vulkan error %d",
-                                    queue->base.device->info.id, what, (int)result),
-                           result);
-}
-
 kas_status kas_vulkan_flush(kas_vulkan_queue *queue, kas_vulkan_replay *replay)
 {
     kas_vulkan_device *device = kas_vulkan_queue_device(queue);
@@ -66,14 +65,14 @@ kas_status kas_vulkan_flush(kas_vulkan_queue *queue, kas_vulkan_replay *replay)
     if (queue->recording) {
         queue->recording = false;
         VkResult result = device->vk->vkEndCommandBuffer(step->commands);
-        if (result != VK_SUCCESS) return refuse(queue, result, "vkEndCommandBuffer");
+        if (result != VK_SUCCESS) return kas_vulkan_refuse(queue, result, "vkEndCommandBuffer");
         commands[info.commandBufferCount++] = step->commands;
     }
     if (replay) commands[info.commandBufferCount++] = replay->commands;
     pthread_mutex_lock(&device->queue_lock);
     VkResult result = device->vk->vkQueueSubmit(device->queue, 1, &info, step->fence);
     pthread_mutex_unlock(&device->queue_lock);
-    if (result != VK_SUCCESS) return refuse(queue, result, "vkQueueSubmit");
+    if (result != VK_SUCCESS) return kas_vulkan_refuse(queue, result, "vkQueueSubmit");
     step->replay = replay;
     if (replay) replay->busy = true; /* wait */
     ++queue->step_count;

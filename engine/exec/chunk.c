@@ -452,11 +452,21 @@ static bool move(kas_batch *batch)
     return true;
 }
 
+/* Traffic that an attempt began before it failed is waited for: it is of the context's memory, which others
+ * get, or nobody. Where that hangs no kernel is to blame. */
+static kas_status settle(kas_batch *batch, kas_status status)
+{
+    if (!status || batch->hung || kas_queue_idle(batch->context->queue)) return status;
+    status = kas_join(status, wait(batch));
+    batch->context->progress.completed = KAS_SUBMISSIONS_MAX;
+    return status;
+}
+
 kas_status kas_batch_compute(kas_batch *batch)
 {
     if (must_step(batch)) batch->stepwise = true;
     for (;;) {
-        kas_status status = attempt(batch);
+        kas_status status = settle(batch, attempt(batch));
         if (!status || kas_status_code(status) == KAS_DEVICE_LOST) return status;
         if (batch->hung) {
             int culprit = hung_culprit(batch);

@@ -230,8 +230,8 @@ void kas_segment_plan_destroy(kas_segment_plan *plan)
 static kas_status upload_weights(const kas_segment_plan *plan, kas_queue *queue, int64_t deadline_ns,
                                  kas_buffer *buffer)
 {
-    KAS_TRY(kas_queue_upload(queue, buffer, 0, plan->image->data, plan->image->bytes));
-    kas_status status = kas_queue_wait(queue, deadline_ns, NULL);
+    kas_status status = kas_queue_upload(queue, buffer, 0, plan->image->data, plan->image->bytes);
+    if (!status) status = kas_queue_wait(queue, deadline_ns, NULL);
     if (status && !kas_queue_idle(queue)) {
         /* The upload may still run: what it reads and writes must stay for good, so these references are
          * given away. */
