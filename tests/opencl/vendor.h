@@ -8,6 +8,8 @@
  *   - It counts what it gave out and has not got back. Any call but those that give back fails on demand.
  *   - It counts the commands, and those that its caller knows to be over. One that was not flushed never
  * ends.
+ *   - Its commands may be late: they begin when a test says so, which may be long after its caller has lost
+ *     sight of them (vendor_late.h).
  *   - It may offer sub-groups, which the first driver need not have (vendor_subgroups.h), and command buffers
  *     (vendor_commands.h).
  *
@@ -83,10 +85,14 @@ typedef struct vendor_control {
     atomic_size_t enqueued, flushed;           /* commands, counted from the first one on */
     atomic_size_t seen;                        /* up to the last one that was reported to be complete */
     atomic_bool holds;                         /* nothing is reported to be complete */
-    const char *failing_call;                  /* an entry point, or how several begin */
-    atomic_uint failing;                       /* the n-th call of it from now on fails; 0: none does */
-    bool failing_on;                           /* and so does each later one, until `failing` is 0 */
-    atomic_bool failed;                        /* one did */
+    atomic_bool late;                          /* what is enqueued begins in run_on */
+    void (*run_on)(void); /* the vendor's: nothing is late any more; returns when all of it is done */
+    bool (*touches)(const void *block, size_t size_bytes); /* the vendor's: something late reads or writes
+                                                              host memory there */
+    const char *failing_call;                              /* an entry point, or how several begin */
+    atomic_uint failing; /* the n-th call of it from now on fails; 0: none does */
+    bool failing_on;     /* and so does each later one, until `failing` is 0 */
+    atomic_bool failed;  /* one did */
 } vendor_control;
 
 #endif

@@ -4,13 +4,15 @@
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include "tests/opencl/vendor_enqueues.h"
 
-/* After these nobody can tell what is under way, so that the device is given up. Here it has ended: what it
- * was given is its caller's again, as on a device that is gone. */
+#include "tests/opencl/vendor_late.h"
+
+/* After these nobody can tell what is under way, so that the device is given up. What is not late has ended:
+ * a caller's memory is its own again. */
 #define MAY_FAIL_FOR_GOOD(call, queue)                                                                       \
     do {                                                                                                     \
         cl_int fault_ = fault(call);                                                                         \
         if (fault_ != CL_SUCCESS) {                                                                          \
-            first->clFinish(queue);                                                                          \
+            if (!atomic_load(&vendor.late)) first->clFinish(queue);                                          \
             return fault_;                                                                                   \
         }                                                                                                    \
     } while (0)
@@ -22,11 +24,22 @@ static cl_command_queue queue_of(cl_event event)
     return queue;
 }
 
+/* What is late waits for its time; the caller names no events of its own. */
+static void hold_back(cl_command_queue queue, const void *host, size_t size_bytes, cl_uint *waits,
+                      const cl_event **wait_for)
+{
+    const cl_event *gate = vendor_gate(inner(queue, QUEUE), host, size_bytes);
+    if (!gate) return;
+    *waits = 1;
+    *wait_for = gate;
+}
+
 cl_int vendor_enqueue_kernel(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions,
                              const size_t *offset, const size_t *global, const size_t *local, cl_uint waits,
                              const cl_event *wait_for, cl_event *event)
 {
     MAY_FAIL("clEnqueueNDRangeKernel");
+    hold_back(queue, NULL, 0, &waits, &wait_for);
     cl_int code = first->clEnqueueNDRangeKernel(inner(queue, QUEUE), inner(kernel, KERNEL), dimensions,
                                                 offset, global, local, waits, wait_for, event);
     if (((const object *)kernel)->subgroups) atomic_fetch_add(&vendor.subgroup_launches, 1);
@@ -38,6 +51,7 @@ cl_int vendor_enqueue_write(cl_command_queue queue, cl_mem memory, cl_bool block
                             cl_event *event)
 {
     MAY_FAIL("clEnqueueWriteBuffer");
+    hold_back(queue, from, size, &waits, &wait_for);
     cl_int code = first->clEnqueueWriteBuffer(inner(queue, QUEUE), inner(memory, MEMORY), blocking, offset,
                                               size, from, waits, wait_for, event);
     return enqueued(code, event);
@@ -47,6 +61,7 @@ cl_int vendor_enqueue_read(cl_command_queue queue, cl_mem memory, cl_bool blocki
                            size_t size, void *to, cl_uint waits, const cl_event *wait_for, cl_event *event)
 {
     MAY_FAIL("clEnqueueReadBuffer");
+    hold_back(queue, to, size, &waits, &wait_for);
     cl_int code = first->clEnqueueReadBuffer(inner(queue, QUEUE), inner(memory, MEMORY), blocking, offset,
                                              size, to, waits, wait_for, event);
     return enqueued(code, event);
@@ -57,6 +72,7 @@ cl_int vendor_enqueue_fill(cl_command_queue queue, cl_mem memory, const void *pa
                            cl_event *event)
 {
     MAY_FAIL("clEnqueueFillBuffer");
+    hold_back(queue, NULL, 0, &waits, &wait_for);
     cl_int code = first->clEnqueueFillBuffer(inner(queue, QUEUE), inner(memory, MEMORY), pattern,
                                              pattern_size, offset, size, waits, wait_for, event);
     return enqueued(code, event);

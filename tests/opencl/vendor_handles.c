@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-vendor_control vendor;
+#include "tests/opencl/vendor_late.h"
+
+vendor_control vendor = {.run_on = vendor_run_on, .touches = vendor_touches};
 const cl_icd_dispatch *first;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards memories */
