@@ -25,6 +25,9 @@ bool double_fired(void);
 /* The nth kernel launch from now on (also those of graphs) never ends, until double_release. */
 void double_hang(unsigned nth);
 void double_release(void);
+/* All streams' work runs to its end, whether anybody asks or not: what a device does of which its caller has
+ * lost sight. What hangs stays where it is. */
+void double_run_on(void);
 /* Devices without memory pools, for those opened from now on. */
 void double_without_pools(bool without);
 /* Machine code and PTX that come with the build are of no use to the driver: the next `count` modules are

@@ -9,6 +9,7 @@
     X(fail)                                                                                                  \
     X(fired)                                                                                                 \
     X(hang)                                                                                                  \
+    X(run_on)                                                                                                \
     X(release)                                                                                               \
     X(without_pools)                                                                                         \
     X(refuse_modules)                                                                                        \

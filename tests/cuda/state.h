@@ -48,6 +48,7 @@ typedef struct operation {
 
 struct cuda_stream_object {
     operation *first, **last;
+    cuda_stream next; /* of all that live */
 };
 struct cuda_event_object {
     cuda_stream stream;
@@ -60,6 +61,7 @@ typedef struct double_state {
     size_t memory_limit;
     bool initialised, no_pools;
     cuda_code sticky;
+    cuda_stream streams; /* that live */
     const char *fault_symbol;
     unsigned fault_in, hang_in, refused_modules;
     cuda_code fault_code;

@@ -100,8 +100,27 @@ EXPORT cuda_code cuStreamCreate(cuda_stream *stream, unsigned flags)
     *stream = calloc(1, sizeof **stream);
     if (!*stream) LEAVE(CUDA_ERROR_OUT_OF_MEMORY);
     (*stream)->last = &(*stream)->first;
+    (*stream)->next = double_world.streams;
+    double_world.streams = *stream;
     ++double_world.counts.streams;
     LEAVE(CUDA_SUCCESS);
+}
+
+static void forget(cuda_stream stream)
+{
+    cuda_stream *link = &double_world.streams;
+    while (*link != stream)
+        link = &(*link)->next;
+    *link = stream->next;
+}
+
+EXPORT void double_run_on(void)
+{
+    pthread_mutex_lock(&double_world.lock);
+    for (cuda_stream stream = double_world.streams; stream; stream = stream->next)
+        while (stream->first && (!stream->first->hangs || double_world.released))
+            (void)step(stream);
+    pthread_mutex_unlock(&double_world.lock);
 }
 
 EXPORT cuda_code cuStreamDestroy_v2(cuda_stream stream)
@@ -111,6 +130,7 @@ EXPORT cuda_code cuStreamDestroy_v2(cuda_stream stream)
         if (!stream->first->hangs || double_world.released) continue;
         abort(); /* the driver would block for ever: a defect of the caller */
     }
+    forget(stream);
     free(stream);
     --double_world.counts.streams;
     LEAVE(CUDA_SUCCESS);
