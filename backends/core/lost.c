@@ -1,5 +1,6 @@
 /* Loss, and hangs that come before it. While work of a device is late nothing is given back to its driver,
- * which might wait for it; once the device is lost for that, nothing ever is. */
+ * which might wait for it; once the device is lost for that, nothing ever is. A device that is lost for
+ * another reason is asked for nothing either, but by `finish` slots, which free what is the host's alone. */
 #include "backends/core/lost.h"
 
 #include <stdio.h>

@@ -175,7 +175,7 @@ static kas_status run_piece(kas_queue *queue, int64_t deadline_ns, kas_progress 
     kas_progress piece;
     piece.completed = 0;
     kas_status refused = hand_over_next(queue);
-    if (kas_status_code(refused) == KAS_DEVICE_LOST) return refused; /* nobody knows what to wait for */
+    if (kas_status_code(refused) == KAS_DEVICE_LOST) return refused;     /* nobody knows what to wait for */
     kas_status status = ops_of(queue)->wait(queue, deadline_ns, &piece); /* wait */
     settle(pieces, &piece, progress);
     pieces->count = 0;

@@ -188,10 +188,10 @@ static kas_status submit(kas_queue *base, const kas_submission *submission, uint
     return NULL;
 }
 
-/* What became of an event's command. */
+/* What became of an event's command: CL_COMPLETE, a state before it (> 0), or how it failed (< 0). Where
+ * asking failed, which is `code` then, it is CL_QUEUED. */
 typedef struct event_state {
-    cl_int code;  /* of asking for it; CL_SUCCESS: `state` is told */
-    cl_int state; /* CL_COMPLETE, one before it (> 0), or how it failed (< 0); CL_QUEUED while it is not told */
+    cl_int code, state;
 } event_state;
 
 static event_state state_of(opencl_queue *queue, cl_event event)
@@ -242,9 +242,9 @@ static kas_status poll(opencl_queue *queue, int64_t deadline_ns, kas_progress *p
         if (latest.state <= CL_COMPLETE) {
             report(queue, progress);
             if (latest.state < 0)
-                return kas_with_native(
-                    kas_fail(KAS_DEVICE_LOST, DEVICE, "%s: work ended with OpenCL error %d", id, latest.state),
-                    latest.state);
+                return kas_with_native(kas_fail(KAS_DEVICE_LOST, DEVICE,
+                                                "%s: work ended with OpenCL error %d", id, latest.state),
+                                       latest.state);
             return NULL;
         }
         if (now >= deadline_ns) {

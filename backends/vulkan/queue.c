@@ -52,8 +52,8 @@ static void finish(kas_queue *base)
     kas_free(queue->downloads);
 }
 
-/* Everything is done: what was used can be used again. A fence that stays signalled would tell of work to come
- * that it is done: without it nobody can go on. */
+/* Everything is done: what was used can be used again. A fence that stays signalled would tell of work to
+ * come that it is done: without it nobody can go on. */
 static kas_status recycle(kas_vulkan_queue *queue)
 {
     kas_vulkan_device *device = kas_vulkan_queue_device(queue);

@@ -268,6 +268,13 @@ static kas_status wait(kas_batch *batch)
     return status;
 }
 
+/* Waits after a failure, which remains what failed the attempt, unless the device turns out to be lost. */
+static kas_status wait_after(kas_batch *batch, kas_status failure)
+{
+    kas_status status = wait(batch);
+    return kas_status_code(status) == KAS_DEVICE_LOST ? kas_join(status, failure) : kas_join(failure, status);
+}
+
 /* Enqueues submissions. When that fails nothing of the pass stays in the queue, as far as the device lets it.
  */
 static kas_status submit(kas_batch *batch, uint32_t count)
@@ -276,7 +283,7 @@ static kas_status submit(kas_batch *batch, uint32_t count)
     context->progress.completed = 0;
     kas_status status = kas_queue_submit(context->queue, context->submissions, count, batch->rows);
     if (!status) return NULL;
-    return kas_join(status, wait(batch));
+    return wait_after(batch, status);
 }
 
 /* ---- stepwise ---- */
@@ -393,8 +400,7 @@ static kas_status run_fused(kas_batch *batch)
     kas_context *context = batch->context;
     uint32_t count = put_all(batch);
     KAS_TRY(submit(batch, count));
-    kas_status status = download_outputs(batch);
-    status = kas_join(status, wait(batch));
+    kas_status status = wait_after(batch, download_outputs(batch));
     batch->base_ran = true;
     for (uint32_t i = 0; i < context->progress.completed; ++i) {
         int culprit = context->culprits[i];
@@ -457,7 +463,7 @@ static bool move(kas_batch *batch)
 static kas_status settle(kas_batch *batch, kas_status status)
 {
     if (!status || batch->hung || kas_queue_idle(batch->context->queue)) return status;
-    status = kas_join(status, wait(batch));
+    status = wait_after(batch, status);
     batch->context->progress.completed = KAS_SUBMISSIONS_MAX;
     return status;
 }

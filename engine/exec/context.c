@@ -21,7 +21,7 @@ static kas_status context_init(kas_context_set *set, uint32_t index)
 static void context_finish(kas_context *context)
 {
     kas_free(context->counters);
-    kas_queue_destroy(context->queue); /* which keeps what a silent device may still write to */
+    kas_queue_destroy(context->queue); /* a lost device may still write to what it was given */
     kas_free(context->submissions);
     kas_free(context->culprits);
 }

@@ -12,9 +12,10 @@ static void tell(const kas_exec *exec)
 
 void kas_exec_abandon(kas_exec *exec, kas_context *context)
 {
-    kas_warning("pass",
-                "%s has not come back from a pass within %lld ms: it is avoided until it has, or is lost",
-                kas_device_id(context->set->device), (long long)(exec->options.deadline_ns / KAS_NS_PER_MS));
+    if (!kas_device_is_lost(context->set->device))
+        kas_warning(
+            "pass", "%s has not come back from a pass within %lld ms: it is avoided until it has, or is lost",
+            kas_device_id(context->set->device), (long long)(exec->options.deadline_ns / KAS_NS_PER_MS));
     kas_context_abandon(context);
     tell(exec);
 }
