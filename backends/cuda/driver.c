@@ -4,10 +4,24 @@
 #include "backends/core/probe.h"
 #include "backends/cuda/cuda.h"
 
-static int attribute(const kas_cuda_symbols *cuda, cuda_device_id id, int which)
+/* One that the device does not tell is not guessed. */
+static kas_status ask_limits(const kas_cuda_symbols *cuda, cuda_device_id id, kas_device_limits *limits)
 {
-    int value = 0;
-    return cuda->device_attribute(&value, which, id) == CUDA_SUCCESS && value > 0 ? value : 0;
+    enum { SHARED, GROUP, X, Y, UNITS, COUNT };
+    static const int attributes[COUNT] = {CUDA_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK,
+                                          CUDA_ATTRIBUTE_MAX_THREADS_PER_BLOCK, CUDA_ATTRIBUTE_MAX_GRID_DIM_X,
+                                          CUDA_ATTRIBUTE_MAX_GRID_DIM_Y, CUDA_ATTRIBUTE_MULTIPROCESSOR_COUNT};
+    int told[COUNT] = {0};
+    for (size_t i = 0; i < COUNT; ++i) {
+        cuda_code code = cuda->device_attribute(&told[i], attributes[i], id);
+        if (code != CUDA_SUCCESS) return kas_cuda_fail(cuda, code, "asking a device for its limits");
+    }
+    limits->max_shared_bytes = (size_t)told[SHARED];
+    limits->max_group_items = (uint32_t)told[GROUP];
+    limits->max_groups_x = (uint32_t)told[X];
+    limits->max_groups_y = (uint32_t)told[Y];
+    limits->compute_units = (uint32_t)told[UNITS];
+    return NULL;
 }
 
 kas_status kas_cuda_describe(const kas_cuda_symbols *cuda, cuda_device_id id, uint32_t index,
@@ -25,16 +39,11 @@ kas_status kas_cuda_describe(const kas_cuda_symbols *cuda, cuda_device_id id, ui
     *limits = (kas_device_limits){
         .max_buffer_bytes = info->memory_total_bytes,
         .buffer_alignment = 256, /* what cuMemAlloc guarantees, and a whole memory transaction */
-        .max_shared_bytes = (size_t)attribute(cuda, id, CUDA_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK),
-        .max_group_items = (uint32_t)attribute(cuda, id, CUDA_ATTRIBUTE_MAX_THREADS_PER_BLOCK),
-        .max_groups_x = (uint32_t)attribute(cuda, id, CUDA_ATTRIBUTE_MAX_GRID_DIM_X),
-        .max_groups_y = (uint32_t)attribute(cuda, id, CUDA_ATTRIBUTE_MAX_GRID_DIM_Y),
-        .compute_units = (uint32_t)attribute(cuda, id, CUDA_ATTRIBUTE_MULTIPROCESSOR_COUNT),
         .fp16 = true,
         .bf16 = true,
         .subgroups = true,
     };
-    return NULL;
+    return ask_limits(cuda, id, limits);
 }
 
 static kas_status list_here(kas_device_info *infos, size_t capacity, size_t *count)

@@ -54,7 +54,7 @@ static void name(const kas_opencl_symbols *cl, const kas_opencl_found *found, ch
 }
 
 void kas_opencl_describe(const kas_opencl_symbols *cl, const kas_opencl_found *found, uint32_t index,
-                         kas_device_info *info, kas_device_limits *limits)
+                         kas_device_info *info)
 {
     const cl_device_id id = found->id;
     *info = (kas_device_info){.state = KAS_DEVICE_READY, .software = found->processor};
@@ -64,17 +64,47 @@ void kas_opencl_describe(const kas_opencl_symbols *cl, const kas_opencl_found *f
     name(cl, found, info->name);
     tell_uuid(cl, id, info->uuid);
     info->memory_total_bytes = (size_t)QUERY(cl, id, CL_DEVICE_GLOBAL_MEM_SIZE, cl_ulong);
-    size_t alignment = QUERY(cl, id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, cl_uint) / 8;
-    *limits = (kas_device_limits){
-        .max_buffer_bytes = (size_t)QUERY(cl, id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, cl_ulong),
-        .buffer_alignment = alignment < 64 ? 64 : alignment,
-        .max_shared_bytes = (size_t)QUERY(cl, id, CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong),
-        .max_group_items = (uint32_t)QUERY(cl, id, CL_DEVICE_MAX_WORK_GROUP_SIZE, size_t),
-        .compute_units = QUERY(cl, id, CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint),
+}
+
+/* ---- limits ---- */
+
+static kas_status ask(const kas_opencl_device *device, cl_device_info what, const char *what_name,
+                      size_t size_bytes, void *out)
+{
+    const kas_device_info *info = &device->base.info;
+    cl_int code = device->cl->clGetDeviceInfo(device->id, what, size_bytes, out, NULL);
+    if (code == CL_SUCCESS) return NULL;
+    return kas_with_native(kas_fail(KAS_UNSUPPORTED, DEVICE, "%s (%s) does not tell its %s: OpenCL error %d",
+                                    info->id, info->name, what_name, code),
+                           code);
+}
+#define ASK(device, what, out) ask((device), (what), #what, sizeof *(out), (out))
+
+/* One that the device does not tell is not guessed: OpenCL says what each of them is at least, and the
+ * alignment of a part of a buffer would have to be known at most. */
+static kas_status ask_limits(kas_opencl_device *device)
+{
+    cl_ulong total, buffer, shared;
+    cl_uint alignment_bits, units;
+    size_t group;
+    KAS_TRY(ASK(device, CL_DEVICE_GLOBAL_MEM_SIZE, &total));
+    KAS_TRY(ASK(device, CL_DEVICE_MAX_MEM_ALLOC_SIZE, &buffer));
+    KAS_TRY(ASK(device, CL_DEVICE_MEM_BASE_ADDR_ALIGN, &alignment_bits));
+    KAS_TRY(ASK(device, CL_DEVICE_LOCAL_MEM_SIZE, &shared));
+    KAS_TRY(ASK(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, &group));
+    KAS_TRY(ASK(device, CL_DEVICE_MAX_COMPUTE_UNITS, &units));
+    device->base.info.memory_total_bytes = (size_t)total;
+    device->base.limits = (kas_device_limits){
+        .max_buffer_bytes = (size_t)buffer,
+        .buffer_alignment = alignment_bits / 8 < 64 ? 64 : alignment_bits / 8,
+        .max_shared_bytes = (size_t)shared,
+        .max_group_items = (uint32_t)group,
+        .compute_units = units,
         .fp16 = true, /* stored, and read by vload_half: no extension is needed */
         .bf16 = true, /* widened by bits */
-        .subgroups = kas_opencl_find_subgroup_info(cl, found) != NULL,
+        .subgroups = device->subgroup_info != NULL,
     };
+    return NULL;
 }
 
 static kas_status check_usable(const kas_opencl_device *device)
@@ -101,8 +131,9 @@ static kas_status init(kas_device *base, uint32_t index)
     device->platform = found[index].platform;
     device->id = found[index].id;
     device->subgroup_info = kas_opencl_find_subgroup_info(device->cl, &found[index]);
-    kas_opencl_describe(device->cl, &found[index], index, &base->info, &base->limits);
+    kas_opencl_describe(device->cl, &found[index], index, &base->info);
     KAS_TRY(check_usable(device));
+    KAS_TRY(ask_limits(device));
     const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)device->platform,
                                                 0};
     cl_int code;

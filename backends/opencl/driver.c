@@ -81,10 +81,8 @@ static kas_status list_here(kas_device_info *infos, size_t capacity, size_t *cou
     if (!cl) return NULL;
     kas_opencl_found found[KAS_OPENCL_DEVICES_MAX];
     *count = kas_opencl_find_devices(cl, found);
-    for (uint32_t i = 0; i < *count && i < capacity; ++i) {
-        kas_device_limits limits;
-        kas_opencl_describe(cl, &found[i], i, &infos[i], &limits);
-    }
+    for (uint32_t i = 0; i < *count && i < capacity; ++i)
+        kas_opencl_describe(cl, &found[i], i, &infos[i]);
     return NULL;
 }
 

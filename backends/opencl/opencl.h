@@ -72,9 +72,9 @@ kas_status kas_opencl_buffer_view(kas_buffer *buffer, size_t offset, cl_mem *out
 /* The devices of all platforms, in the order of their indices (driver.h); how many. Any thread. */
 size_t kas_opencl_find_devices(const kas_opencl_symbols *cl, kas_opencl_found out[KAS_OPENCL_DEVICES_MAX]);
 
-/* What a device says of itself: name, memory, limits. */
+/* What a device says of itself: name, memory. */
 void kas_opencl_describe(const kas_opencl_symbols *cl, const kas_opencl_found *found, uint32_t index,
-                         kas_device_info *info, kas_device_limits *limits);
+                         kas_device_info *info);
 
 /* Major and minor as one number: 12, 30; 0 where the device does not say. */
 unsigned kas_opencl_version(const kas_opencl_symbols *cl, cl_device_id id);

@@ -126,6 +126,18 @@ Test(cuda, what_is_out_of_memory_twice_is_told)
     }
 }
 
+Test(cuda, a_device_that_does_not_tell_a_limit_is_refused)
+{
+    enum { LIMITS = 5 };
+    for (unsigned nth = 1; nth <= LIMITS; ++nth) {
+        kas_device *device;
+        doubles.fail("cuDeviceGetAttribute", nth, CUDA_ERROR_INVALID_VALUE, false);
+        expect(kas_device_open("cuda:0", &device), KAS_INTERNAL, "asking a device for its limits");
+    }
+    doubles.reset();
+    expect_nothing_left();
+}
+
 /* ---- passes ---- */
 
 static void expect_passes(size_t launches)

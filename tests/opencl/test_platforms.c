@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "backends/opencl/symbols.h"
 #include "tests/opencl/vendors.h"
 #include "tests/unit/affine_rig.h"
 
@@ -151,4 +152,27 @@ Test(platforms, a_driver_of_1_1_is_refused)
 Test(platforms, a_driver_that_does_not_say_its_version_is_refused)
 {
     expect_refusal("anything", "1.2 is the least");
+}
+
+/* ---- limits ---- */
+
+Test(platforms, a_device_that_does_not_tell_a_limit_is_refused)
+{
+    static const struct {
+        cl_device_info what;
+        const char *name;
+    } limits[] = {{CL_DEVICE_GLOBAL_MEM_SIZE, "CL_DEVICE_GLOBAL_MEM_SIZE"},
+                  {CL_DEVICE_MAX_MEM_ALLOC_SIZE, "CL_DEVICE_MAX_MEM_ALLOC_SIZE"},
+                  {CL_DEVICE_MEM_BASE_ADDR_ALIGN, "CL_DEVICE_MEM_BASE_ADDR_ALIGN"},
+                  {CL_DEVICE_LOCAL_MEM_SIZE, "CL_DEVICE_LOCAL_MEM_SIZE"},
+                  {CL_DEVICE_MAX_WORK_GROUP_SIZE, "CL_DEVICE_MAX_WORK_GROUP_SIZE"},
+                  {CL_DEVICE_MAX_COMPUTE_UNITS, "CL_DEVICE_MAX_COMPUTE_UNITS"}};
+    vendor_control *second = use_vendors(false);
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; ++i) {
+        kas_device *device;
+        second->untold = limits[i].what;
+        expect(kas_device_open("opencl:0", &device), KAS_UNSUPPORTED, "does not tell its");
+        expect(kas_device_open("opencl:0", &device), KAS_UNSUPPORTED, limits[i].name);
+        expect_no_objects(second, limits[i].name);
+    }
 }

@@ -70,6 +70,7 @@ static cl_int answer_extensions(cl_device_id of, size_t size, void *out, size_t 
 static cl_int get_device_info(cl_device_id of, cl_device_info what, size_t size, void *out, size_t *needed)
 {
     MAY_FAIL("clGetDeviceInfo");
+    if (vendor.untold && what == vendor.untold) return CL_INVALID_VALUE;
     if (what == CL_DEVICE_VERSION && vendor.version) return answer(vendor.version, size, out, needed);
     if (what == CL_DRIVER_VERSION && vendor.driver_version)
         return answer(vendor.driver_version, size, out, needed);

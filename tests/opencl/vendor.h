@@ -69,6 +69,7 @@ typedef struct vendor_control {
     const char *version;       /* of platform and device: "OpenCL 1.2 …"; NULL: the first driver's */
     const char *driver_version;
     unsigned long type; /* of the device; 0: the first driver's */
+    unsigned untold;    /* what of the device it does not tell (cl_device_info); 0: nothing */
     vendor_refusal refusal;
     size_t subgroup_size; /* of all kernels; 0: it offers no sub-groups */
     vendor_subgroup_fault subgroup_fault;
