@@ -213,15 +213,32 @@ static double time_to_acknowledged(kas_engine *engine)
     return (double)(now_ns() - start) * 1e-3;
 }
 
+/* A number above 0, or the end of the program; so below. */
+static size_t count_of(const char *argument)
+{
+    int count = atoi(argument);
+    if (count > 0) return (size_t)count;
+    fprintf(stderr, "kas_bench: \"%s\" is not a number above 0\n", argument);
+    exit(2);
+}
+
+/* In microseconds, of `count` measurements; free(). */
+static double *make_times(size_t count)
+{
+    double *made = calloc(count, sizeof *made);
+    if (made) return made;
+    fprintf(stderr, "kas_bench: no memory for %zu measurements\n", count);
+    exit(1);
+}
+
 static int bench_load(char **argv)
 {
-    const size_t loads = (size_t)atoi(argv[3]);
+    const size_t loads = count_of(argv[3]);
+    double *published = make_times(loads), *acknowledged = make_times(loads);
     kas_engine *engine = open_engine(argv[2], 1, "host:0");
     create_layer(engine, 512, 256);
     load(engine, 0, "adapter-512-256-0", 0.2f); /* brings it to the device */
     change(engine, KAS_REQUEST_UNLOAD, 0, 0);
-    double *published = calloc(loads, sizeof *published), *acknowledged = calloc(loads, sizeof *acknowledged);
-    if (!published || !acknowledged) return 1;
     traffic probe = make_traffic(0, 512, 256);
     for (size_t i = 0; i < loads; ++i) {
         published[i] = time_to_published(engine, &probe);
@@ -234,6 +251,8 @@ static int bench_load(char **argv)
     printf("{\"published_us\": %.2f, \"acknowledged_us\": %.2f, \"acknowledged_p99_us\": %.2f}\n",
            quantile(published, loads, 0.5), quantile(acknowledged, loads, 0.5),
            quantile(acknowledged, loads, 0.99));
+    free(published);
+    free(acknowledged);
     kas_engine_destroy(engine);
     return 0;
 }
@@ -318,11 +337,9 @@ static double median(double *values, size_t count)
 
 static int bench_change(char **argv)
 {
-    const size_t count = (size_t)atoi(argv[3]);
+    const size_t count = count_of(argv[3]);
     kas_engine *engine = open_engine(argv[2], 1, argv[4]);
-    double *all = calloc(count ? 4 * count : 4, sizeof *all);
-    if (!all || !count) return 1;
-    change_times out = {all, all + count, all + 2 * count, all + 3 * count};
+    change_times out = {make_times(count), make_times(count), make_times(count), make_times(count)};
     traffic to = make_traffic(32, 512, 256);
     create_layer(engine, 512, 256);
     for (unsigned seed = 0; seed < 4; ++seed) { /* all of them to the device */
@@ -339,7 +356,10 @@ static int bench_change(char **argv)
     printf("{\"before_us\": %.2f, \"first_us\": %.2f, \"after_us\": %.2f, \"request_us\": %.2f}\n",
            median(out.before, count), median(out.first, count), median(out.after, count),
            median(out.request, count));
-    free(all);
+    free(out.before);
+    free(out.first);
+    free(out.after);
+    free(out.request);
     kas_engine_destroy(engine);
     return 0;
 }

@@ -20,7 +20,7 @@ void contest_set_turns(unsigned wanted_rounds, unsigned milliseconds)
 static double turn_us(const contestant *one)
 {
     const int64_t begin = kas_monotonic_ns();
-    int64_t now = begin;
+    int64_t now;
     unsigned count = 0;
     do {
         one->run(one->user);

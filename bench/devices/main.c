@@ -3,7 +3,7 @@
  * What a device (which uses that many of this machine's threads, where it computes on those) costs beside
  * what it is made of: launches, replay of lists, copies, products; through the device interface alone. JSON
  * on stdout (contest.h); ./dev bench runs it. What a vendor's library is wanted for and is not installed is
- * said on stderr. Exit code 1: something failed, or a product was wrong. */
+ * said on stderr. Exit code 1: something failed, or a product was wrong; 2: not called like that. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,14 +33,20 @@ static void wait_for(kas_queue *queue)
     must(kas_queue_wait(queue, KAS_NEVER, NULL), "waiting");
 }
 
+static kas_buffer *make_zeroed(const rig *self, size_t size_bytes)
+{
+    kas_buffer *buffer;
+    must(kas_buffer_create(self->device, size_bytes, "bench", &buffer), "buffer");
+    must(kas_queue_fill(self->queue, buffer, 0, 0, size_bytes), "fill");
+    wait_for(self->queue);
+    return buffer;
+}
+
 static kas_buffer *make_buffer(const rig *self, const void *content, size_t size_bytes)
 {
     kas_buffer *buffer;
     must(kas_buffer_create(self->device, size_bytes, "bench", &buffer), "buffer");
-    if (content)
-        must(kas_queue_upload(self->queue, buffer, 0, content, size_bytes), "upload");
-    else
-        must(kas_queue_fill(self->queue, buffer, 0, 0, size_bytes), "fill");
+    must(kas_queue_upload(self->queue, buffer, 0, content, size_bytes), "upload");
     wait_for(self->queue);
     return buffer;
 }
@@ -96,8 +102,8 @@ static void measure_launches(const rig *self)
     static submissions one, queued, replay, singles;
     const uint32_t params[PARAMS_HEAD] = {1};
     kas_buffer *slots[] = {make_buffer(self, params, sizeof params),
-                           make_buffer(self, NULL, ELEMENTS * sizeof(float)),
-                           make_buffer(self, NULL, ELEMENTS * sizeof(float))};
+                           make_zeroed(self, ELEMENTS * sizeof(float)),
+                           make_zeroed(self, ELEMENTS * sizeof(float))};
     kas_list *single = record_small(self, 1), *steps = record_small(self, STEPS);
     fill_submissions(&one, self, single, slots, 1);
     fill_submissions(&queued, self, single, slots, QUEUED);
@@ -159,7 +165,7 @@ static void run_memcpy(void *user)
 static void measure_copies(const rig *self)
 {
     copies state = {.queue = self->queue,
-                    .buffer = make_buffer(self, NULL, COPY_BYTES),
+                    .buffer = make_zeroed(self, COPY_BYTES),
                     .host = must_alloc(COPY_BYTES),
                     .other = must_alloc(COPY_BYTES)};
     vendor_run plain[2] = {{"memcpy", run_memcpy, NULL, &state}, {"memcpy", run_memcpy, NULL, &state}};
@@ -295,7 +301,7 @@ static void measure_product(const rig *self, const product_kind *kind, uint32_t 
     const uint32_t params[PARAMS_HEAD] = {rows};
     kas_buffer *weights = make_buffer(self, packed, packed_bytes);
     kas_buffer *slots[] = {make_buffer(self, params, sizeof params), make_buffer(self, x, x_bytes),
-                           make_buffer(self, NULL, y_bytes)};
+                           make_zeroed(self, y_bytes)};
     const product_case of = {rows, inputs, outputs, x, w, y};
     kas_list *list = record_product(self, &of, kind, weights);
     fill_submissions(&submit, self, list, slots, 1);
@@ -330,8 +336,10 @@ int main(int count, char **arguments)
     measure_copies(&self);
     for (int i = 5; i < count; ++i) {
         unsigned rows, inputs, outputs;
-        if (sscanf(arguments[i], "%ux%ux%u", &rows, &inputs, &outputs) != 3 || !rows || !inputs || !outputs)
-            must(kas_fail(KAS_INVALID_ARGUMENT, CALLER, "ROWSxINPUTSxOUTPUTS is wanted"), arguments[i]);
+        if (sscanf(arguments[i], "%ux%ux%u", &rows, &inputs, &outputs) != 3 || !rows || !inputs || !outputs) {
+            fprintf(stderr, "kas_device_bench: %s: ROWSxINPUTSxOUTPUTS is wanted\n", arguments[i]);
+            return 2;
+        }
         for (size_t kind = 0; kind < sizeof product_kinds / sizeof *product_kinds; ++kind)
             if (!kind || kas_device_fast_types(self.device) >> product_kinds[kind].type & 1)
                 measure_product(&self, &product_kinds[kind], rows, inputs, outputs);
