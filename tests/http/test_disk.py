@@ -3,6 +3,7 @@
 disk that refuses, since nobody may write a file there or remove it, root neither."""
 import hashlib
 import os
+import resource
 import shutil
 import tempfile
 import unittest
@@ -65,6 +66,13 @@ class Refusing(DiskTest):
         self.put("same", artifacts.linear(), 500)
         self.start()
         self.assertEqual(self.load("k").status, 200)
+
+    def test_a_file_beyond_the_limit_is_refused_and_ends_nothing(self):
+        self.start()
+        resource.prlimit(self.server.process.pid, resource.RLIMIT_FSIZE, (4096, 4096))
+        self.assertIn("File too large", self.put("k", artifacts.bulky(1, 100), 507).json["detail"])
+        self.assertEqual(self.blobs(), 0)
+        self.put("small", artifacts.linear())
 
     def test_what_cannot_be_removed_is_still_there(self):
         self.start()

@@ -193,13 +193,25 @@ class Starting(unittest.TestCase):
 
 class Ending(unittest.TestCase):
     def test_signals(self):
-        for sign in (signal.SIGTERM, signal.SIGINT):
+        for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             server = Server()
             idle = [Raw(server) for _ in range(10)]
             self.assertEqual(server.stop(sign), 0)
             for raw in idle:
                 self.assertTrue(raw.is_closed())
                 raw.close()
+
+    def test_a_terminal_that_closes_ends_nothing_under_nohup(self):
+        process = subprocess.Popen(["nohup", BINARY, "serve", "--listen", "127.0.0.1:0", "--data-dir", tempfile.mkdtemp()], stdout=subprocess.PIPE, text=True,
+                                   stderr=subprocess.DEVNULL)
+        port = int(process.stdout.readline().rsplit(":", 1)[1])
+        process.send_signal(signal.SIGHUP)
+        client = Client(port)
+        self.assertEqual(client.get("/v1/health/live").status, 200)
+        client.close()
+        process.terminate()
+        self.assertEqual(process.wait(timeout=20), 0)
+        process.stdout.close()
 
     def test_a_log_that_nobody_reads_holds_up_nothing(self):
         reading, writing = os.pipe()
