@@ -203,12 +203,21 @@ static enum MHD_Result run(kas_http_request *request, kas_http_step step)
     return request->answered || request->next ? MHD_YES : MHD_NO;
 }
 
+/* One connection too many; it ends with this answer. */
+static enum MHD_Result turn_away(kas_http_request *request)
+{
+    kas_http_add_header(request, "Connection", "close");
+    kas_http_refuse(request, KAS_PROBLEM_UNAVAILABLE, "%u connections are open, which is the limit",
+                    request->server->options.max_connections);
+    return run(request, NULL);
+}
+
 /* The head is in. An answer that is known is given now when the client waits for leave to send the body, or
  * when the body is beyond all measure; else after the body. */
 static enum MHD_Result on_head(kas_http_request *request)
 {
     const char *expect = kas_http_header(request, KAS_FIELD_EXPECT);
-    kas_http_heads_received(request);
+    if (!kas_http_heads_received(request)) return turn_away(request);
     kas_http_route_request(request);
     if (!request->fault.problem) return MHD_YES;
     request->discard_body = true;

@@ -110,8 +110,7 @@ kas_status kas_disk_index_note(kas_disk_index *index, const kas_sha256 *checksum
     bool added;
     pthread_mutex_lock(&index->lock);
     kas_disk_blob *blob = find_or_add(index, checksum, &added);
-    if (blob)
-        *blob = (kas_disk_blob){.checksum = *checksum, .size_bytes = size_bytes, .recorded = true};
+    if (blob) *blob = (kas_disk_blob){.checksum = *checksum, .size_bytes = size_bytes, .recorded = true};
     pthread_mutex_unlock(&index->lock);
     return blob ? NULL : kas_out_of_memory();
 }

@@ -20,9 +20,9 @@ typedef struct kas_disk_tier kas_disk_tier;
 kas_status kas_disk_tier_create(const kas_files *files, const char *folder, kas_disk_tier **out) KAS_MUST_USE;
 void kas_disk_tier_destroy(kas_disk_tier *tier); /* accepts NULL */
 
-/* Reads all records; `visit` takes over each one. Damaged ones, and those whose bytes are gone, are logged and
- * counted (kas_disk_tier_damaged). Bytes without a record are removed, unless a record is damaged. Before any
- * other call. */
+/* Reads all records; `visit` takes over each one. Damaged ones, and those whose bytes are gone, are logged
+ * and counted (kas_disk_tier_damaged). Bytes without a record are removed, unless a record is damaged. Before
+ * any other call. */
 typedef kas_status (*kas_record_visit)(void *user, const kas_record *record);
 kas_status kas_disk_tier_load(kas_disk_tier *tier, kas_record_visit visit, void *user) KAS_MUST_USE;
 

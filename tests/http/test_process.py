@@ -113,6 +113,13 @@ class Starting(unittest.TestCase):
             process.wait(timeout=20)
             process.stdout.close()
 
+    def test_too_few_open_files(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(["sh", "-c", 'ulimit -n 32; exec "$@"', "sh", BINARY, "serve", "--listen", "127.0.0.1:0", "--data-dir", folder],
+                                  capture_output=True, text=True, timeout=20)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("ulimit -n", done.stderr)
+
     def test_a_device_that_is_not_there(self):
         code, out, error = run("--listen", "127.0.0.1:0", "--device", "nowhere:0")
         self.assertIn(code, (1, 2))
