@@ -45,6 +45,11 @@ class Idempotency(ServerTest):
             for method, where, body in (("PATCH", path, {"device": "host:0"}), ("DELETE", path, None), ("PUT", "/v1/kernels/other", artifacts.linear()), ("PATCH", path + "?x=1", {})):
                 self.expect_problem(self.client.send(method, where, body, self.key()), 422, "invalid-value", self.id())
 
+    def test_another_precondition_is_another_request(self):
+        path = self.layer(None, 3, 2)
+        self.expect_problem(self.client.send("PATCH", path, {}, {**self.key(), "If-Match": '"of-old"'}), 412, "precondition-failed")
+        self.expect_problem(self.client.send("PATCH", path, {}, self.key()), 422, "invalid-value", self.id())
+
     def test_refusals_are_answers_too(self):
         seed = self.layer() + "/seeds/0"
         first = self.client.post(f"{seed}/fossilize", {}, self.key())
