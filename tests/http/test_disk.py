@@ -19,9 +19,9 @@ class DiskTest(unittest.TestCase):
         self.server = None
         self.addCleanup(self.stop)
 
-    def start(self):
+    def start(self, limits=None):
         self.stop()
-        self.server = Server("--data-dir", self.data)
+        self.server = Server("--data-dir", self.data, limits=limits)
         self.client = Client(self.server.port)
 
     def stop(self):
@@ -93,6 +93,12 @@ class Refusing(DiskTest):
 
 
 class Restarting(DiskTest):
+    def test_a_disk_without_room_keeps_nobody_from_starting(self):
+        self.start()
+        self.put("k", artifacts.linear())
+        self.start(limits={resource.RLIMIT_FSIZE: (0, 0)})
+        self.assertEqual(self.load("k").status, 200)
+
     def test_bytes_without_a_record_are_removed(self):
         self.start()
         self.put("k", artifacts.linear())
