@@ -43,10 +43,24 @@ static bool add_header(struct curl_slist **headers, const char *format, const ch
     return true;
 }
 
+/* What goes into a header's line must not end it. */
+static bool check_token(const char *token)
+{
+    for (const char *at = token; at && *at; ++at) {
+        if ((unsigned char)*at > 0x20 && *at != 0x7f) continue;
+        cli_failure(
+            "the token has white space or a control character in it: KASMINA_TOKEN or --token must be "
+            "the token alone");
+        return false;
+    }
+    return true;
+}
+
 /* A handle with what every request has; NULL after a message. */
 static CURL *open_request(const cli_arguments *arguments, const char *path, struct curl_slist **headers)
 {
     char url[4096];
+    if (!check_token(arguments->token)) return NULL;
     size_t base = strlen(arguments->url);
     while (base && arguments->url[base - 1] == '/')
         --base;

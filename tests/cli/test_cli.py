@@ -361,6 +361,10 @@ class Remote(unittest.TestCase):
             self.assertEqual(result.returncode, 1)
             self.assertIn("set KASMINA_TOKEN", result.stderr.decode())
             self.assertEqual(run("layer", "list", "--token", "secret", url=server.url).returncode, 0)
+            for token in ("secret\n", "secret\r\n", "secret\nX-More: 1", "two words"):
+                result = run("layer", "list", "--token", token, url=server.url)
+                self.assertEqual(result.returncode, 1, token)
+                self.assertIn("the token alone", result.stderr.decode())
             self.assertIn("role", run("layer", "delete", "a", "--token", "secret", url=server.url).stderr.decode())
             server.stop()
 
