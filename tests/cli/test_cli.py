@@ -47,6 +47,12 @@ class Local(unittest.TestCase):
         self.fails(1, "127.0.0.1:1", "layer", "list")
         self.fails(1, "/nowhere.onnx", "kernel", "inspect", "/nowhere.onnx")
 
+    def test_an_answer_that_cannot_be_written_is_a_failure(self):
+        with open("/dev/full", "w") as full:
+            for command in (("version",), ("manual",), ("help",), ("kernel", "inspect", GOOD)):
+                result = subprocess.run([BINARY, *command], stdout=full, stderr=subprocess.PIPE, timeout=60, env={**os.environ, "KASMINA_URL": "http://127.0.0.1:1"})
+                self.assertEqual(result.returncode, 1, command)
+
     def test_each_command_has_help_with_an_example(self):
         overview = run("help").stdout.decode()
         names = [line.strip().split("  ")[0] for line in overview.splitlines() if line.startswith("  ")]

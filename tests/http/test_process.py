@@ -187,6 +187,16 @@ class Starting(unittest.TestCase):
         self.assertRegex(server.line, r"^kasmina: listening on http://127\.0\.0\.1:\d+\n$")
         server.stop()
 
+    def test_closed_streams_are_nobody_s_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            process = subprocess.Popen(["sh", "-c", 'exec "$@" <&- 2>&-', "sh", BINARY, "serve", "--listen", "127.0.0.1:0", "--data-dir", folder], stdout=subprocess.PIPE, text=True)
+            self.assertIn("listening", process.stdout.readline())
+            process.terminate()
+            self.assertEqual(process.wait(timeout=20), 0)
+            process.stdout.close()
+            with open(os.path.join(folder, "lock")) as file:
+                self.assertEqual(file.read(), f"{process.pid}\n")
+
     def test_ipv6(self):
         if not socket.has_ipv6 or not os.path.exists("/proc/net/if_inet6"):
             self.skipTest("this machine has no IPv6")
