@@ -189,7 +189,7 @@ class Starting(unittest.TestCase):
 
     def test_closed_streams_are_nobody_s_file(self):
         with tempfile.TemporaryDirectory() as folder:
-            process = subprocess.Popen(["sh", "-c", 'exec "$@" <&- 2>&-', "sh", BINARY, "serve", "--listen", "127.0.0.1:0", "--data-dir", folder], stdout=subprocess.PIPE, text=True)
+            process = subprocess.Popen(["sh", "-c", 'exec "$@" 2>&-', "sh", BINARY, "serve", "--listen", "127.0.0.1:0", "--data-dir", folder], stdout=subprocess.PIPE, text=True)
             self.assertIn("listening", process.stdout.readline())
             process.terminate()
             self.assertEqual(process.wait(timeout=20), 0)
