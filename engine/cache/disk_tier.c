@@ -264,20 +264,15 @@ bool kas_disk_tier_has(kas_disk_tier *tier, const kas_sha256 *checksum)
     return kas_disk_index_has(&tier->index, checksum);
 }
 
-kas_status kas_disk_tier_drop(kas_disk_tier *tier, const kas_sha256 *checksum)
-{
-    char path[PATH_MAX];
-    kas_disk_index_forget(&tier->index, checksum);
-    KAS_TRY(blob_path(tier, checksum, path));
-    return tier->files->remove(tier->files->self, path);
-}
-
 kas_status kas_disk_tier_remove(kas_disk_tier *tier, const kas_record *record, bool last)
 {
     char path[PATH_MAX];
     KAS_TRY(record_path(tier, record->artifact_id, path));
     KAS_TRY(tier->files->remove(tier->files->self, path));
-    return last ? kas_disk_tier_drop(tier, &record->checksum) : NULL;
+    if (!last) return NULL;
+    kas_disk_index_forget(&tier->index, &record->checksum);
+    KAS_TRY(blob_path(tier, &record->checksum, path));
+    return tier->files->remove(tier->files->self, path);
 }
 
 void kas_disk_tier_stats(kas_disk_tier *tier, kas_tier_stats *out)

@@ -34,9 +34,6 @@ kas_status kas_disk_tier_write_record(kas_disk_tier *tier, const kas_record *rec
 kas_status kas_disk_tier_read(kas_disk_tier *tier, const kas_sha256 *checksum, size_t max_bytes,
                               kas_bytes *out) KAS_MUST_USE;
 bool kas_disk_tier_has(kas_disk_tier *tier, const kas_sha256 *checksum);
-/* The bytes of a record that could not be written. */
-kas_status kas_disk_tier_drop(kas_disk_tier *tier, const kas_sha256 *checksum) KAS_MUST_USE;
-
 /* The record, and the bytes too when no other id has them (`last`). */
 kas_status kas_disk_tier_remove(kas_disk_tier *tier, const kas_record *record, bool last) KAS_MUST_USE;
 

@@ -92,13 +92,14 @@ void kas_call_put_kernel(kas_call *call)
     kas_call_prepare(call, run_put, handle_prepared);
 }
 
-/* Where the record is not written, nobody would ever ask for its bytes. */
+/* Where the record is not written, nobody would ever ask for its bytes. It may be there all the same: then it
+ * goes first. */
 static void drop_unrecorded(kas_engine *engine, const kas_record *record)
 {
     const kas_record *known = kas_catalog_find(engine->catalog, record->artifact_id);
     bool needed = (known && known->uploaded) || kas_catalog_has_other(engine->catalog, record);
     kas_record_release(known);
-    kas_status status = needed ? NULL : kas_disk_tier_drop(engine->disk, &record->checksum);
+    kas_status status = needed ? NULL : kas_disk_tier_remove(engine->disk, record, true);
     if (status) kas_warning("cache", "%s; the next start removes it", kas_status_message(status));
     kas_status_free(status);
 }
