@@ -84,6 +84,16 @@ class Starting(unittest.TestCase):
             later = os.path.join(folder, "later")
             server = Server(artifact_dir=later)  # it may come later, but the log says that it is not there
             server.wait_for_log(later)
+            client = Client(server.port)
+            client.post("/v1/layers", {"name": "layer", "input_size": 64, "output_size": 10})
+            answer = client.post("/v1/layers/layer/seeds/0/load?wait=20", {"artifact_id": "k"})
+            self.assertEqual((answer.status, answer.json["type"]), (503, "/problems/unavailable"))
+            self.assertIn(later, answer.json["detail"])
+            os.mkdir(later)
+            self.assertEqual(client.post("/v1/layers/layer/seeds/0/load?wait=20", {"artifact_id": "k"}).status, 404)
+            artifacts.write(later, k=artifacts.linear())
+            self.assertEqual(client.post("/v1/layers/layer/seeds/0/load?wait=20", {"artifact_id": "k"}).status, 200)
+            client.close()
             server.stop()
 
     def test_a_data_folder_belongs_to_one_process(self):
