@@ -2,6 +2,7 @@
 #include "cli/layer.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/pages.h"
@@ -41,17 +42,10 @@ static int print_layer(const cli_arguments *arguments, json_t *layer)
 }
 
 /* And prints the layer as it is with them. */
-static int put_weights(const cli_arguments *arguments, const char *layer, const char *file, const char *epoch)
+static int put_weights(const cli_arguments *arguments, const char *path, const cli_body *weights)
 {
-    unsigned char *bytes;
-    size_t size;
-    if (!cli_read_file(file, &bytes, &size)) return CLI_FAILED;
-    cli_body body = {.bytes = bytes, .size = size, .type = "application/octet-stream"};
     cli_answer answer;
-    const char *path = epoch ? cli_path("/v1/layers/%s/weights?at_epoch=%s", layer, epoch)
-                             : cli_path("/v1/layers/%s/weights", layer);
-    int result = cli_send(arguments, "PUT", path, &body, &answer);
-    free(bytes);
+    int result = cli_send(arguments, "PUT", path, weights, &answer);
     if (result != CLI_OK) return result;
     json_t *now = NULL;
     result = cli_take_json(arguments, &answer, &now);
@@ -62,9 +56,9 @@ static int put_weights(const cli_arguments *arguments, const char *layer, const 
 }
 
 /* A new layer that does not get its weights would serve random ones: it is taken back. */
-static int fill_new(const cli_arguments *arguments, const char *layer, const char *file)
+static int fill_new(const cli_arguments *arguments, const char *layer, const cli_body *weights)
 {
-    int result = put_weights(arguments, layer, file, NULL);
+    int result = put_weights(arguments, cli_path("/v1/layers/%s/weights", layer), weights);
     if (result == CLI_OK) return result;
     cli_send_json(arguments, "DELETE", cli_path("/v1/layers/%s", layer), NULL, NULL);
     return cli_failure("layer %s is not made, as it did not get its weights", layer);
@@ -82,30 +76,57 @@ static json_t *device_list(const char *text)
     return devices;
 }
 
-static int create(const cli_arguments *arguments)
+/* NULL after a message. */
+static json_t *read_creation(const cli_arguments *arguments)
 {
     long long input = 0, output = 0, seeds = 4, init_seed = 0;
-    if (!cli_value(arguments, "input") || !cli_value(arguments, "output"))
-        return cli_usage_error(arguments->command, "--input and --output are needed");
+    if (!cli_value(arguments, "input") || !cli_value(arguments, "output")) {
+        cli_usage_error(arguments->command, "--input and --output are needed");
+        return NULL;
+    }
     if (!cli_integer(arguments, "input", 1, 1 << 24, &input) ||
         !cli_integer(arguments, "output", 1, 1 << 24, &output) ||
         !cli_integer(arguments, "seeds", 1, 64, &seeds) ||
         !cli_integer(arguments, "init-seed", 0, 0x7fffffffffffffffll, &init_seed))
-        return CLI_USAGE;
+        return NULL;
     const char *device = cli_value(arguments, "device"), *math = cli_value(arguments, "math");
     json_t *request =
         json_pack("{s:s, s:I, s:I, s:I, s:I, s:b, s:s, s:s}", "name", arguments->operands[0], "input_size",
                   (json_int_t)input, "output_size", (json_int_t)output, "num_seeds", (json_int_t)seeds,
                   "init_seed", (json_int_t)init_seed, "bias", !cli_switch(arguments, "no-bias"), "device",
                   device ? device : "auto", "math", math ? math : "invariant");
-    const char *others = cli_value(arguments, "replica"), *weights = cli_value(arguments, "weights");
+    const char *others = cli_value(arguments, "replica");
     if (others) json_object_set_new(request, "replicas", device_list(others));
-    const cli_arguments sent = weights ? cli_quiet(arguments) : *arguments;
+    return request;
+}
+
+/* Takes the request; `weights` may be empty. */
+static int send_creation(const cli_arguments *arguments, json_t *request, const cli_body *weights)
+{
+    const cli_arguments sent = weights->size ? cli_quiet(arguments) : *arguments;
     json_t *layer;
     int result = cli_send_json(&sent, "POST", "/v1/layers", request, &layer);
     if (result != CLI_OK) return result;
-    result = weights ? fill_new(arguments, arguments->operands[0], weights) : print_layer(arguments, layer);
+    result =
+        weights->size ? fill_new(arguments, arguments->operands[0], weights) : print_layer(arguments, layer);
     json_decref(layer);
+    return result;
+}
+
+static int create(const cli_arguments *arguments)
+{
+    const char *file = cli_value(arguments, "weights");
+    unsigned char *bytes = NULL;
+    cli_body weights = {.type = "application/octet-stream"};
+    json_t *request = read_creation(arguments);
+    if (!request) return CLI_USAGE;
+    if (file && !cli_read_file(file, &bytes, &weights.size)) {
+        json_decref(request);
+        return CLI_FAILED;
+    }
+    weights.bytes = bytes;
+    int result = send_creation(arguments, request, &weights);
+    free(bytes);
     return result;
 }
 
@@ -169,11 +190,26 @@ static int replicas(const cli_arguments *arguments)
     return patch_layer(arguments, json_pack("{s:o}", "replicas", device_list(arguments->operands[1])));
 }
 
+static int upload(const cli_arguments *arguments, const char *file)
+{
+    const char *layer = arguments->operands[0], *epoch = cli_value(arguments, "at-epoch");
+    unsigned char *bytes;
+    cli_body body = {.type = "application/octet-stream"};
+    if (!cli_read_file(file, &bytes, &body.size)) return CLI_FAILED;
+    body.bytes = bytes;
+    int result = put_weights(arguments,
+                             epoch ? cli_path("/v1/layers/%s/weights?at_epoch=%s", layer, epoch)
+                                   : cli_path("/v1/layers/%s/weights", layer),
+                             &body);
+    free(bytes);
+    return result;
+}
+
 static int weights(const cli_arguments *arguments)
 {
     const char *put = cli_value(arguments, "put"), *get = cli_value(arguments, "get");
     if (!put == !get) return cli_usage_error(arguments->command, "either --put FILE or --get FILE");
-    if (put) return put_weights(arguments, arguments->operands[0], put, cli_value(arguments, "at-epoch"));
+    if (put) return upload(arguments, put);
     cli_answer answer;
     int result =
         cli_send(arguments, "GET", cli_path("/v1/layers/%s/weights", arguments->operands[0]), NULL, &answer);

@@ -264,26 +264,36 @@ const char *cli_path(const char *format, ...)
     return fits ? path : NULL;
 }
 
-bool cli_read_file(const char *name, unsigned char **bytes, size_t *size)
+static bool read_all(FILE *file, cli_answer *content)
 {
-    FILE *file = strcmp(name, "-") ? fopen(name, "rb") : stdin;
-    cli_answer content = {0};
     char part[65536];
     size_t got;
-    bool right = file != NULL;
-    while (right && (got = fread(part, 1, sizeof part, file)) > 0)
-        right = collect(part, 1, got, &content) == got;
-    right = right && !ferror(file);
+    bool kept = true;
+    while (kept && (got = fread(part, 1, sizeof part, file)) > 0)
+        kept = collect(part, 1, got, content) == got;
+    return kept && !ferror(file);
+}
+
+bool cli_read_file(const char *name, unsigned char **bytes, size_t *size)
+{
+    bool is_input = !strcmp(name, "-");
+    const char *called = is_input ? "standard input" : name;
+    FILE *file = is_input ? stdin : fopen(name, "rb");
+    cli_answer content = {0};
+    bool right = file && read_all(file, &content);
     int error = errno;
-    if (file && file != stdin) fclose(file);
-    if (!right) {
-        cli_failure("cannot read %s: %s", name, strerror(error));
-        cli_answer_free(&content);
-        return false;
+    if (file && !is_input) fclose(file);
+    if (right && content.size) {
+        *bytes = content.bytes;
+        *size = content.size;
+        return true;
     }
-    *bytes = content.bytes;
-    *size = content.size;
-    return true;
+    if (right)
+        cli_failure("%s is empty", called);
+    else
+        cli_failure("cannot read %s: %s", called, strerror(error));
+    cli_answer_free(&content);
+    return false;
 }
 
 bool cli_write_file(const char *name, const void *bytes, size_t size)

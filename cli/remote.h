@@ -45,7 +45,8 @@ int cli_stream(const cli_arguments *arguments, const char *path,
 /* "/v1/layers/%s/…" with each %s percent-encoded, in static memory; NULL when it is too long. */
 const char *cli_path(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* A whole file, or standard input for "-". False after a message. Freed with free. */
+/* A whole file, or standard input for "-". False after a message, also when there is nothing in it: what is
+ * read here is rows, weights or a kernel, and no command has a use for none. Freed with free. */
 bool cli_read_file(const char *name, unsigned char **bytes, size_t *size);
 /* The other way; "-" is standard output. */
 bool cli_write_file(const char *name, const void *bytes, size_t size);

@@ -112,19 +112,20 @@ static void write_states(kas_json *json, const kas_layer_info *layer, const kas_
     kas_json_close(json, '}');
 }
 
-/* Errors of this layer in the history: artifacts that did not load, and kernels that did not fit. */
-static void count_errors(kas_engine *engine, const char *layer, uint64_t *loading, uint64_t *validation)
+/* Errors of this layer in the history: artifacts whose bytes or metadata were refused, and kernels that did
+ * not fit. One that was not there, or could not be fetched, is neither. */
+static void count_errors(kas_engine *engine, const char *layer, uint64_t *refused, uint64_t *unfit)
 {
     kas_error_record *errors = kas_calloc(ERRORS_MAX, sizeof *errors);
-    *loading = *validation = 0;
+    *refused = *unfit = 0;
     if (!errors) return;
     for (size_t i = 0; i < ERRORS_MAX; ++i)
         errors[i].size = sizeof *errors;
     size_t count = kas_engine_list_errors(engine, errors, ERRORS_MAX);
     for (size_t i = 0; i < count; ++i) {
         if (strcmp(errors[i].layer, layer) != 0) continue;
-        *loading += errors[i].type == KAS_ERROR_KERNEL_LOADING;
-        *validation += errors[i].type == KAS_ERROR_KERNEL_VALIDATION;
+        *refused += errors[i].code == KAS_INVALID_ARTIFACT || errors[i].code == KAS_MALFORMED;
+        *unfit += errors[i].code == KAS_INCOMPATIBLE_KERNEL;
     }
     kas_free(errors);
 }
@@ -132,16 +133,16 @@ static void count_errors(kas_engine *engine, const char *layer, uint64_t *loadin
 static void write_executions(kas_json *json, kas_engine *engine, const char *layer,
                              const kas_layer_stats *stats)
 {
-    uint64_t loading, validation, runs = stats->kernel_executions, good = runs - stats->kernel_failures;
-    count_errors(engine, layer, &loading, &validation);
+    uint64_t refused, unfit, runs = stats->kernel_executions, good = runs - stats->kernel_failures;
+    count_errors(engine, layer, &refused, &unfit);
     kas_json_open(json, "execution_stats", '{');
     kas_json_uint(json, "total_executions", runs);
     kas_json_uint(json, "successful_executions", good);
     kas_json_uint(json, "failed_executions", stats->kernel_failures);
     kas_json_real(json, "success_rate", ratio((double)good, (double)runs));
     kas_json_real(json, "average_execution_time_ms", ratio(stats->kernel_ms, (double)runs));
-    kas_json_uint(json, "deserialize_errors", loading);
-    kas_json_uint(json, "shape_errors", validation);
+    kas_json_uint(json, "deserialize_errors", refused);
+    kas_json_uint(json, "shape_errors", unfit);
     kas_json_uint(json, "runtime_errors", stats->kernel_failures);
     kas_json_close(json, '}');
 }

@@ -1,4 +1,5 @@
 /* Queues: bounds, what is kept alive while in flight, and what a passed deadline means. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -121,6 +122,7 @@ void kas_queue_destroy(kas_queue *queue)
 {
     if (!queue) return;
     if (queue->abandoned) (void)kas_queue_idle(queue); /* it may have come back */
+    assert(!queue->hold_count || queue->abandoned || kas_device_is_lost(queue->device)); /* waited for */
     if (!kas_device_keeps(queue->device, &queue->kept, free_queue)) free_queue(&queue->kept);
 }
 

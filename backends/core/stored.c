@@ -48,6 +48,12 @@ static bool get_folder(char out[PATH_MAX])
     return *out != 0;
 }
 
+bool kas_stored_is_kept(void)
+{
+    char in[PATH_MAX];
+    return get_folder(in);
+}
+
 static bool name_file(const char *in, const char *kind, const kas_sha256 *key, char out[PATH_MAX])
 {
     char hex[KAS_SHA256_HEX_SIZE];

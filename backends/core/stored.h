@@ -21,6 +21,8 @@ typedef struct kas_stored_part {
 } kas_stored_part;
 kas_sha256 kas_stored_key(const kas_stored_part *parts, size_t count);
 
+/* Whether there is a folder: without one, nobody need make up a name or ask a driver for what to write. */
+bool kas_stored_is_kept(void);
 /* `kind` begins the file's name ("opencl", "vulkan"): letters only. True: *out is what was written last
  * under this name; the caller's to free. */
 bool kas_stored_read(const char *kind, const kas_sha256 *key, kas_bytes *out);

@@ -2,156 +2,30 @@
  * instruction set.
  *
  * Weights are packed into panels of PANEL outputs: panel p holds, for each input k, the PANEL weights of its
- * outputs next to each other (the last panel padded with zeros). A tile computes `rows` rows of a panel with
- * every sum in a register: for each k, PANEL / VEC_FLOATS loads, and for each row one broadcast and as many
- * multiply-adds. Heights 1 … TILE_ROWS are all instances of one function; rows are spread evenly over tiles,
- * so that 32 rows are 11 + 11 + 10 and not 12 + 12 + 8. One to three rows have too few sums to keep the
- * multipliers busy: they take several panels at once. For long rows the depth is cut into blocks; sums wait
- * in Y.
+ * outputs next to each other (the last panel padded with zeros). A tile (tile.c) computes some rows of a
+ * panel; rows are spread evenly over tiles, so that 32 rows are 11 + 11 + 10 and not 12 + 12 + 8. For long
+ * rows the depth is cut into blocks; sums wait in Y.
  *
- * What is blended goes by way of a tile's own memory: Y is written once. A tile fetches the contributions
- * that it will need in pauses of its last steps; all at once, they wait for each other, and the product for
- * them. Computing contributions within the base's tiles instead, in registers, wins nothing (measured: 0.99
- * to 1.02 of the time); likely because their weights then come from the second-level cache for each tile.
+ * What is blended is blended by the tiles: Y is written once. Tiles that cannot go by way of memory of their
+ * own: the last panel, of which some outputs may not exist, a blend after an activation or of several product
+ * rows a pass row, and sums that are not finite.
  *
  * Bits: a result is always x₀w₀, + x₁w₁, …, one at a time in ascending k, then + b, whatever the height, the
  * panels taken at once, the depth block or the thread. A sum kept in Y comes back as it was. */
 #include <assert.h>
-#include <stdbool.h>
 #include <string.h>
 
-#include "backends/host/packed.h"
+#include "backends/host/tile.h"
 #include "base/alloc.h"
 #include "kernels/dialect.h"
 
 enum {
-    HEIGHT_MAX = 12,      /* of any instruction set's tiles */
     DEPTH = 2048,         /* inputs of a block: a row group's stay near while it passes over the panels */
-    AHEAD = 64,           /* steps of the depth between fetching weights and using them */
-    PAUSES = 8,           /* of a tile, at most, in which it fetches what it needs at its end, */
-    PAUSE_STEPS = 64,     /* and how many steps of the depth they are apart, at most */
     PART_PANELS = 4,      /* panels of a part, at most: as many as are computed at once */
     PART_BYTES = 1 << 19, /* of their weights of one block, which stay in the second-level cache */
     READING_ROWS = 4,     /* that take as long as fewer, which wait for their weights */
     PARTS_PER_THREAD = 4  /* so that a late helper costs little */
 };
-
-/* Where a row group is, for one block of the depth. */
-typedef struct block {
-    const float *x;
-    size_t ldx;
-    const float *w; /* the first panel's weights of this block */
-    size_t w_step;  /* floats to the next panel */
-    float *sums;    /* where they wait and end: Y, or memory of a tile's own */
-    size_t ld_sums;
-    size_t depth;
-    bool resume;       /* there are sums so far */
-    const float *bias; /* of the first panel, in the last block; NULL: nothing to add */
-    /* to be brought near meanwhile, in so many pauses: where results go, and what is blended with them */
-    const float *y, *k;
-    size_t ldy, ldk, k_stride, contributions, pauses, pause_steps;
-} block;
-
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-
-/* Brings near what a row of a tile needs after the last steps, and its first inputs for the next panel. */
-static ALWAYS_INLINE void fetch_row(const block *b, size_t row)
-{
-    const float *y = b->y + row * b->ldy;
-    __builtin_prefetch(b->x + row * b->ldx);
-    __builtin_prefetch(y, 1);
-    __builtin_prefetch(y + VEC_FLOATS, 1);
-    for (size_t s = 0; s < b->contributions; ++s) {
-        const float *k = b->k + row * b->ldk + s * b->k_stride;
-        __builtin_prefetch(k);
-        __builtin_prefetch(k + VEC_FLOATS);
-    }
-}
-
-static ALWAYS_INLINE void tile(const block *b, const int rows, const int panels)
-{
-    const int vectors = 2 * panels;
-    vec sum[2 * HEIGHT_MAX];
-    UNROLL for (int i = 0; i < rows; ++i) UNROLL for (int v = 0; v < vectors; ++v) sum[i * vectors + v] =
-        b->resume ? vec_load(b->sums + (size_t)i * b->ld_sums + (size_t)(v * VEC_FLOATS)) : vec_zero();
-    const float *w = b->w, *ahead = w + (size_t)AHEAD * PANEL;
-    size_t k = 0, row = 0, pauses = rows > 3 ? b->pauses : 0;
-    for (size_t end = b->depth - pauses * b->pause_steps;; end += b->pause_steps, --pauses) {
-        for (; k < end; ++k, w += PANEL, ahead += PANEL) {
-            vec weights[8];
-            UNROLL for (int v = 0; v < vectors; ++v)
-            {
-                weights[v] = vec_load(w + (size_t)(v / 2) * b->w_step + (size_t)(v % 2 * VEC_FLOATS));
-                if (rows > 3) __builtin_prefetch(ahead + v * VEC_FLOATS);
-            }
-            UNROLL for (int i = 0; i < rows; ++i)
-            {
-                vec input = vec_splat(b->x[(size_t)i * b->ldx + k]);
-                UNROLL for (int v = 0; v < vectors; ++v) sum[i * vectors + v] =
-                    vec_madd(input, weights[v], sum[i * vectors + v]);
-            }
-        }
-        if (pauses == 0) break;
-        for (size_t share = ((size_t)rows - row + pauses - 1) / pauses; share > 0; --share)
-            fetch_row(b, row++);
-    }
-    UNROLL for (int v = 0; v < vectors; ++v)
-    {
-        vec bias = b->bias ? vec_load(b->bias + v * VEC_FLOATS) : vec_zero();
-        UNROLL for (int i = 0; i < rows; ++i)
-        {
-            vec result = b->bias ? vec_add(sum[i * vectors + v], bias) : sum[i * vectors + v];
-            vec_store(b->sums + (size_t)i * b->ld_sums + (size_t)(v * VEC_FLOATS), result);
-        }
-    }
-}
-
-/* One panel and `rows` rows, at most TILE_ROWS. What TILE_ROWS excludes is not compiled. */
-static void tile_of_height(const block *b, size_t rows)
-{
-    _Static_assert((int)TILE_ROWS <= (int)HEIGHT_MAX, "a height without a case");
-#define HEIGHT(n)                                                                                            \
-    case n:                                                                                                  \
-        if (TILE_ROWS >= n) tile(b, n, 1);                                                                   \
-        return
-    switch (rows) {
-        HEIGHT(1);
-        HEIGHT(2);
-        HEIGHT(3);
-        HEIGHT(4);
-        HEIGHT(5);
-        HEIGHT(6);
-        HEIGHT(7);
-        HEIGHT(8);
-        HEIGHT(9);
-        HEIGHT(10);
-        HEIGHT(11);
-        HEIGHT(12);
-    }
-#undef HEIGHT
-}
-
-/* Panels, of so many, that are computed at once. */
-static size_t panels_at_once(size_t rows, size_t panels)
-{
-    if (rows == 1 && panels >= 4) return 4;
-    if (panels >= 2 && (rows <= 2 || (rows == 3 && TILE_ROWS >= 6))) return 2;
-    return 1;
-}
-
-static void multiply(const block *b, size_t rows, size_t panels)
-{
-    if (panels == 4)
-        tile(b, 1, 4);
-    else if (panels == 2 && rows == 1)
-        tile(b, 1, 2);
-    else if (panels == 2 && rows == 2)
-        tile(b, 2, 2);
-    else if (panels == 2 && TILE_ROWS >= 6)
-        tile(b, 3, 2);
-    else
-        tile_of_height(b, rows);
-}
 
 static void copy_columns(const float *from, size_t from_ld, float *to, size_t to_ld, size_t rows,
                          size_t columns)
@@ -159,8 +33,6 @@ static void copy_columns(const float *from, size_t from_ld, float *to, size_t to
     for (size_t i = 0; i < rows; ++i)
         memcpy(to + i * to_ld, from + i * from_ld, columns * sizeof *to);
 }
-
-/* ---- a row group over the panels of a part ---- */
 
 typedef struct product {
     const struct linear_args *args;
@@ -187,6 +59,13 @@ static product product_of(const kas_host_task *task)
         .outputs = (size_t)args->n,
         .witness = task->witness,
     };
+}
+
+/* Outputs of so many panels that exist. */
+static size_t columns_of(const product *p, size_t column, size_t panels)
+{
+    size_t left = p->outputs - column;
+    return left < panels * PANEL ? left : panels * PANEL;
 }
 
 static const uint *coefficients_of(const product *p, size_t row)
@@ -245,73 +124,6 @@ static bool unused(const product *p, size_t row, size_t rows)
     return true;
 }
 
-/* Some panels by way of memory of their own: the last one, of which some outputs may not exist, and what is
- * blended. */
-static void multiply_apart(const product *p, const block *b, size_t row, size_t rows, size_t column,
-                           size_t panels, bool last)
-{
-    float sums[HEIGHT_MAX * PANEL], bias[PART_PANELS * PANEL];
-    size_t ld = panels * PANEL, left = p->outputs - column, columns = left < ld ? left : ld;
-    block apart = *b;
-    apart.sums = sums;
-    apart.ld_sums = ld;
-    if (columns < ld) memset(sums, 0, sizeof sums);
-    if (b->bias && columns < ld) {
-        memset(bias, 0, sizeof bias);
-        memcpy(bias, b->bias, columns * sizeof *bias);
-        apart.bias = bias;
-    }
-    if (b->resume) copy_columns(b->sums, b->ld_sums, sums, ld, rows, columns);
-    multiply(&apart, rows, panels);
-    if (p->result && last) {
-        PACKED(activate_row)(sums, rows * ld, p->args->act, p->args->act_a, p->args->act_b);
-        blend_rows(p, row, rows, column, columns, sums, ld);
-    } else {
-        copy_columns(sums, ld, b->sums, b->ld_sums, rows, columns);
-    }
-}
-
-/* Contributions may come from far: not all at once. */
-static void choose_pauses(block *b, size_t rows)
-{
-    b->pause_steps = b->depth / PAUSES < PAUSE_STEPS ? b->depth / PAUSES : PAUSE_STEPS;
-    b->pauses = b->contributions == 0 ? 1 : (rows < PAUSES ? rows : PAUSES);
-}
-
-static void multiply_group(const product *p, size_t row, size_t rows, size_t panel, size_t end_panel,
-                           size_t k0)
-{
-    size_t left = p->inputs - k0, depth = left < DEPTH ? left : DEPTH, ldy = (size_t)p->args->ldy;
-    bool last = depth == left, blends = p->result && last;
-    block b = {
-        .x = p->x + row * (size_t)p->args->ldx + k0,
-        .ldx = (size_t)p->args->ldx,
-        .w_step = p->inputs * PANEL,
-        .ld_sums = ldy,
-        .depth = depth,
-        .resume = k0 > 0,
-        .ldy = ldy,
-        .ldk = p->outputs,
-        .k_stride = (size_t)p->args->k_stride,
-        .contributions = blends ? (size_t)p->args->contributions : 0,
-    };
-    choose_pauses(&b, rows);
-    size_t whole_panels = p->outputs / PANEL;
-    for (size_t panels; panel < end_panel; panel += panels) {
-        size_t column = panel * PANEL, whole = end_panel < whole_panels ? end_panel : whole_panels;
-        panels = panel < whole ? panels_at_once(rows, whole - panel) : 1;
-        b.w = p->w + panel * b.w_step + k0 * PANEL;
-        b.sums = p->y + row * ldy + column;
-        b.y = b.sums;
-        b.k = blends ? p->k + row * p->outputs + column : NULL;
-        b.bias = last && p->bias ? p->bias + column : NULL;
-        if (panel < whole && !blends)
-            multiply(&b, rows, panels);
-        else
-            multiply_apart(p, &b, row, rows, column, panels, last);
-    }
-}
-
 /* ---- what a judge wants to know ---- */
 
 static void tell(_Atomic uint8_t *flag)
@@ -333,13 +145,89 @@ static void tell_of_outputs(const product *p, size_t row, size_t rows, size_t co
             tell(&p->witness->output[row]);
 }
 
-/* ---- a row group over the panels of a part, with what comes after it ---- */
+/* ---- a row group over the panels of a part ---- */
+
+/* Some panels by way of memory of their own. */
+static void multiply_apart(const product *p, const host_tile *t, size_t row, size_t rows, size_t column,
+                           size_t panels, bool last)
+{
+    float sums[TILE_ROWS * PANEL], bias[PART_PANELS * PANEL];
+    _Static_assert((int)PART_PANELS <= (int)TILE_ROWS, "one row of as many panels does not fit");
+    size_t ld = panels * PANEL, columns = columns_of(p, column, panels);
+    host_tile apart = *t;
+    apart.sums = sums;
+    apart.ld_sums = ld;
+    apart.coefficients = NULL;
+    apart.watched = false;
+    if (columns < ld) memset(sums, 0, sizeof sums);
+    if (t->bias && columns < ld) {
+        memset(bias, 0, sizeof bias);
+        memcpy(bias, t->bias, columns * sizeof *bias);
+        apart.bias = bias;
+    }
+    if (t->resume) copy_columns(t->sums, t->ld_sums, sums, ld, rows, columns);
+    (void)PACKED(compute_tile)(&apart, rows, panels); /* unwatched */
+    if (p->result && last) {
+        PACKED(activate_row)(sums, rows * ld, p->args->act, p->args->act_a, p->args->act_b);
+        blend_rows(p, row, rows, column, columns, sums, ld);
+    } else {
+        copy_columns(sums, ld, t->sums, t->ld_sums, rows, columns);
+    }
+}
+
+/* Whether tiles of whole panels blend by themselves. */
+static bool blends_in_tiles(const product *p)
+{
+    return p->result && p->args->m == 1 && p->args->act == 0;
+}
+
+/* Whether a judge wants to know of a product that is final as tiles have it. */
+static bool is_watched(const product *p)
+{
+    return !p->result && p->args->act == 0 && p->witness && p->witness->output;
+}
+
+static void multiply_group(const product *p, size_t row, size_t rows, size_t panel, size_t end_panel,
+                           size_t k0)
+{
+    size_t left = p->inputs - k0, depth = left < DEPTH ? left : DEPTH, ldy = (size_t)p->args->ldy;
+    bool last = depth == left, blends = p->result && last, watched = is_watched(p) && last;
+    host_tile t = {
+        .x = p->x + row * (size_t)p->args->ldx + k0,
+        .ldx = (size_t)p->args->ldx,
+        .w_step = p->inputs * PANEL,
+        .depth = depth,
+        .ld_sums = ldy,
+        .resume = k0 > 0,
+        .watched = watched,
+        .ldy = ldy,
+        .ldk = p->outputs,
+        .k_stride = (size_t)p->args->k_stride,
+        .contributions = blends ? (size_t)p->args->contributions : 0,
+        .coefficients = blends && blends_in_tiles(p) ? (const float *)coefficients_of(p, row) : NULL,
+    };
+    size_t whole_panels = p->outputs / PANEL, whole = end_panel < whole_panels ? end_panel : whole_panels;
+    for (size_t panels; panel < end_panel; panel += panels) {
+        size_t column = panel * PANEL;
+        bool direct = panel < whole && (t.coefficients || !blends);
+        panels = panel < whole ? PACKED(panels_at_once)(rows, whole - panel) : 1;
+        t.w = p->w + panel * t.w_step + k0 * PANEL;
+        t.sums = p->y + row * ldy + column;
+        t.y = t.sums;
+        t.k = blends ? p->k + row * p->outputs + column : NULL;
+        t.bias = last && p->bias ? p->bias + column : NULL;
+        bool finite = direct && PACKED(compute_tile)(&t, rows, panels);
+        if (!finite && (!direct || blends)) multiply_apart(p, &t, row, rows, column, panels, last);
+        if (!finite && watched) tell_of_outputs(p, row, rows, column, columns_of(p, column, panels));
+    }
+}
+
+/* ---- what comes after it ---- */
 
 static void run_group(const product *p, size_t row, size_t rows, size_t panel, size_t end_panel, size_t k0)
 {
     bool last = p->inputs - k0 <= DEPTH;
-    size_t column = panel * PANEL, end = end_panel * PANEL;
-    size_t columns = (end < p->outputs ? end : p->outputs) - column;
+    size_t column = panel * PANEL, columns = columns_of(p, column, end_panel - panel);
     if (!unused(p, row, rows))
         multiply_group(p, row, rows, panel, end_panel, k0);
     else if (last)
@@ -347,7 +235,8 @@ static void run_group(const product *p, size_t row, size_t rows, size_t panel, s
     if (!last || p->result) return;
     const kas_host_witness *witness = p->witness;
     if (witness && witness->input && panel == 0) tell_of_inputs(p, row, rows);
-    if (p->args->act != 0) activate_rows(p, row, rows, column, columns);
+    if (p->args->act == 0) return;
+    activate_rows(p, row, rows, column, columns);
     if (witness && witness->output) tell_of_outputs(p, row, rows, column, columns);
 }
 

@@ -125,7 +125,7 @@ static kas_status make(kas_opencl_device *device, kas_kernel kernel, const char 
     size_t length;
     kas_sha256 key;
     const char *source = kas_kernel_source(kernel, &length);
-    const bool may_store = make_key(device, source, length, options, &key);
+    const bool may_store = kas_stored_is_kept() && make_key(device, source, length, options, &key);
     *out = may_store ? from_stored(device, &key, options) : NULL;
     if (*out) return NULL;
     KAS_TRY(compile(device, kas_kernel_get_info(kernel)->name, source, length, options, out));

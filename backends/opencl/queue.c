@@ -78,12 +78,18 @@ static void finish(kas_queue *base)
     device->cl->clReleaseCommandQueue(queue->queue);
 }
 
-static kas_status note_traffic(opencl_queue *queue, cl_int code, cl_event event, const char *what)
+/* The event is the queue's from now on. */
+static void await(opencl_queue *queue, cl_event event)
 {
-    if (code != CL_SUCCESS) return kas_opencl_fail(code, what);
     forget_latest(queue);
     queue->latest = event; /* wait */
     queue->latest_owned = true;
+}
+
+static kas_status note_traffic(opencl_queue *queue, cl_int code, cl_event event, const char *what)
+{
+    if (code != CL_SUCCESS) return kas_opencl_fail(code, what);
+    await(queue, event);
     return NULL;
 }
 
@@ -130,16 +136,26 @@ static kas_status enqueue(opencl_queue *queue, const kas_list *list, size_t inde
     return code == CL_SUCCESS ? NULL : kas_opencl_fail(code, "clEnqueueNDRangeKernel");
 }
 
+/* Nobody can tell what is still under way. */
+static kas_status lose_sight(opencl_queue *queue, cl_int code, const char *what)
+{
+    return kas_with_native(
+        kas_fail(KAS_DEVICE_LOST, DEVICE, "%s: %s: OpenCL error %d", queue->base.device->info.id, what, code),
+        code);
+}
+
 /* Part of a submission is under way and the rest never will be: a marker stands for what must be waited for.
  */
-static kas_status abandon_submission(opencl_queue *queue, cl_event first)
+static kas_status abandon_submission(opencl_queue *queue, cl_event first, kas_status status)
 {
-    if (!first) return NULL;
+    if (!first) return status;
     const kas_opencl_symbols *cl = device_of(queue)->cl;
     cl->clReleaseEvent(first);
     cl_event marker = NULL;
     cl_int code = cl->clEnqueueMarkerWithWaitList(queue->queue, 0, NULL, &marker);
-    return note_traffic(queue, code, marker, "clEnqueueMarkerWithWaitList"); /* wait */
+    if (code != CL_SUCCESS) return kas_join(lose_sight(queue, code, "clEnqueueMarkerWithWaitList"), status);
+    await(queue, marker); /* wait */
+    return status;
 }
 
 static kas_status enqueue_all(opencl_queue *queue, const kas_submission *submission, uint32_t rows,
@@ -150,7 +166,7 @@ static kas_status enqueue_all(opencl_queue *queue, const kas_submission *submiss
         const bool first = i == 0, last = i + 1 == list->count;
         cl_event event = NULL;
         kas_status status = enqueue(queue, list, i, submission, rows, first || last ? &event : NULL);
-        if (status) return kas_join(status, abandon_submission(queue, events->first));
+        if (status) return abandon_submission(queue, events->first, status);
         if (first) events->first = event;
         if (last) events->last = event;
     }
@@ -206,11 +222,7 @@ static void report(opencl_queue *queue, kas_progress *progress)
 static kas_status flush(opencl_queue *queue)
 {
     cl_int code = device_of(queue)->cl->clFlush(queue->queue);
-    if (code == CL_SUCCESS) return NULL;
-    return kas_with_native(/* nobody can tell what is still under way */
-                           kas_fail(KAS_DEVICE_LOST, DEVICE, "%s: clFlush: OpenCL error %d",
-                                    queue->base.device->info.id, code),
-                           code);
+    return code == CL_SUCCESS ? NULL : lose_sight(queue, code, "clFlush");
 }
 
 /* Until all is done. */

@@ -112,7 +112,7 @@ kas_status kas_vulkan_make_pipeline(kas_vulkan_program *program)
                         kas_kernel_get_info(program->base.kernel)->name);
     const kas_sha256 name = name_of(device, &image);
     read_stored(device, &name, &stored);
-    VkPipelineCache cache = open_cache(device, &stored);
+    VkPipelineCache cache = kas_stored_is_kept() ? open_cache(device, &stored) : VK_NULL_HANDLE;
     kas_status status = make_pipeline(program, &image, flags, cache);
     if (!status && cache) write_stored(device, &name, cache, stored.size);
     device->vk->vkDestroyPipelineCache(device->device, cache, NULL);

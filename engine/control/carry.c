@@ -106,8 +106,11 @@ static void carry_error(kas_engine *engine, const kas_effect *effect)
 {
     kas_event event = error_event(engine, KAS_EVENT_ERROR, effect);
     kas_events_push(&engine->events, &event);
-    kas_error_record record = {
-        .size = sizeof record, .at_ns = event.at_ns, .type = event.error_type, .seed = event.seed};
+    kas_error_record record = {.size = sizeof record,
+                               .at_ns = event.at_ns,
+                               .type = event.error_type,
+                               .code = effect->error.code,
+                               .seed = event.seed};
     memcpy(record.component, event.component, sizeof record.component);
     memcpy(record.layer, event.layer, sizeof record.layer);
     memcpy(record.artifact_id, event.artifact_id, sizeof record.artifact_id);

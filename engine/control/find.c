@@ -2,7 +2,6 @@
 #include "engine/control/find.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "engine/registry/embedded.h"

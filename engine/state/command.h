@@ -293,6 +293,7 @@ typedef struct kas_effect {
         } transition;
         struct {
             kas_error_type type;
+            kas_code code;         /* as in kas_error_info */
             const char *component; /* static storage: "kernel", "cache", "registry", "device" */
             char artifact_id[KAS_NAME_SIZE];
             char detail[KAS_DETAIL_SIZE];

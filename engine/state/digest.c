@@ -77,6 +77,7 @@ static void add_ramp(digest *d, const kas_ramp_run *ramp)
 static void add_error(digest *d, const kas_error_info *error)
 {
     add(d, error->type);
+    add(d, error->code);
     add_time(d, error->at_ns);
     add_text(d, error->detail);
 }

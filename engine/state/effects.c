@@ -91,6 +91,7 @@ kas_status kas_emit_error(kas_state *state, kas_effect_kind kind, const kas_laye
     kas_effect *effect;
     KAS_TRY(kas_emit(state, kind, layer, seed, &effect));
     effect->error.type = error->type;
+    effect->error.code = error->code;
     effect->error.component = component_of(error->type);
     memcpy(effect->error.artifact_id, artifact_id, strlen(artifact_id) + 1);
     memcpy(effect->error.detail, error->detail, sizeof effect->error.detail);

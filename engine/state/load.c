@@ -210,7 +210,7 @@ static kas_status end_without_kernel(kas_state *state, kas_operation *operation,
         return NULL; /* the caller removes it; the seed was not loading */
     KAS_TRY(kas_seed_edit(state, layer, seed));
     kas_error_info *error = &layer->slots[seed].last_error;
-    *error = (kas_error_info){.type = failure->type, .at_ns = state->now.wall_ns};
+    *error = (kas_error_info){.type = failure->type, .code = failure->code, .at_ns = state->now.wall_ns};
     memcpy(error->detail, failure->detail, sizeof error->detail);
     if (staged) {
         KAS_TRY(kas_staged_edit(state, staged));
@@ -224,7 +224,7 @@ static kas_status end_without_kernel(kas_state *state, kas_operation *operation,
 kas_status kas_load_fail(kas_state *state, kas_operation *operation, const kas_failure *failure)
 {
     if (kas_operation_moves(operation)) return kas_move_kernel_failed(state, operation, failure);
-    kas_error_info error = {.type = failure->type};
+    kas_error_info error = {.type = failure->type, .code = failure->code};
     memcpy(error.detail, failure->detail, sizeof error.detail);
     KAS_TRY(kas_emit_error(state, KAS_EFFECT_ERROR, operation->layer, operation->seed,
                            operation->info.artifact_id, &error));

@@ -85,7 +85,7 @@ static kas_status end(kas_state *state, kas_move *move, kas_operation_state how,
 static kas_status tell(kas_state *state, const kas_move *move, const kas_failure *failure)
 {
     if (move->flees && !kas_flight_is_news(move->layer, failure->code)) return NULL;
-    kas_error_info error = {.type = failure->type};
+    kas_error_info error = {.type = failure->type, .code = failure->code};
     memcpy(error.detail, failure->detail, sizeof error.detail);
     return kas_emit_error(state, move->flees ? KAS_EFFECT_ALERT : KAS_EFFECT_ERROR, move->layer, KAS_NO_SEED,
                           move->operation->info.artifact_id, &error);

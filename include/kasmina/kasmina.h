@@ -313,6 +313,7 @@ typedef struct kas_error_record {
     size_t size;
     int64_t at_ns;
     kas_error_type type;
+    kas_code code; /* as in kas_error_info */
     char component[32];
     char layer[KAS_NAME_SIZE]; /* "" where none */
     int32_t seed;              /* −1 where none */

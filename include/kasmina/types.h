@@ -46,6 +46,7 @@ typedef enum kas_error_type {
 
 typedef struct kas_error_info {
     kas_error_type type; /* KAS_ERROR_NONE: there is none */
+    kas_code code;       /* of the status that told it; KAS_OK where none did, as in a pass */
     int64_t at_ns;
     char detail[KAS_DETAIL_SIZE];
 } kas_error_info;

@@ -24,8 +24,8 @@ def run(*arguments, url=None, **options):
 class Local(unittest.TestCase):
     """What needs no server."""
 
-    def fails(self, code, text, *arguments):
-        result = run(*arguments)
+    def fails(self, code, text, *arguments, **options):
+        result = run(*arguments, **options)
         self.assertEqual(result.returncode, code, result)
         self.assertIn(text, result.stderr.decode())
         self.assertEqual(result.stdout, b"")
@@ -52,6 +52,16 @@ class Local(unittest.TestCase):
             for command in (("version",), ("manual",), ("help",), ("kernel", "inspect", GOOD)):
                 result = subprocess.run([BINARY, *command], stdout=full, stderr=subprocess.PIPE, timeout=60, env={**os.environ, "KASMINA_URL": "http://127.0.0.1:1"})
                 self.assertEqual(result.returncode, 1, command)
+
+    def test_nothing_to_read_is_a_failure_and_nothing_is_sent(self):
+        """No server is there: a request would fail with another message."""
+        for arguments in (("forward", "a"), ("forward", "a", "--json"), ("forward", "a", "--input", "-"),
+                          ("layer", "weights", "a", "--put", "-"), ("kernel", "put", "a", "-"),
+                          ("layer", "create", "a", "--input", "1", "--output", "1", "--weights", "-"),
+                          ("kernel", "validate", "--file", "-"), ("kernel", "inspect", "-"),
+                          ("bench", "--seeds", "1", "--kernel", "-")):
+            self.fails(1, "kasmina: standard input is empty\n", *arguments, stdin=subprocess.DEVNULL)
+        self.fails(1, "kasmina: /dev/null is empty\n", "forward", "a", "--input", "/dev/null")
 
     def test_each_command_has_help_with_an_example(self):
         overview = run("help").stdout.decode()
@@ -302,7 +312,7 @@ class Remote(unittest.TestCase):
         self.ok("layer", "delete", "night")
 
     def test_a_layer_without_its_weights_is_not_made(self):
-        for file, why in (("/nowhere.safetensors", "No such file"), ("/dev/null", "the body is empty")):
+        for file, why in (("/nowhere.safetensors", "No such file"), (GOOD, "layer half is not made")):
             result = run("layer", "create", "half", "--input", "64", "--output", "10", "--weights", file, url=self.server.url)
             self.assertEqual(result.returncode, 1)
             self.assertIn(why, result.stderr.decode())
@@ -378,7 +388,7 @@ class Remote(unittest.TestCase):
         result = run("seed", "show", "nobody", url=self.server.url)
         self.assertEqual(result.returncode, 1)
         self.assertIn("there is no layer nobody", result.stderr.decode())
-        result = run("kernel", "validate", "--file", "/dev/null", url=self.server.url)
+        result = run("kernel", "validate", "--file", IMAGES, url=self.server.url)
         self.assertEqual(result.returncode, 1)
 
 

@@ -22,6 +22,12 @@ static kas_launch doubling(void)
     return launch;
 }
 
+/* Also after a failure, as a queue may not end before what it was given. */
+static kas_status wait(rig *r, kas_status before, int64_t deadline_ns, kas_progress *progress)
+{
+    return kas_join(before, kas_queue_wait(r->queue, before ? KAS_NEVER : deadline_ns, progress));
+}
+
 static kas_status fill(rig *r)
 {
     uint32_t words[RESULT_HEAD * RIG_ROWS + RIG_ROWS] = {0}, params[PARAMS_HEAD] = {RIG_ROWS};
@@ -34,10 +40,10 @@ static kas_status fill(rig *r)
     KAS_TRY(kas_buffer_create(r->device, sizeof x, "input", &r->x));
     KAS_TRY(kas_buffer_create(r->device, sizeof words, "result", &r->result));
     KAS_TRY(kas_buffer_create(r->device, sizeof x, "output", &r->y));
-    KAS_TRY(kas_queue_upload(r->queue, r->params, 0, params, sizeof params));
-    KAS_TRY(kas_queue_upload(r->queue, r->x, 0, x, sizeof x));
-    KAS_TRY(kas_queue_upload(r->queue, r->result, 0, words, sizeof words));
-    return kas_queue_wait(r->queue, KAS_NEVER, NULL);
+    kas_status status = kas_queue_upload(r->queue, r->params, 0, params, sizeof params);
+    if (!status) status = kas_queue_upload(r->queue, r->x, 0, x, sizeof x);
+    if (!status) status = kas_queue_upload(r->queue, r->result, 0, words, sizeof words);
+    return wait(r, status, KAS_NEVER, NULL);
 }
 
 kas_status rig_open(rig *r, const char *device_id, size_t launches)
@@ -69,11 +75,11 @@ kas_status rig_run(rig *r, uint32_t rows, int64_t deadline_ns, kas_progress *pro
     const uint32_t params[PARAMS_HEAD] = {rows};
     kas_submission submission = rig_submission(r);
     memset(r->out, 0xff, sizeof r->out);
-    KAS_TRY(kas_queue_upload(r->queue, r->params, 0, params, sizeof params));
-    KAS_TRY(kas_queue_fill(r->queue, r->y, 0, 0, sizeof r->out));
-    KAS_TRY(kas_queue_submit(r->queue, &submission, 1, rows));
-    KAS_TRY(kas_queue_download(r->queue, r->y, 0, r->out, sizeof r->out));
-    return kas_queue_wait(r->queue, deadline_ns, progress);
+    kas_status status = kas_queue_upload(r->queue, r->params, 0, params, sizeof params);
+    if (!status) status = kas_queue_fill(r->queue, r->y, 0, 0, sizeof r->out);
+    if (!status) status = kas_queue_submit(r->queue, &submission, 1, rows);
+    if (!status) status = kas_queue_download(r->queue, r->y, 0, r->out, sizeof r->out);
+    return wait(r, status, deadline_ns, progress);
 }
 
 bool rig_is_doubled(const rig *r, uint32_t rows)

@@ -19,7 +19,8 @@ typedef struct rig {
  * also after a failure. */
 kas_status rig_open(rig *r, const char *device_id, size_t launches) KAS_MUST_USE;
 kas_submission rig_submission(const rig *r);
-/* Empties Y, submits the list for `rows` rows, downloads Y and waits. */
+/* Empties Y, submits the list for `rows` rows, downloads Y and waits; after a failure for what came before
+ * it. */
 kas_status rig_run(rig *r, uint32_t rows, int64_t deadline_ns, kas_progress *progress) KAS_MUST_USE;
 /* The first `rows` rows of what was downloaded are 2 X, the rest is empty. */
 bool rig_is_doubled(const rig *r, uint32_t rows);

@@ -285,6 +285,9 @@ Test(engine_errors, loads_that_fail)
     cr_expect_eq(kas_engine_list_errors(engine, errors, 8), 3);
     cr_expect_eq(errors[0].type, KAS_ERROR_KERNEL_VALIDATION);
     cr_expect_eq(errors[2].type, KAS_ERROR_KERNEL_LOADING);
+    cr_expect_eq(errors[0].code, KAS_INCOMPATIBLE_KERNEL);
+    cr_expect_eq(errors[2].code, KAS_NOT_FOUND);
+    cr_expect_eq(seed_of(engine, "a", 1).last_error.code, KAS_INCOMPATIBLE_KERNEL);
     kas_engine_destroy(engine);
 }
 

@@ -118,6 +118,19 @@ class Loads(ServerTest):
         self.assertEqual((listed["state"], listed["error"]["type"], listed["error"]["detail"]), ("failed", problem["type"], problem["detail"]))
         return problem
 
+    def test_errors_are_counted_by_what_they_were(self):
+        path = self.layer()
+
+        def counts(artifact):
+            self.ask(f"{path}/seeds/0", artifact, "?wait=20")
+            stats = self.client.get(f"{path}/stats").json["execution_stats"]
+            return stats["deserialize_errors"], stats["shape_errors"]
+
+        self.assertEqual(counts("nothing-by-this-name"), (0, 0))
+        self.assertEqual(counts("corrupt"), (1, 0))
+        self.assertEqual(counts("unknown-operator"), (2, 0))
+        self.assertEqual(counts("wrong-shape"), (2, 1))
+
     def test_unknown_artifact(self):
         self.refused_load("nothing-by-this-name", 404, "not-found", "nothing-by-this-name")
 

@@ -18,7 +18,7 @@ def entries():
         return [entry for entry in json.load(file) if entry["expect"] == "load_fail_run" and entry["format"] == "onnx"]
 
 
-@unittest.skipUnless(os.path.exists(os.path.join(DATA, "manifest.json")), "SKIPPED: no shared data (KASMINA_SHARED)")
+@unittest.skipUnless(os.path.exists(os.path.join(DATA, "manifest.json")), "no shared data (KASMINA_SHARED)")
 class RunFailures(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

@@ -90,7 +90,7 @@ static void live(size_t sources, size_t binaries)
     close_rig(&r);
     cr_expect_eq(driver->sources, sources, "%zu from source, not %zu", driver->sources, sources);
     cr_expect_eq(driver->binaries, binaries, "%zu from binaries, not %zu", driver->binaries, binaries);
-    cr_expect_eq(driver->objects, 0u);
+    expect_no_objects(driver, "closing");
 }
 
 enum { PROGRAMS = 2 }; /* of a life */
@@ -101,6 +101,15 @@ Test(binaries, the_second_time_nothing_is_compiled)
     cr_expect_eq(for_each_file(leave), (size_t)PROGRAMS);
     live(0, PROGRAMS);
     cr_expect_eq(kas_stored_get_counts().writes, (size_t)PROGRAMS);
+    cr_expect_eq(driver->fetched, (size_t)PROGRAMS);
+}
+
+Test(binaries, without_a_folder_none_is_fetched)
+{
+    ok(kas_device_use_cache_directory(NULL));
+    live(PROGRAMS, 0);
+    cr_expect_eq(driver->fetched, 0u);
+    cr_expect_eq(for_each_file(leave), 0u);
 }
 
 Test(binaries, what_is_damaged_on_disk_is_compiled_and_stored_anew)

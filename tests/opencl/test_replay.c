@@ -23,7 +23,7 @@ static void open_vendor_rig(rig *r, vendor_command_buffers commands)
 static void close_vendor_rig(rig *r)
 {
     close_rig(r);
-    cr_expect_eq(atomic_load(&vendor->objects), 0u, "all is released");
+    expect_no_objects(vendor, "closing");
     cr_expect_eq(atomic_load(&vendor->misuses), 0u);
     cr_expect_eq(atomic_load(&vendor->strangers), 0u);
 }

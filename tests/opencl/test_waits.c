@@ -50,6 +50,7 @@ Test(opencl_waits, what_is_left_of_a_submission_that_failed_is_waited_for)
     open_vendor_rig(&r);
     kas_submission submission = at_place(&r, 0);
     submission.list = chain(&r, 3);
+    vendor->failing_call = "clEnqueueNDRangeKernel";
     atomic_store(&vendor->failing, 3);
     expect(kas_queue_submit(r.queue, &submission, 1, ROWS), KAS_OUT_OF_MEMORY, "clEnqueueNDRangeKernel");
     ok(kas_queue_wait(r.queue, KAS_NEVER, NULL));

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tests/opencl/vendor_commands.h"
+#include "tests/opencl/vendor_enqueues.h"
 #include "tests/opencl/vendor_handles.h"
 #include "tests/opencl/vendor_subgroups.h"
 
@@ -31,6 +32,7 @@ static cl_int answer(const char *text, size_t size, void *out, size_t *needed)
 EXPORT cl_int clGetPlatformInfo(cl_platform_id of, cl_platform_info what, size_t size, void *out,
                                 size_t *needed)
 {
+    MAY_FAIL("clGetPlatformInfo");
     if (what == CL_PLATFORM_NAME)
         return answer(vendor.platform_name ? vendor.platform_name : "Another vendor", size, out, needed);
     if (what == CL_PLATFORM_VERSION && vendor.version) return answer(vendor.version, size, out, needed);
@@ -40,6 +42,7 @@ EXPORT cl_int clGetPlatformInfo(cl_platform_id of, cl_platform_info what, size_t
 static cl_int get_device_ids(cl_platform_id of, cl_device_type type, cl_uint capacity, cl_device_id *out,
                              cl_uint *count)
 {
+    MAY_FAIL("clGetDeviceIDs");
     cl_device_id found[DEVICES_MAX];
     cl_uint total = 0;
     if (vendor.type && type != CL_DEVICE_TYPE_ALL && !(type & vendor.type)) return CL_DEVICE_NOT_FOUND;
@@ -66,6 +69,7 @@ static cl_int answer_extensions(cl_device_id of, size_t size, void *out, size_t 
 
 static cl_int get_device_info(cl_device_id of, cl_device_info what, size_t size, void *out, size_t *needed)
 {
+    MAY_FAIL("clGetDeviceInfo");
     if (what == CL_DEVICE_VERSION && vendor.version) return answer(vendor.version, size, out, needed);
     if (what == CL_DRIVER_VERSION && vendor.driver_version)
         return answer(vendor.driver_version, size, out, needed);
@@ -86,6 +90,7 @@ static cl_context create_context(const cl_context_properties *properties, cl_uin
                                  void (*notify)(const char *, const void *, size_t, void *), void *user,
                                  cl_int *code)
 {
+    MAY_NOT_MAKE("clCreateContext", code);
     cl_device_id id = count == 1 ? inner(ids[0], DEVICE) : NULL;
     const bool ours = properties && properties[0] == CL_CONTEXT_PLATFORM &&
                       properties[1] == (cl_context_properties)&platform && properties[2] == 0;
@@ -107,6 +112,7 @@ static cl_int release_context(cl_context context)
 static cl_command_queue create_queue(cl_context context, cl_device_id id, cl_command_queue_properties what,
                                      cl_int *code)
 {
+    MAY_NOT_MAKE("clCreateCommandQueue", code);
     return wrap(first->clCreateCommandQueue(inner(context, CONTEXT), inner(id, DEVICE), what, code), QUEUE);
 }
 
@@ -119,12 +125,14 @@ static cl_int release_queue(cl_command_queue queue)
 
 static cl_mem create_buffer(cl_context context, cl_mem_flags flags, size_t size, void *host, cl_int *code)
 {
+    MAY_NOT_MAKE("clCreateBuffer", code);
     return wrap_memory(first->clCreateBuffer(inner(context, CONTEXT), flags, size, host, code));
 }
 
 static cl_mem create_sub_buffer(cl_mem memory, cl_mem_flags flags, cl_buffer_create_type type,
                                 const void *region, cl_int *code)
 {
+    MAY_NOT_MAKE("clCreateSubBuffer", code);
     return wrap_memory(first->clCreateSubBuffer(inner(memory, MEMORY), flags, type, region, code));
 }
 
@@ -142,6 +150,7 @@ static cl_int release_memory(cl_mem memory)
 static cl_program program_with_source(cl_context context, cl_uint count, const char **texts,
                                       const size_t *lengths, cl_int *code)
 {
+    MAY_NOT_MAKE("clCreateProgramWithSource", code);
     if (vendor.subgroup_size == 0)
         return wrap(first->clCreateProgramWithSource(inner(context, CONTEXT), count, texts, lengths, code),
                     PROGRAM);
@@ -157,6 +166,7 @@ static cl_program program_with_binary(cl_context context, cl_uint count, const c
                                       const size_t *lengths, const unsigned char **binaries, cl_int *status,
                                       cl_int *code)
 {
+    MAY_NOT_MAKE("clCreateProgramWithBinary", code);
     cl_device_id id = count == 1 ? inner(ids[0], DEVICE) : NULL;
     if (vendor.refusal == VENDOR_REFUSES_BINARIES) {
         *status = *code = CL_INVALID_BINARY;
@@ -173,6 +183,7 @@ static cl_program program_with_binary(cl_context context, cl_uint count, const c
 static cl_int build_program(cl_program program, cl_uint count, const cl_device_id *ids, const char *options,
                             void (*notify)(cl_program, void *), void *user)
 {
+    MAY_FAIL("clBuildProgram");
     cl_device_id id = count == 1 ? inner(ids[0], DEVICE) : NULL;
     char all_options[256];
     object *built = (object *)program;
@@ -190,7 +201,9 @@ static cl_int build_program(cl_program program, cl_uint count, const cl_device_i
 static cl_int get_program_info(cl_program program, cl_program_info what, size_t size, void *out,
                                size_t *needed)
 {
+    MAY_FAIL("clGetProgramInfo");
     cl_int code = first->clGetProgramInfo(inner(program, PROGRAM), what, size, out, needed);
+    if (what == CL_PROGRAM_BINARIES) atomic_fetch_add(&vendor.fetched, 1);
     if (what == CL_PROGRAM_BINARY_SIZES && vendor.refusal == VENDOR_HAS_NO_BINARIES) *(size_t *)out = 0;
     return code;
 }
@@ -198,6 +211,7 @@ static cl_int get_program_info(cl_program program, cl_program_info what, size_t 
 static cl_int get_build_info(cl_program program, cl_device_id id, cl_program_build_info what, size_t size,
                              void *out, size_t *needed)
 {
+    MAY_FAIL("clGetProgramBuildInfo");
     return first->clGetProgramBuildInfo(inner(program, PROGRAM), inner(id, DEVICE), what, size, out, needed);
 }
 
@@ -210,6 +224,7 @@ static cl_int release_program(cl_program program)
 
 static cl_kernel create_kernel(cl_program program, const char *name, cl_int *code)
 {
+    MAY_NOT_MAKE("clCreateKernel", code);
     object *made = wrap(first->clCreateKernel(inner(program, PROGRAM), name, code), KERNEL);
     if (!made) return NULL;
     made->subgroups = ((const object *)program)->subgroups;
@@ -221,6 +236,7 @@ static cl_kernel create_kernel(cl_program program, const char *name, cl_int *cod
 static cl_int get_subgroup_info(cl_kernel kernel, cl_device_id id, cl_kernel_sub_group_info what,
                                 size_t input_size, const void *input, size_t size, void *out, size_t *needed)
 {
+    MAY_FAIL("clGetKernelSubGroupInfo");
     if (!inner(kernel, KERNEL) || !inner(id, DEVICE)) return CL_INVALID_KERNEL;
     if (needed) *needed = sizeof(size_t);
     return vendor_subgroup_info(&vendor, what, input_size, input, size, out);
@@ -228,6 +244,7 @@ static cl_int get_subgroup_info(cl_kernel kernel, cl_device_id id, cl_kernel_sub
 
 static cl_int set_kernel_arg(cl_kernel kernel, cl_uint index, size_t size, const void *value)
 {
+    MAY_FAIL("clSetKernelArg");
     cl_mem memory;
     value = translated(size, value, &memory);
     if (!vendor_note_argument(((object *)kernel)->arguments, index, size, value)) abort();
@@ -239,95 +256,6 @@ static cl_int release_kernel(cl_kernel kernel)
     cl_int code = first->clReleaseKernel(inner(kernel, KERNEL));
     free(((object *)kernel)->arguments);
     drop(kernel);
-    return code;
-}
-
-/* ---- commands; the backend waits for no events in any of them ---- */
-
-static bool fails_now(void)
-{
-    unsigned left = atomic_load(&vendor.failing);
-    while (left > 0 && !atomic_compare_exchange_weak(&vendor.failing, &left, left - 1))
-        ;
-    return left == 1;
-}
-
-static cl_int enqueue_kernel(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions,
-                             const size_t *offset, const size_t *global, const size_t *local, cl_uint waits,
-                             const cl_event *wait_for, cl_event *event)
-{
-    if (fails_now()) return CL_OUT_OF_RESOURCES;
-    cl_int code = first->clEnqueueNDRangeKernel(inner(queue, QUEUE), inner(kernel, KERNEL), dimensions,
-                                                offset, global, local, waits, wait_for, event);
-    if (((const object *)kernel)->subgroups) atomic_fetch_add(&vendor.subgroup_launches, 1);
-    return enqueued(code, event);
-}
-
-static cl_int enqueue_write(cl_command_queue queue, cl_mem memory, cl_bool blocking, size_t offset,
-                            size_t size, const void *from, cl_uint waits, const cl_event *wait_for,
-                            cl_event *event)
-{
-    cl_int code = first->clEnqueueWriteBuffer(inner(queue, QUEUE), inner(memory, MEMORY), blocking, offset,
-                                              size, from, waits, wait_for, event);
-    return enqueued(code, event);
-}
-
-static cl_int enqueue_read(cl_command_queue queue, cl_mem memory, cl_bool blocking, size_t offset,
-                           size_t size, void *to, cl_uint waits, const cl_event *wait_for, cl_event *event)
-{
-    cl_int code = first->clEnqueueReadBuffer(inner(queue, QUEUE), inner(memory, MEMORY), blocking, offset,
-                                             size, to, waits, wait_for, event);
-    return enqueued(code, event);
-}
-
-static cl_int enqueue_fill(cl_command_queue queue, cl_mem memory, const void *pattern, size_t pattern_size,
-                           size_t offset, size_t size, cl_uint waits, const cl_event *wait_for,
-                           cl_event *event)
-{
-    cl_int code = first->clEnqueueFillBuffer(inner(queue, QUEUE), inner(memory, MEMORY), pattern,
-                                             pattern_size, offset, size, waits, wait_for, event);
-    return enqueued(code, event);
-}
-
-static cl_int enqueue_marker(cl_command_queue queue, cl_uint waits, const cl_event *wait_for, cl_event *event)
-{
-    cl_int code = first->clEnqueueMarkerWithWaitList(inner(queue, QUEUE), waits, wait_for, event);
-    return enqueued(code, event);
-}
-
-static cl_int flush(cl_command_queue queue)
-{
-    atomic_store(&vendor.flushed, atomic_load(&vendor.enqueued));
-    return first->clFlush(inner(queue, QUEUE));
-}
-
-/* The state that a command is said to be in. */
-static cl_int shown(const object *event, cl_int state)
-{
-    if (event->number > atomic_load(&vendor.flushed)) return CL_QUEUED;
-    if (atomic_load(&vendor.holds)) return CL_SUBMITTED;
-    if (state == CL_COMPLETE && event->number > atomic_load(&vendor.seen))
-        atomic_store(&vendor.seen, event->number);
-    return state;
-}
-
-static cl_int get_event_info(cl_event event, cl_event_info what, size_t size, void *out, size_t *needed)
-{
-    cl_int code = first->clGetEventInfo(inner(event, EVENT), what, size, out, needed);
-    if (code == CL_SUCCESS && what == CL_EVENT_COMMAND_EXECUTION_STATUS)
-        *(cl_int *)out = shown((const object *)event, *(const cl_int *)out);
-    return code;
-}
-
-static cl_int get_profile(cl_event event, cl_profiling_info what, size_t size, void *out, size_t *needed)
-{
-    return first->clGetEventProfilingInfo(inner(event, EVENT), what, size, out, needed);
-}
-
-static cl_int release_event(cl_event event)
-{
-    cl_int code = first->clReleaseEvent(inner(event, EVENT));
-    drop(event);
     return code;
 }
 
@@ -366,15 +294,15 @@ const cl_icd_dispatch own = {
     .clGetKernelSubGroupInfoKHR = get_subgroup_info,
     .clSetKernelArg = set_kernel_arg,
     .clReleaseKernel = release_kernel,
-    .clEnqueueNDRangeKernel = enqueue_kernel,
-    .clEnqueueWriteBuffer = enqueue_write,
-    .clEnqueueReadBuffer = enqueue_read,
-    .clEnqueueFillBuffer = enqueue_fill,
-    .clEnqueueMarkerWithWaitList = enqueue_marker,
-    .clFlush = flush,
-    .clGetEventInfo = get_event_info,
-    .clGetEventProfilingInfo = get_profile,
-    .clReleaseEvent = release_event,
+    .clEnqueueNDRangeKernel = vendor_enqueue_kernel,
+    .clEnqueueWriteBuffer = vendor_enqueue_write,
+    .clEnqueueReadBuffer = vendor_enqueue_read,
+    .clEnqueueFillBuffer = vendor_enqueue_fill,
+    .clEnqueueMarkerWithWaitList = vendor_enqueue_marker,
+    .clFlush = vendor_flush,
+    .clGetEventInfo = vendor_event_info,
+    .clGetEventProfilingInfo = vendor_event_profile,
+    .clReleaseEvent = vendor_release_event,
 };
 
 /* Where no test can look: what must not be ends the program. */

@@ -5,6 +5,7 @@
  *     for them, and no others: calling one more crashes.
  *   - A handle of another platform is refused and counted.
  *   - It reports what a test tells it to, and may refuse the binaries that it made.
+ *   - It counts what it gave out and has not got back. Any call but those that give back fails on demand.
  *   - It counts the commands, and those that its caller knows to be over. One that was not flushed never
  * ends.
  *   - It may offer sub-groups, which the first driver need not have (vendor_subgroups.h), and command buffers
@@ -48,6 +49,18 @@ typedef enum vendor_command_buffers {
     VENDOR_COMMANDS_LACK_A_CALL,
 } vendor_command_buffers;
 
+/* What it gives out and takes back. */
+typedef enum vendor_kind {
+    VENDOR_CONTEXT = 0,
+    VENDOR_QUEUE,
+    VENDOR_MEMORY,
+    VENDOR_PROGRAM,
+    VENDOR_KERNEL,
+    VENDOR_EVENT,
+    VENDOR_COMMAND_BUFFER,
+    VENDOR_KINDS
+} vendor_kind;
+
 /* Set while no call is under way. Strings outlive their use. */
 typedef struct vendor_control {
     const char *platform_name; /* NULL: "Another vendor" */
@@ -64,12 +77,16 @@ typedef struct vendor_control {
     atomic_size_t recorded, changed, replayed; /* command buffers; kernels in them; runs of them */
     atomic_size_t misuses;                     /* see vendor_commands.h */
     atomic_size_t sources, binaries;           /* programs built from them */
+    atomic_size_t fetched;                     /* binaries that were asked for */
     atomic_size_t strangers;                   /* handles that are not this platform's */
-    atomic_size_t objects;                     /* that live */
+    atomic_size_t objects[VENDOR_KINDS];       /* that live */
     atomic_size_t enqueued, flushed;           /* commands, counted from the first one on */
     atomic_size_t seen;                        /* up to the last one that was reported to be complete */
     atomic_bool holds;                         /* nothing is reported to be complete */
-    atomic_uint failing; /* the n-th kernel from now on that is enqueued fails; 0: none */
+    const char *failing_call;                  /* an entry point, or how several begin */
+    atomic_uint failing;                       /* the n-th call of it from now on fails; 0: none does */
+    bool failing_on;                           /* and so does each later one, until `failing` is 0 */
+    atomic_bool failed;                        /* one did */
 } vendor_control;
 
 #endif

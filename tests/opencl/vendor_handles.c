@@ -26,13 +26,13 @@ void *wrap(void *handle, kind as)
     object *made = calloc(1, sizeof *made);
     if (!made) abort();
     *made = (object){.dispatch = &own, .kind = as, .inner = handle};
-    atomic_fetch_add(&vendor.objects, 1);
+    atomic_fetch_add(&vendor.objects[as - COUNTED], 1);
     return made;
 }
 
 void drop(void *handle)
 {
-    atomic_fetch_sub(&vendor.objects, 1);
+    atomic_fetch_sub(&vendor.objects[((const object *)handle)->kind - COUNTED], 1);
     free(handle);
 }
 
@@ -45,6 +45,19 @@ cl_int enqueued(cl_int code, cl_event *event)
     made->number = number;
     *event = (cl_event)made;
     return code;
+}
+
+cl_int fault(const char *call)
+{
+    const char *wanted = vendor.failing_call;
+    unsigned left = atomic_load(&vendor.failing);
+    if (!wanted || strncmp(call, wanted, strlen(wanted)) != 0) return CL_SUCCESS;
+    while (left > (vendor.failing_on ? 1u : 0u) &&
+           !atomic_compare_exchange_weak(&vendor.failing, &left, left - 1))
+        ;
+    if (left != 1) return CL_SUCCESS;
+    atomic_store(&vendor.failed, true);
+    return CL_OUT_OF_RESOURCES;
 }
 
 cl_mem wrap_memory(cl_mem handle)

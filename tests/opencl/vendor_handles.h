@@ -15,13 +15,14 @@ EXPORT extern vendor_control vendor;
 typedef enum kind {
     PLATFORM = 0x4b415301,
     DEVICE,
-    CONTEXT,
-    QUEUE,
-    MEMORY,
-    PROGRAM,
-    KERNEL,
-    EVENT,
-    COMMANDS
+    COUNTED, /* those of vendor_kind */
+    CONTEXT = COUNTED + VENDOR_CONTEXT,
+    QUEUE = COUNTED + VENDOR_QUEUE,
+    MEMORY = COUNTED + VENDOR_MEMORY,
+    PROGRAM = COUNTED + VENDOR_PROGRAM,
+    KERNEL = COUNTED + VENDOR_KERNEL,
+    EVENT = COUNTED + VENDOR_EVENT,
+    COMMANDS = COUNTED + VENDOR_COMMAND_BUFFER,
 } kind;
 
 /* What a handle points to; the loader reads the first member. */
@@ -47,6 +48,20 @@ void *wrap(void *handle, kind as);
 void drop(void *handle);
 /* What became of enqueuing a command. */
 cl_int enqueued(cl_int code, cl_event *event);
+
+/* CL_SUCCESS; CL_OUT_OF_RESOURCES where this call is the one that is to fail. */
+cl_int fault(const char *call);
+#define MAY_FAIL(call)                                                                                       \
+    do {                                                                                                     \
+        cl_int fault_ = fault(call);                                                                         \
+        if (fault_ != CL_SUCCESS) return fault_;                                                             \
+    } while (0)
+/* The same where a handle is returned, and *code says what happened. */
+#define MAY_NOT_MAKE(call, code)                                                                             \
+    do {                                                                                                     \
+        *(code) = fault(call);                                                                               \
+        if (*(code) != CL_SUCCESS) return NULL;                                                              \
+    } while (0)
 
 /* Memory is known apart: a kernel's argument may be one or not. */
 cl_mem wrap_memory(cl_mem handle);

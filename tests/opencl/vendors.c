@@ -63,6 +63,29 @@ vendor_control *use_vendors(bool both)
     return control;
 }
 
+size_t objects_of(const vendor_control *vendor)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < VENDOR_KINDS; ++i)
+        count += atomic_load(&vendor->objects[i]);
+    return count;
+}
+
+void expect_no_objects(const vendor_control *vendor, const char *after)
+{
+    static const char *const names[VENDOR_KINDS] = {[VENDOR_CONTEXT] = "contexts",
+                                                    [VENDOR_QUEUE] = "queues",
+                                                    [VENDOR_MEMORY] = "memory objects",
+                                                    [VENDOR_PROGRAM] = "programs",
+                                                    [VENDOR_KERNEL] = "kernels",
+                                                    [VENDOR_EVENT] = "events",
+                                                    [VENDOR_COMMAND_BUFFER] = "command buffers"};
+    for (size_t i = 0; i < VENDOR_KINDS; ++i) {
+        size_t count = atomic_load(&vendor->objects[i]);
+        cr_expect_eq(count, 0u, "%zu %s are left after %s", count, names[i], after);
+    }
+}
+
 void forget_vendors(void)
 {
     static const char *const names[] = {"first", "second"};

@@ -123,7 +123,9 @@ Test(stored, a_folder_that_cannot_be_is_no_failure)
 Test(stored, without_a_folder_nothing_is_kept)
 {
     kas_sha256 key = key_of("a", "");
+    cr_assert(kas_stored_is_kept());
     cr_assert_null(kas_device_use_cache_directory(NULL));
+    cr_assert_not(kas_stored_is_kept());
     kas_stored_write("test", &key, "a", 1);
     cr_assert_not(reads(&key, "a"));
 }
