@@ -96,6 +96,12 @@ kas_status kas_file_replace(const char *path, const void *data, size_t size_byte
     return sync_folder_of(path);
 }
 
+kas_status kas_file_remove(const char *path)
+{
+    if (unlink(path)) return errno == ENOENT ? NULL : kas_fail_os(errno, "removing %s", path);
+    return sync_folder_of(path);
+}
+
 kas_status kas_make_folders(const char *path)
 {
     char partial[PATH_MAX];

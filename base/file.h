@@ -19,6 +19,9 @@ kas_status kas_file_read(const char *path, size_t max_bytes, kas_bytes *out) KAS
 /* Writes to a temporary name beside `path`, fsyncs it, renames, fsyncs the folder. */
 kas_status kas_file_replace(const char *path, const void *data, size_t size_bytes) KAS_MUST_USE;
 
+/* Unlinks it and fsyncs the folder; one that is not there is fine. */
+kas_status kas_file_remove(const char *path) KAS_MUST_USE;
+
 /* Makes a folder and those above it (mode 0700 for new ones); an existing one is fine. */
 kas_status kas_make_folders(const char *path) KAS_MUST_USE;
 

@@ -34,14 +34,14 @@ static kas_status lock(const char *path, int fd)
     return in_use(path, fd);
 }
 
-/* Who holds it, for the message of whoever comes second. */
-static kas_status sign(const char *path, int fd)
+/* Who holds it, for the message of whoever comes second. Where the disk is full the lock holds without. */
+static void sign(int fd)
 {
     char text[32];
     int size = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    if (ftruncate(fd, 0) || pwrite(fd, text, (size_t)size, 0) < 0)
-        return kas_fail_os(errno, "writing %s", path);
-    return NULL;
+    ssize_t written = pwrite(fd, text, (size_t)size, 0);
+    int ignored = ftruncate(fd, written > 0 ? written : 0);
+    (void)ignored;
 }
 
 kas_status kas_lock_file_take(const char *path, int *out)
@@ -49,11 +49,11 @@ kas_status kas_lock_file_take(const char *path, int *out)
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) return kas_fail_os(errno, "%s", path);
     kas_status status = lock(path, fd);
-    if (!status) status = sign(path, fd);
     if (status) {
         close(fd);
         return status;
     }
+    sign(fd);
     *out = fd;
     return NULL;
 }

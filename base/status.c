@@ -142,6 +142,7 @@ static kas_code code_of(int error)
         return KAS_OUT_OF_MEMORY;
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
         return KAS_NO_ROOM;
     default:
         return KAS_IO;

@@ -18,11 +18,15 @@ const cli_option cli_remote_options[] = {
 };
 const size_t cli_remote_option_count = sizeof cli_remote_options / sizeof *cli_remote_options;
 
+/* What a server said is no command for the terminal. */
 static int complain(const char *format, va_list list)
 {
-    fputs("kasmina: ", stderr);
-    vfprintf(stderr, format, list);
-    fputc('\n', stderr);
+    char *text;
+    if (vasprintf(&text, format, list) < 0) text = NULL;
+    for (char *at = text; at && *at; ++at)
+        if (((unsigned char)*at < 0x20 && *at != '\n') || *at == 0x7f) *at = '?';
+    fprintf(stderr, "kasmina: %s\n", text ? text : "out of memory");
+    free(text);
     return CLI_FAILED;
 }
 

@@ -1,8 +1,11 @@
 /* kasmina: finds the subcommand that the first words name, and runs it. */
+#include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/arguments.h"
 #include "cli/commands.h"
@@ -121,9 +124,19 @@ static int run_help(int argc, char **argv)
     return run_none(argc - 1, argv + 1);
 }
 
-int main(int argc, char **argv)
+/* Whoever starts us with a standard stream closed would find our messages in the first file that we open. */
+static bool open_standard_streams(void)
 {
-    setlocale(LC_CTYPE, "");
+    int fd = STDIN_FILENO;
+    while (fd >= 0 && fd <= STDERR_FILENO)
+        fd = open("/dev/null", O_RDWR);
+    if (fd < 0) return false;
+    close(fd);
+    return true;
+}
+
+static int dispatch(int argc, char **argv)
+{
     if (argc < 2) {
         cli_print_overview(stderr);
         return CLI_USAGE;
@@ -133,4 +146,13 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < cli_command_count; ++i)
         if (is_named(cli_commands[i], argc, argv)) return run(cli_commands[i], argc, argv);
     return run_none(argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+    setlocale(LC_CTYPE, "");
+    if (!open_standard_streams()) return CLI_FAILED;
+    int code = dispatch(argc, argv);
+    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    return code == CLI_OK ? cli_failure("cannot write to standard output: %s", strerror(errno)) : code;
 }

@@ -24,8 +24,13 @@ int cli_list(const cli_arguments *arguments, const char *path, const char *membe
         }
         json_array_extend(all, json_object_get(page, member));
         const char *next = json_string_value(json_object_get(page, "next_cursor"));
+        const bool again = next && strcmp(next, cursor) == 0;
         snprintf(cursor, sizeof cursor, "%s", next ? next : "");
         json_decref(page);
+        if (again) {
+            json_decref(all);
+            return cli_failure("the server's list of %s comes to no end: cursor %s twice", member, cursor);
+        }
     } while (*cursor);
     json_t *whole = json_pack("{s:O, s:n}", member, all, "next_cursor");
     cli_print_json(arguments, whole);

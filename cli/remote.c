@@ -14,6 +14,11 @@ void cli_answer_free(cli_answer *answer)
     *answer = (cli_answer){0};
 }
 
+enum { CONNECT_S = 10, SILENCE_S = 30 };
+
+static char
+    error_text[CURL_ERROR_SIZE]; /* of the last request; libcurl fills it. The program has one thread */
+
 static size_t collect(char *bytes, size_t one, size_t size, void *user)
 {
     (void)one;
@@ -38,10 +43,24 @@ static bool add_header(struct curl_slist **headers, const char *format, const ch
     return true;
 }
 
+/* What goes into a header's line must not end it. */
+static bool check_token(const char *token)
+{
+    for (const char *at = token; at && *at; ++at) {
+        if ((unsigned char)*at > 0x20 && *at != 0x7f) continue;
+        cli_failure(
+            "the token has white space or a control character in it: KASMINA_TOKEN or --token must be "
+            "the token alone");
+        return false;
+    }
+    return true;
+}
+
 /* A handle with what every request has; NULL after a message. */
 static CURL *open_request(const cli_arguments *arguments, const char *path, struct curl_slist **headers)
 {
     char url[4096];
+    if (!check_token(arguments->token)) return NULL;
     size_t base = strlen(arguments->url);
     while (base && arguments->url[base - 1] == '/')
         --base;
@@ -51,11 +70,40 @@ static CURL *open_request(const cli_arguments *arguments, const char *path, stru
     if (ready && arguments->token) ready = add_header(headers, "Authorization: Bearer %s", arguments->token);
     ready = ready && curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK &&
             curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-            curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
+            curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+            curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error_text) == CURLE_OK &&
+            curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S) == CURLE_OK &&
+            curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK;
+    error_text[0] = '\0';
     if (ready) return curl;
     cli_failure("cannot make a request to %s", arguments->url);
     curl_easy_cleanup(curl);
     return NULL;
+}
+
+static int unreachable(const cli_arguments *arguments, CURLcode code)
+{
+    return cli_failure("%s: %s; is 'kasmina serve' running there?", arguments->url,
+                       *error_text ? error_text : curl_easy_strerror(code));
+}
+
+/* Every answer of a kasmina server has an id; one that succeeds without is of something else. */
+static int check_server(const cli_arguments *arguments, CURL *curl, long status)
+{
+    struct curl_header *id;
+    if (status >= 200 && status < 300 &&
+        curl_easy_header(curl, "X-Request-Id", 0, CURLH_HEADER, -1, &id) == CURLHE_OK)
+        return CLI_OK;
+    return cli_failure("%s: what answers there (HTTP %ld) is no kasmina server; set KASMINA_URL or --url",
+                       arguments->url, status);
+}
+
+/* A server has its answer to a GET ready; a change may take its time. */
+static void limit_silence(CURL *curl, const char *method)
+{
+    if (strcmp(method, "GET") != 0) return;
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)SILENCE_S);
 }
 
 static int tell_problem(const cli_answer *answer)
@@ -76,11 +124,9 @@ static int tell_problem(const cli_answer *answer)
 static int perform(const cli_arguments *arguments, CURL *curl, cli_answer *out)
 {
     CURLcode code = curl_easy_perform(curl);
-    if (code != CURLE_OK)
-        return cli_failure("%s: %s; is 'kasmina serve' running there?", arguments->url,
-                           curl_easy_strerror(code));
+    if (code != CURLE_OK) return unreachable(arguments, code);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &out->status);
-    return out->status < 400 ? CLI_OK : tell_problem(out);
+    return out->status < 400 ? check_server(arguments, curl, out->status) : tell_problem(out);
 }
 
 int cli_send(const cli_arguments *arguments, const char *method, const char *path, const cli_body *body,
@@ -91,6 +137,7 @@ int cli_send(const cli_arguments *arguments, const char *method, const char *pat
     CURL *curl = path ? open_request(arguments, path, &headers) : NULL;
     if (!curl) return path ? CLI_FAILED : cli_failure("a name is too long");
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+    limit_silence(curl, method);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, out);
     bool ready = add_header(&headers, "%s", "Expect:"); /* no round trip before a body */
@@ -178,11 +225,12 @@ int cli_stream(const cli_arguments *arguments, const char *path,
     curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
     CURLcode code = curl_easy_perform(curl);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    int result = status >= 400                  ? cli_failure("the server answered HTTP %ld", status)
+                 : code == CURLE_OK || to.ended ? check_server(arguments, curl, status)
+                                                : unreachable(arguments, code);
     curl_slist_free_all(headers);
     curl_easy_cleanup(curl);
-    if (code == CURLE_OK || to.ended) return CLI_OK;
-    return status >= 400 ? cli_failure("the server answered HTTP %ld", status)
-                         : cli_failure("%s: %s", arguments->url, curl_easy_strerror(code));
+    return result;
 }
 
 static bool append(char *path, size_t size, size_t *length, const char *text, bool encode)

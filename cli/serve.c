@@ -188,6 +188,25 @@ static int serve(kas_engine *engine, const serve_settings *settings, const sigse
     _exit(CLI_FAILED); /* the server's threads still use the engine */
 }
 
+static bool is_ignored(int signal)
+{
+    struct sigaction present;
+    return sigaction(signal, NULL, &present) == 0 && present.sa_handler == SIG_IGN;
+}
+
+/* Before any thread is made, so that only sigwait sees the signals that end the server in order. A terminal
+ * that closes is one, unless nohup said otherwise. What is written beyond a limit fails and is answered. */
+static void take_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    if (!is_ignored(SIGHUP)) sigaddset(signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
 static int run(const cli_arguments *arguments)
 {
     serve_settings settings;
@@ -195,12 +214,7 @@ static int run(const cli_arguments *arguments)
     kas_engine *engine = NULL;
     int code = read_settings(arguments, &settings);
     if (code != CLI_OK) return code;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals,
-                    NULL); /* before any thread is made, so that only sigwait sees them */
-    signal(SIGPIPE, SIG_IGN);
+    take_signals(&signals);
     raise_file_limit();
     kas_status status = kas_http_check_address(&settings.http);
     if (!status) status = kas_log_writer_start();
@@ -214,7 +228,7 @@ static int run(const cli_arguments *arguments)
 const cli_command cli_serve = {
     .name = "serve",
     .operands = "",
-    .summary = "Serves the HTTP API until SIGTERM or SIGINT",
+    .summary = "Serves the HTTP API until SIGTERM, SIGINT or SIGHUP",
     .examples = "  kasmina serve --listen 127.0.0.1:8080 --artifact-dir ./artifacts\n",
     .options = options,
     .option_count = sizeof options / sizeof *options,

@@ -62,6 +62,11 @@ static void on_reply(void *user, kas_status status, const kas_reply *reply)
 
 void kas_http_submit(kas_http_request *request, const kas_request *change, kas_http_step next)
 {
+    if (request->gone) {
+        request->status = kas_fail(KAS_UNAVAILABLE, CALLER, "the client has gone");
+        next(request);
+        return;
+    }
     suspend(request, next);
     kas_status status = kas_engine_submit(request->engine, change, on_reply, request);
     if (status) resume_with(request, status);
@@ -123,7 +128,7 @@ static bool list_wait(kas_http_server *server, kas_http_wait *wait)
     return open;
 }
 
-static void unlist_wait(kas_http_request *request)
+void kas_http_leave_wait(kas_http_request *request)
 {
     kas_http_wait *wait = request->wait;
     if (!wait) return;
@@ -139,13 +144,13 @@ static void unlist_wait(kas_http_request *request)
 static void after_wait(kas_http_request *request)
 {
     kas_http_step then = request->after_wait;
-    unlist_wait(request);
+    kas_http_leave_wait(request);
     then(request);
 }
 
 void kas_http_watch(kas_http_request *request, uint64_t operation, int64_t deadline_ns, kas_http_step next)
 {
-    if (deadline_ns == 0) {
+    if (deadline_ns == 0 || request->gone) {
         next(request);
         return;
     }

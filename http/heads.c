@@ -10,6 +10,7 @@
 typedef struct head { /* of one connection */
     struct head *next, **link;
     int socket;
+    bool surplus;           /* beyond the limit when it came */
     _Atomic int64_t due_ns; /* monotonic time at which the head must be in; KAS_NEVER: it is */
 } head;
 
@@ -82,7 +83,7 @@ void kas_http_heads_stop(kas_http_server *server)
     server->heads = NULL;
 }
 
-static void add(kas_http_server *server, struct MHD_Connection *connection, void **context)
+static void add(kas_http_server *server, struct MHD_Connection *connection, void **context, bool surplus)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -90,6 +91,7 @@ static void add(kas_http_server *server, struct MHD_Connection *connection, void
     *context = item;
     if (!item) return; /* unwatched: the idle time still holds */
     item->socket = info->connect_fd;
+    item->surplus = surplus;
     atomic_init(&item->due_ns, kas_monotonic_ns() + server->options.header_timeout_s * KAS_NS_PER_S);
     kas_http_heads *heads = server->heads;
     pthread_mutex_lock(&heads->lock);
@@ -110,35 +112,53 @@ static void drop(kas_http_heads *heads, head *item)
     kas_free(item);
 }
 
+enum MHD_Result kas_http_heads_accept(void *cls, const struct sockaddr *address, socklen_t size)
+{
+    const kas_http_server *server = cls;
+    (void)address;
+    (void)size;
+    const uint64_t present = atomic_load_explicit(&server->counts.connections, memory_order_relaxed);
+    return present < (uint64_t)server->options.max_connections + KAS_HTTP_SURPLUS_CONNECTIONS ? MHD_YES
+                                                                                              : MHD_NO;
+}
+
 void kas_http_heads_on_connection(void *cls, struct MHD_Connection *connection, void **context,
                                   enum MHD_ConnectionNotificationCode code)
 {
     kas_http_server *server = cls;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        atomic_fetch_add_explicit(&server->counts.connections, 1, memory_order_relaxed);
-        add(server, connection, context);
+        const uint64_t others =
+            atomic_fetch_add_explicit(&server->counts.connections, 1, memory_order_relaxed);
+        add(server, connection, context, others >= server->options.max_connections);
         return;
     }
     atomic_fetch_sub_explicit(&server->counts.connections, 1, memory_order_relaxed);
     drop(server->heads, *context);
 }
 
-static void set_due(kas_http_request *request, int64_t due_ns)
+/* Of the request's connection; NULL: there was no memory for it. */
+static head *head_of(kas_http_request *request)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    head *item = info ? info->socket_context : NULL;
+    return info ? info->socket_context : NULL;
+}
+
+static void set_due(head *item, int64_t due_ns)
+{
     if (item) atomic_store_explicit(&item->due_ns, due_ns, memory_order_relaxed);
 }
 
-void kas_http_heads_received(kas_http_request *request)
+bool kas_http_heads_received(kas_http_request *request)
 {
-    set_due(request, KAS_NEVER);
+    head *item = head_of(request);
+    set_due(item, KAS_NEVER);
+    return !item || !item->surplus;
 }
 
 void kas_http_heads_expect(kas_http_request *request)
 {
     const kas_http_options *options = &request->server->options;
     int64_t patience_s = (int64_t)options->idle_timeout_s + options->header_timeout_s;
-    set_due(request, kas_monotonic_ns() + patience_s * KAS_NS_PER_S);
+    set_due(head_of(request), kas_monotonic_ns() + patience_s * KAS_NS_PER_S);
 }

@@ -1,6 +1,6 @@
 /* Clients that open a connection and send a request's head byte by byte, or never: each would hold a
  * connection for good, since every byte restarts the idle time. A head must be complete within a time; a
- * thread looks once a second and shuts the connections that are late. */
+ * thread looks once a second and shuts the connections that are late. And clients that open too many. */
 #ifndef KAS_HTTP_HEADS_H
 #define KAS_HTTP_HEADS_H
 
@@ -14,7 +14,14 @@ void kas_http_heads_stop(kas_http_server *server); /* after the daemon has stopp
 /* libmicrohttpd's notification of a connection's beginning and end. */
 void kas_http_heads_on_connection(void *server, struct MHD_Connection *connection, void **context,
                                   enum MHD_ConnectionNotificationCode code);
-void kas_http_heads_received(kas_http_request *request); /* the head is in */
-void kas_http_heads_expect(kas_http_request *request);   /* the request has ended; another may come */
+/* Beyond the limit of connections a few are taken, to be told so; any more are closed at once: whoever were
+ * left in the system's queue would wait for an answer that does not come. libmicrohttpd's question of each.
+ */
+enum { KAS_HTTP_SURPLUS_CONNECTIONS = 32 };
+enum MHD_Result kas_http_heads_accept(void *server, const struct sockaddr *address, socklen_t size);
+
+/* The head is in; false: the connection is beyond the limit. */
+bool kas_http_heads_received(kas_http_request *request);
+void kas_http_heads_expect(kas_http_request *request); /* the request has ended; another may come */
 
 #endif

@@ -130,7 +130,7 @@ static enum MHD_Result append_argument(void *context, enum MHD_ValueKind kind, c
     return MHD_YES;
 }
 
-/* Who asks, method, path, query and body, each told apart from the next. */
+/* Who asks, method, path, precondition, query and body, each told apart from the next. */
 static bool digest_of(const kas_http_request *request, kas_sha256 *out)
 {
     char hex[KAS_SHA256_HEX_SIZE];
@@ -139,8 +139,9 @@ static bool digest_of(const kas_http_request *request, kas_sha256 *out)
     kas_text text;
     kas_text_init(&text, 1 << 20);
     kas_sha256_hex(&body, hex);
-    kas_text_printf(&text, "%s %s %s %s", hex, request->client ? request->client : "", request->method,
-                    request->path);
+    const char *condition = kas_http_header(request, KAS_FIELD_IF_MATCH);
+    kas_text_printf(&text, "%s %s %s %s %s", hex, request->client ? request->client : "", request->method,
+                    request->path, condition ? condition : "");
     MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, append_argument, &text);
     bool whole = !text.failed;
     if (whole) *out = kas_sha256_of(text.bytes, text.length);

@@ -60,7 +60,7 @@ static kas_status read_whole(const char *where, const kas_json_member *member, c
 {
     if (!json_is_integer(value)) return wrong_type(where, member, "a whole number", value);
     int64_t number = json_integer_value(value);
-    if ((double)number < member->min || (double)number > member->max)
+    if (number < (int64_t)member->min || number > (int64_t)member->max) /* at most 2^53 */
         return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "%s%s is %lld; it must be within %.0f and %.0f", where,
                         member->name, (long long)number, member->min, member->max);
     if (member->type == KAS_JSON_INT64)

@@ -81,7 +81,7 @@ static const struct {
     [KAS_PROBLEM_UNAVAILABLE] =
         {"unavailable", "Unavailable", 503,
          "Something that is needed cannot serve now: the layer is out of service, a device or a remote is "
-         "gone, memory is short, or the server is stopping.",
+         "gone, memory is short, too many connections are open, or the server is stopping.",
          "Try again after Retry-After; GET /v1/health says what is degraded and why."},
     [KAS_PROBLEM_NO_ROOM] = {"no-room", "No room in the kernel cache", 507,
                              "The kernel does not fit in the cache, and everything in it is in use or "

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/async.h"
 #include "http/gzip.h"
 #include "http/heads.h"
 #include "http/idempotency.h"
@@ -203,12 +204,21 @@ static enum MHD_Result run(kas_http_request *request, kas_http_step step)
     return request->answered || request->next ? MHD_YES : MHD_NO;
 }
 
+/* One connection too many; it ends with this answer. */
+static enum MHD_Result turn_away(kas_http_request *request)
+{
+    kas_http_add_header(request, "Connection", "close");
+    kas_http_refuse(request, KAS_PROBLEM_UNAVAILABLE, "%u connections are open, which is the limit",
+                    request->server->options.max_connections);
+    return run(request, NULL);
+}
+
 /* The head is in. An answer that is known is given now when the client waits for leave to send the body, or
  * when the body is beyond all measure; else after the body. */
 static enum MHD_Result on_head(kas_http_request *request)
 {
     const char *expect = kas_http_header(request, KAS_FIELD_EXPECT);
-    kas_http_heads_received(request);
+    if (!kas_http_heads_received(request)) return turn_away(request);
     kas_http_route_request(request);
     if (!request->fault.problem) return MHD_YES;
     request->discard_body = true;
@@ -249,6 +259,17 @@ enum MHD_Result kas_http_on_request(void *server, struct MHD_Connection *connect
     return run(request, next);
 }
 
+/* The client went while the engine carried out what it asked for: the answer is made all the same, for when
+ * it asks again under its Idempotency-Key. */
+static void answer_for_the_record(kas_http_request *request)
+{
+    kas_http_step next = request->next;
+    kas_http_leave_wait(request);
+    request->gone = true;
+    request->next = NULL;
+    if (request->keyed && next) (void)run(request, next);
+}
+
 void kas_http_on_completed(void *cls, struct MHD_Connection *connection, void **state,
                            enum MHD_RequestTerminationCode how)
 {
@@ -263,6 +284,7 @@ void kas_http_on_completed(void *cls, struct MHD_Connection *connection, void **
               how == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : " (connection ended early)");
     kas_http_heads_expect(request);
     kas_http_leave_round(request);
+    answer_for_the_record(request);
     kas_http_answers_end(request);
     if (request->work_finish && request->work) request->work_finish(request->work);
     kas_free(request->body.owned);

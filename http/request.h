@@ -175,6 +175,7 @@ struct kas_http_request {
     kas_http_step next; /* to run when the connection is resumed */
     bool counted;       /* as in progress */
     bool answered;
+    bool gone; /* its client: nothing can be sent, nor suspended */
 
     /* what the engine answered */
     kas_status status;          /* owned */

@@ -69,6 +69,10 @@ static void queue(kas_http_request *request, unsigned status, const char *media_
         request->answered = false;
         return;
     }
+    if (request->gone) {
+        MHD_destroy_response(response);
+        return;
+    }
     add_headers(request, response, media_type);
     if (MHD_queue_response(request->connection, status, response) != MHD_YES) request->answered = false;
     MHD_destroy_response(response);

@@ -182,12 +182,18 @@ static void check_body(kas_http_request *request, const kas_http_route *route)
 }
 
 /* Two lengths, or a length beside chunks: another server on the way may see the end elsewhere (RFC
- * 9112, 6.3).
+ * 9112, 6.3). And a coding that libmicrohttpd does not know: it would wait for the connection's end.
  */
 static bool has_one_length(kas_http_request *request)
 {
-    if (request->fields.lengths < 2) return true;
-    kas_http_refuse(request, KAS_PROBLEM_MALFORMED, "the head says twice how long the body is");
+    const char *coding = kas_http_header(request, KAS_FIELD_TRANSFER_ENCODING);
+    const bool twice = request->fields.lengths > 1;
+    if (!twice && (!coding || strcasecmp(coding, "chunked") == 0)) return true;
+    if (twice)
+        kas_http_refuse(request, KAS_PROBLEM_MALFORMED, "the head says twice how long the body is");
+    else
+        kas_http_refuse(request, KAS_PROBLEM_MALFORMED, "Transfer-Encoding is '%.100s'; this takes chunked",
+                        coding);
     request->ambiguous = true;
     kas_http_add_header(request, "Connection", "close");
     return false;

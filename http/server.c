@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,6 +23,9 @@
 #include "http/tokens.h"
 
 enum {
+    OWN_FILES = 96, /* of the engine: files that are read and written, devices' */
+    FILES_PER_THREAD = 4,
+    CONNECTIONS_MIN = 8,
     POOL_MARGIN = 4096, /* of a connection's memory, beside the head: what is parsed, and the answer's head */
     DRAIN_MS = 250, /* for clients that send one request after the other to be told that this was the last */
     ARRIVING_MS = 3000,     /* for requests that are still coming in when the server stops */
@@ -46,6 +50,28 @@ static void fill_defaults(kas_http_options *options)
     DEFAULT(artifact_bytes, (size_t)256 << 20);
 }
 
+/* A connection is an open file. The rest of the process keeps some for itself, so that loads and uploads go
+ * on however many clients there are, and so that no thread meets a connection that it cannot accept: it would
+ * try again and again. */
+static kas_status fit_connections(kas_http_options *options)
+{
+    struct rlimit limit;
+    const rlim_t own = OWN_FILES + (rlim_t)FILES_PER_THREAD * options->threads + KAS_HTTP_SURPLUS_CONNECTIONS;
+    const rlim_t least = own + CONNECTIONS_MIN;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= own + options->max_connections)
+        return NULL;
+    if (limit.rlim_cur < least)
+        return kas_fail(
+            KAS_UNAVAILABLE, CALLER,
+            "this process may open %llu files; it needs at least %llu: raise the limit (ulimit -n)",
+            (unsigned long long)limit.rlim_cur, (unsigned long long)least);
+    const uint32_t fitting = (uint32_t)(limit.rlim_cur - own);
+    kas_warning("http", "%u connections at most, not %u: this process may open %llu files (ulimit -n)",
+                fitting, options->max_connections, (unsigned long long)limit.rlim_cur);
+    options->max_connections = fitting;
+    return NULL;
+}
+
 static void log_line(void *context, const char *format, va_list args)
 {
     char line[512];
@@ -67,10 +93,10 @@ static kas_status start_daemon(kas_http_server *server)
 {
     const kas_http_options *options = &server->options;
     const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-    /* A pool needs two threads; one alone is the daemon's own. Every thread must have room for a connection.
-     */
+    /* A pool needs two threads; one alone is the daemon's own. Any of them may have all connections: their
+     * number is limited where they are accepted. */
     const unsigned pool = options->threads > 1 ? options->threads : 0;
-    const unsigned connections = options->max_connections < 2 * pool ? 2 * pool : options->max_connections;
+    const unsigned connections = options->threads * (options->max_connections + KAS_HTTP_SURPLUS_CONNECTIONS);
     const struct MHD_OptionItem items[] = {
         {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)log_line, NULL},
         {MHD_OPTION_LISTEN_SOCKET, server->listener, NULL},
@@ -84,16 +110,18 @@ static kas_status start_daemon(kas_http_server *server)
         {pool ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, pool, NULL},
         {MHD_OPTION_END, 0, NULL},
     };
-    server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, kas_http_on_request, server, MHD_OPTION_ARRAY,
-                                      items, MHD_OPTION_END);
+    server->daemon = MHD_start_daemon(flags, 0, kas_http_heads_accept, server, kas_http_on_request, server,
+                                      MHD_OPTION_ARRAY, items, MHD_OPTION_END);
     if (server->daemon) return NULL;
-    return kas_fail(KAS_IO, ENGINE, "libmicrohttpd did not start %u threads on %s", options->threads,
-                    server->url);
+    return kas_fail(KAS_IO, ENGINE,
+                    "libmicrohttpd did not start %u threads on %s; memory, threads or open files are short",
+                    options->threads, server->url);
 }
 
 static kas_status begin(kas_http_server *server)
 {
     uint64_t prefix;
+    KAS_TRY(fit_connections(&server->options));
     KAS_TRY(kas_random_bytes(&prefix, sizeof prefix));
     snprintf(server->id_prefix, sizeof server->id_prefix, "%016llx", (unsigned long long)prefix);
     atomic_init(&server->next_id, 1);

@@ -212,6 +212,12 @@ static stream *open_stream(kas_http_request *request, uint64_t after)
 
 void kas_http_respond_events(kas_http_request *request, uint64_t after)
 {
+    kas_http_add_header(request, "Cache-Control", "no-store");
+    if (strcmp(request->method, "HEAD") ==
+        0) { /* of a stream, libmicrohttpd would send the last chunk all the same */
+        kas_http_respond_static(request, 200, "text/event-stream", "");
+        return;
+    }
     stream *one = open_stream(request, after);
     if (!one) {
         kas_http_fail(request, kas_out_of_memory());
@@ -220,6 +226,5 @@ void kas_http_respond_events(kas_http_request *request, uint64_t after)
     struct MHD_Response *response =
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_stream, one, close_stream);
     if (!response) close_stream(one);
-    kas_http_add_header(request, "Cache-Control", "no-store");
     kas_http_respond_stream(request, 200, "text/event-stream", response);
 }

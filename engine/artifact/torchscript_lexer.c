@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "engine/artifact/refuse.h"
 
 enum {
@@ -145,13 +146,13 @@ static kas_status read_float(const char *text, kas_script_token *out)
 {
     char *rest;
     out->kind = KAS_TOKEN_FLOAT;
-    out->number = strtod(text, &rest);
+    out->number = kas_parse_real(text, &rest);
     if (*rest) return kas_refuse(KAS_REASON_MALFORMED, "\"%s\" is no number", text);
     if (!isfinite(out->number)) return kas_refuse(KAS_REASON_LIMIT, "the number %s is out of range", text);
     return NULL;
 }
 
-/* Digits only, with point and exponent: strtod's hexadecimal numbers and words do not get here. */
+/* Digits only, with point and exponent: kas_parse_real's hexadecimal numbers and words do not get here. */
 static kas_status read_number(kas_script_lexer *lexer, kas_script_token *out)
 {
     char text[NUMBER_MAX + 1];

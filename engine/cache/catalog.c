@@ -108,12 +108,15 @@ void kas_catalog_remove(kas_catalog *catalog, const char *artifact_id)
     kas_record_release(record);
 }
 
-bool kas_catalog_has_checksum(kas_catalog *catalog, const kas_sha256 *checksum)
+bool kas_catalog_has_other(kas_catalog *catalog, const kas_record *record)
 {
     bool found = false;
     pthread_mutex_lock(&catalog->lock);
-    for (size_t i = 0; i < catalog->count && !found; ++i)
-        found = kas_sha256_equal(&catalog->records[i]->checksum, checksum);
+    for (size_t i = 0; i < catalog->count && !found; ++i) {
+        const kas_record *other = catalog->records[i];
+        found = kas_sha256_equal(&other->checksum, &record->checksum) &&
+                strcmp(other->artifact_id, record->artifact_id) != 0;
+    }
     pthread_mutex_unlock(&catalog->lock);
     return found;
 }

@@ -16,7 +16,8 @@ kas_status kas_catalog_put(kas_catalog *catalog, const kas_record *record) KAS_M
 const kas_record *kas_catalog_find(kas_catalog *catalog,
                                    const char *artifact_id); /* retained; NULL: unknown */
 void kas_catalog_remove(kas_catalog *catalog, const char *artifact_id);
-bool kas_catalog_has_checksum(kas_catalog *catalog, const kas_sha256 *checksum); /* some id has these bytes */
+/* Some other id has the record's bytes. */
+bool kas_catalog_has_other(kas_catalog *catalog, const kas_record *record);
 size_t kas_catalog_count(kas_catalog *catalog);
 /* Up to `capacity` records, retained, that come after `after` in order of id; returns how many. */
 size_t kas_catalog_list(kas_catalog *catalog, const char *after, const kas_record **out, size_t capacity);

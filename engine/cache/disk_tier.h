@@ -20,16 +20,17 @@ typedef struct kas_disk_tier kas_disk_tier;
 kas_status kas_disk_tier_create(const kas_files *files, const char *folder, kas_disk_tier **out) KAS_MUST_USE;
 void kas_disk_tier_destroy(kas_disk_tier *tier); /* accepts NULL */
 
-/* Reads all records; `visit` takes over each one. Damaged ones are logged and counted
- * (kas_disk_tier_damaged). */
+/* Reads all records; `visit` takes over each one. Damaged ones, and those whose bytes are gone, are logged
+ * and counted (kas_disk_tier_damaged). Bytes without a record are removed, unless a record is damaged. Before
+ * any other call. */
 typedef kas_status (*kas_record_visit)(void *user, const kas_record *record);
 kas_status kas_disk_tier_load(kas_disk_tier *tier, kas_record_visit visit, void *user) KAS_MUST_USE;
 
 kas_status kas_disk_tier_write(kas_disk_tier *tier, const kas_sha256 *checksum, const void *bytes,
                                size_t size_bytes) KAS_MUST_USE;
 kas_status kas_disk_tier_write_record(kas_disk_tier *tier, const kas_record *record) KAS_MUST_USE;
-/* KAS_NOT_FOUND; KAS_INVALID_ARTIFACT, reason "checksum", when the file is damaged. Counts a hit or a miss.
- */
+/* KAS_NOT_FOUND, also when the file is gone; KAS_INVALID_ARTIFACT, reason "checksum", when it is damaged.
+ * Counts a hit or a miss. */
 kas_status kas_disk_tier_read(kas_disk_tier *tier, const kas_sha256 *checksum, size_t max_bytes,
                               kas_bytes *out) KAS_MUST_USE;
 bool kas_disk_tier_has(kas_disk_tier *tier, const kas_sha256 *checksum);

@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <unistd.h>
 
 static kas_status os_read(void *self, const char *path, size_t max_bytes, kas_bytes *out)
 {
@@ -26,8 +25,7 @@ static kas_status os_make_folders(void *self, const char *path)
 static kas_status os_remove(void *self, const char *path)
 {
     (void)self;
-    if (unlink(path) && errno != ENOENT) return kas_fail_os(errno, "removing %s", path);
-    return NULL;
+    return kas_file_remove(path);
 }
 
 static kas_status visit_entries(DIR *folder, const char *path, kas_file_visit visit, void *user)

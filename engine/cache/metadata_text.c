@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/decimal.h"
 #include "base/text.h"
 #include "engine/cache/record.h"
 
@@ -60,7 +61,9 @@ kas_status kas_metadata_text(const kas_metadata *metadata, char **json)
     append_shape(&text, "output_shape", &metadata->output_shape);
     kas_text_printf(&text, "\"parameter_count\":%" PRIu64 ",", metadata->parameter_count);
     append_requirements(&text, metadata);
-    kas_text_printf(&text, "\"memory_footprint_mb\":%.17g,", metadata->memory_footprint_mb);
+    char footprint[KAS_REAL_SIZE];
+    kas_format_real(metadata->memory_footprint_mb, footprint);
+    kas_text_printf(&text, "\"memory_footprint_mb\":%s,", footprint);
     append_member(&text, "compilation_target", metadata->compilation_target);
     kas_text_printf(&text, "\"optimization_flags\":%s,",
                     metadata->optimization_flags ? metadata->optimization_flags : "{}");

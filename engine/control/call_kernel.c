@@ -92,12 +92,26 @@ void kas_call_put_kernel(kas_call *call)
     kas_call_prepare(call, run_put, handle_prepared);
 }
 
+/* Where the record is not written, nobody would ever ask for its bytes. It may be there all the same: then it
+ * goes first. */
+static void drop_unrecorded(kas_engine *engine, const kas_record *record)
+{
+    const kas_record *known = kas_catalog_find(engine->catalog, record->artifact_id);
+    bool needed = (known && known->uploaded) || kas_catalog_has_other(engine->catalog, record);
+    kas_record_release(known);
+    kas_status status = needed ? NULL : kas_disk_tier_remove(engine->disk, record, true);
+    if (status) kas_warning("cache", "%s; the next start removes it", kas_status_message(status));
+    kas_status_free(status);
+}
+
 /* The bytes before the record: a record says that they are there. */
 static kas_status write_put(kas_call *call)
 {
     kas_disk_tier *disk = call->engine->disk;
     KAS_TRY(kas_disk_tier_write(disk, &call->record->checksum, call->bytes, call->size_bytes));
-    return kas_disk_tier_write_record(disk, call->record);
+    kas_status status = kas_disk_tier_write_record(disk, call->record);
+    if (status) drop_unrecorded(call->engine, call->record);
+    return status;
 }
 
 static kas_status keep_put(kas_call *call)
@@ -127,16 +141,20 @@ void kas_call_keep_kernel(kas_call *call)
 
 /* ---- evict: from every tier below the device's, which the state has done ---- */
 
-static kas_status evict(kas_call *call)
+/* The disk first: where it does not let go, the artifact is still there, for another try too. */
+static kas_status evict(kas_engine *engine, const kas_record *record)
 {
-    kas_engine *engine = call->engine;
-    const kas_record *record = kas_catalog_find(engine->catalog, call->command.artifact_id);
-    if (!record) return NULL;
+    bool last = !kas_catalog_has_other(engine->catalog, record);
+    if (engine->disk && record->uploaded) KAS_TRY(kas_disk_tier_remove(engine->disk, record, last));
     kas_catalog_remove(engine->catalog, record->artifact_id);
-    bool last = !kas_catalog_has_checksum(engine->catalog, &record->checksum);
     if (last) kas_host_tier_remove(engine->host, &record->checksum);
-    kas_status status = NULL;
-    if (engine->disk && record->uploaded) status = kas_disk_tier_remove(engine->disk, record, last);
+    return NULL;
+}
+
+static kas_status evict_known(kas_engine *engine, const char *artifact_id)
+{
+    const kas_record *record = kas_catalog_find(engine->catalog, artifact_id);
+    kas_status status = record ? evict(engine, record) : NULL;
     kas_record_release(record);
     return status;
 }
@@ -145,7 +163,7 @@ static void run_evict(kas_task *task)
 {
     kas_call *call = kas_call_of_task(task);
     pthread_mutex_lock(&call->engine->uploads_lock);
-    kas_status status = evict(call);
+    kas_status status = evict_known(call->engine, call->command.artifact_id);
     pthread_mutex_unlock(&call->engine->uploads_lock);
     kas_call_prepared(call, status);
 }

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -49,6 +50,26 @@ static kas_status read_optional(const kas_files *files, const char *folder, cons
     return NULL;
 }
 
+static kas_status stop_at_first(void *user, const char *name)
+{
+    (void)name;
+    *(bool *)user = true;
+    return kas_fail(KAS_CANCELLED, CALLER, "one is enough");
+}
+
+/* A registry that is gone is not one without the artifact: a disk may have to be mounted. */
+static kas_status check_folder(const kas_files *files, const char *folder)
+{
+    bool has_files = false;
+    kas_status status = files->list(files->self, folder, stop_at_first, &has_files);
+    bool gone = !has_files && kas_status_code(status) == KAS_NOT_FOUND;
+    kas_status_free(status);
+    if (!gone) return NULL;
+    return kas_fail(KAS_UNAVAILABLE, ENGINE,
+                    "the artifact folder %s is not there: mount it, or start with another --artifact-dir",
+                    folder);
+}
+
 static kas_status fetch_bytes(const kas_files *files, const char *folder, const char *encoded,
                               size_t max_bytes, kas_embedded_artifact *out)
 {
@@ -58,6 +79,7 @@ static kas_status fetch_bytes(const kas_files *files, const char *folder, const 
         KAS_TRY(read_optional(files, folder, out->name, max_bytes, &out->bytes, &found));
         if (found) return NULL;
     }
+    KAS_TRY(check_folder(files, folder));
     return kas_fail(KAS_NOT_FOUND, CALLER,
                     "no %s.onnx, .pt, .pth, .safetensors or .bin in the artifact folder %s", encoded, folder);
 }

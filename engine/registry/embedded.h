@@ -18,7 +18,8 @@ typedef struct kas_embedded_artifact {
     char name[8 + 3 * 128 + 16]; /* of the file: helps to guess the format */
 } kas_embedded_artifact;
 
-/* KAS_NOT_FOUND names the folder and what was looked for; KAS_TOO_LARGE beyond max_bytes. */
+/* KAS_UNAVAILABLE: the folder is not there; KAS_NOT_FOUND names it and what was looked for; KAS_TOO_LARGE
+ * beyond max_bytes. */
 kas_status kas_embedded_fetch(const kas_files *files, const char *folder, const char *artifact_id,
                               size_t max_bytes, bool with_signature, kas_embedded_artifact *out) KAS_MUST_USE;
 void kas_embedded_finish(kas_embedded_artifact *artifact); /* accepts empty */

@@ -2,9 +2,11 @@
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "http"))
@@ -44,6 +46,12 @@ class Local(unittest.TestCase):
     def test_failures_end_with_1(self):
         self.fails(1, "127.0.0.1:1", "layer", "list")
         self.fails(1, "/nowhere.onnx", "kernel", "inspect", "/nowhere.onnx")
+
+    def test_an_answer_that_cannot_be_written_is_a_failure(self):
+        with open("/dev/full", "w") as full:
+            for command in (("version",), ("manual",), ("help",), ("kernel", "inspect", GOOD)):
+                result = subprocess.run([BINARY, *command], stdout=full, stderr=subprocess.PIPE, timeout=60, env={**os.environ, "KASMINA_URL": "http://127.0.0.1:1"})
+                self.assertEqual(result.returncode, 1, command)
 
     def test_nothing_to_read_is_a_failure_and_nothing_is_sent(self):
         """No server is there: a request would fail with another message."""
@@ -170,6 +178,65 @@ class Local(unittest.TestCase):
         page = run("manual").stdout.decode()
         self.assertTrue(page.startswith(".TH KASMINA 1"))
         self.assertIn(".SS \"kasmina seed load", page)
+
+
+class SomethingElse:
+    """What gives every request the same answer, whatever it is."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(self.answer.encode())
+            except OSError:
+                return  # closed
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+class Strangers(unittest.TestCase):
+    """Servers that are no kasmina server, or a bad one."""
+
+    COMMANDS = (("layer", "list"), ("health",), ("epoch",), ("seed", "show", "a"), ("seed", "alpha", "a", "0", "0.5"), ("seed", "load", "a", "0", "b"), ("layer", "delete", "a"),
+                ("devices",), ("events",), ("version",))
+
+    def fails(self, answer, word, *commands):
+        server = SomethingElse(answer)
+        for command in commands or self.COMMANDS:
+            with self.subTest(answer=answer, command=command):
+                result = run(*command, url=server.url)
+                self.assertEqual(result.returncode, 1, result)
+                self.assertIn(word, result.stderr.decode())
+        server.close()
+
+    def test_success_of_something_else_is_none(self):
+        self.fails("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "no kasmina server")
+        self.fails("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>", "no kasmina server")
+        self.fails("HTTP/1.1 204 No Content\r\n\r\n", "no kasmina server")
+
+    def test_a_redirection_is_no_success(self):
+        self.fails("HTTP/1.1 302 Found\r\nLocation: /login\r\nX-Request-Id: 1\r\nContent-Length: 0\r\n\r\n", "HTTP 302")
+
+    def test_what_is_no_http_is_said_to_be_none(self):
+        self.fails("SSH-2.0-OpenSSH_9.2\r\n", "HTTP/0.9", ("health",), ("events",))
+
+    def test_a_list_without_an_end_ends(self):
+        body = '{"layers":[],"next_cursor":"again"}'
+        self.fails(f"HTTP/1.1 200 OK\r\nX-Request-Id: 1\r\nContent-Length: {len(body)}\r\n\r\n{body}", "comes to no end", ("layer", "list"))
+
+    def test_no_server_commands_the_terminal(self):
+        body = '{"detail":"\\u001b[31mred\\u0007"}'
+        self.fails(f"HTTP/1.1 409 Conflict\r\nContent-Length: {len(body)}\r\n\r\n{body}", "?[31mred? (HTTP 409)", ("health",))
 
 
 class Remote(unittest.TestCase):
@@ -310,6 +377,10 @@ class Remote(unittest.TestCase):
             self.assertEqual(result.returncode, 1)
             self.assertIn("set KASMINA_TOKEN", result.stderr.decode())
             self.assertEqual(run("layer", "list", "--token", "secret", url=server.url).returncode, 0)
+            for token in ("secret\n", "secret\r\n", "secret\nX-More: 1", "two words"):
+                result = run("layer", "list", "--token", token, url=server.url)
+                self.assertEqual(result.returncode, 1, token)
+                self.assertIn("the token alone", result.stderr.decode())
             self.assertIn("role", run("layer", "delete", "a", "--token", "secret", url=server.url).stderr.decode())
             server.stop()
 

@@ -2,6 +2,7 @@
 import http.client
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -56,14 +57,15 @@ class Answer:
 class Server:
     """A running `kasmina serve` on a free port, with folders of its own."""
 
-    def __init__(self, *flags, artifact_dir=ARTIFACTS, environment=None, stderr=None):
+    def __init__(self, *flags, artifact_dir=ARTIFACTS, environment=None, stderr=None, limits=None):
         self.folder = tempfile.mkdtemp(prefix="kasmina-test-")
         self.data_dir = os.path.join(self.folder, "data")
         self.artifact_dir = artifact_dir
         self.log = open(os.path.join(self.folder, "log"), "w+b")
         command = [BINARY, "serve", "--listen", "127.0.0.1:0", "--data-dir", self.data_dir, "--artifact-dir", artifact_dir,
                    "--http-threads", "2", "--log-level", "warning", *flags]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr or self.log, env={**os.environ, **(environment or {})})
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr or self.log, env={**os.environ, **(environment or {})},
+                                        preexec_fn=lambda: [resource.setrlimit(kind, limit) for kind, limit in (limits or {}).items()])
         self.line = self.process.stdout.readline().decode()
         if not self.line.startswith("kasmina: listening on http://"):
             self.process.wait(timeout=10)

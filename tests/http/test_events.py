@@ -64,6 +64,11 @@ class Events(ServerTest):
         stream = self.stream()
         self.assertEqual((stream.status, stream.headers["Content-Type"], stream.headers["Cache-Control"]), (200, "text/event-stream", "no-store"))
         self.assertEqual(self.client.send("HEAD", "/v1/events").status, 200)
+        raw = Raw(self.server)
+        raw.send("HEAD /v1/events HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        head, after = raw.answer(has_body=False), raw.answer()
+        self.assertEqual((head.status, head.header("Content-Type"), after.status), (200, "text/event-stream", 200))
+        raw.close()
 
     def test_a_load(self):
         path = self.layer()

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Idempotency-Key: the same key and request give the first answer again, and have no second effect."""
+import socket
 import threading
 import unittest
 
 import artifacts
-from server import Client, ServerTest
+from server import Client, Raw, ServerTest
 
 
 class Idempotency(ServerTest):
@@ -45,6 +46,11 @@ class Idempotency(ServerTest):
             for method, where, body in (("PATCH", path, {"device": "host:0"}), ("DELETE", path, None), ("PUT", "/v1/kernels/other", artifacts.linear()), ("PATCH", path + "?x=1", {})):
                 self.expect_problem(self.client.send(method, where, body, self.key()), 422, "invalid-value", self.id())
 
+    def test_another_precondition_is_another_request(self):
+        path = self.layer(None, 3, 2)
+        self.expect_problem(self.client.send("PATCH", path, {}, {**self.key(), "If-Match": '"of-old"'}), 412, "precondition-failed")
+        self.expect_problem(self.client.send("PATCH", path, {}, self.key()), 422, "invalid-value", self.id())
+
     def test_refusals_are_answers_too(self):
         seed = self.layer() + "/seeds/0"
         first = self.client.post(f"{seed}/fossilize", {}, self.key())
@@ -53,6 +59,33 @@ class Idempotency(ServerTest):
         again = self.client.post(f"{seed}/fossilize", {}, self.key())
         self.assertEqual((again.status, again.body, again.header("Content-Type")), (409, first.body, "application/problem+json"))
         self.assertEqual(self.client.get(seed).json["lifecycle_state"], "ACTIVE")
+
+    def leave(self, method, path, body):
+        """Sends a request with the test's key and goes: libmicrohttpd takes the closing of one side for that."""
+        raw = Raw(self.server)
+        raw.send(f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nIdempotency-Key: {self.id()}\r\nContent-Length: {len(body)}\r\n\r\n{body}")
+        raw.socket.shutdown(socket.SHUT_WR)
+        raw.file.read()
+        raw.close()
+
+    def ask_again(self, method, path, body):
+        """The answer under the test's key, once there is one."""
+        while True:
+            answer = self.client.send(method, path, body.encode(), self.key(), kind="application/json")
+            if answer.status != 409 or answer.json["reason"] != "in-progress":
+                return answer
+
+    def test_who_went_before_the_answer_gets_it_later(self):
+        seed = self.layer() + "/seeds/0"
+        body = '{"artifact_id": "bulky"}'
+        self.client.put("/v1/kernels/bulky", artifacts.bulky(1))
+        before = len(self.client.get("/v1/operations").json["operations"])
+        self.leave("POST", f"{seed}/load?wait=20", body)
+        self.wait_for(seed, lambda state: state["lifecycle_state"] == "ACTIVE")
+        again = self.ask_again("POST", f"{seed}/load?wait=20", body)
+        self.assertEqual(again.header("Idempotency-Replayed"), "true")
+        self.assertIn((again.status, again.json["state"]), ((200, "succeeded"), (202, "queued"), (202, "running")))  # as it was when it went
+        self.assertEqual(len(self.client.get("/v1/operations").json["operations"]), before + 1)
 
     def test_keys_that_cannot_be(self):
         path = self.layer(None, 3, 2)

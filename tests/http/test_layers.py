@@ -53,6 +53,11 @@ class Creating(ServerTest):
         with self.unchanged(path, "/v1/layers"):
             self.expect_problem(self.client.post("/v1/layers", {"name": "twice", "input_size": 9, "output_size": 9}), 409, "conflict", "twice")
 
+    def test_layer_id_is_exact(self):
+        self.assertEqual(self.client.get(self.layer("id-large", 2, 2, layer_id=1 << 53)).json["layer_id"], 1 << 53)
+        answer = self.client.post("/v1/layers", {"name": "id-larger", "input_size": 2, "output_size": 2, "layer_id": (1 << 53) + 1})
+        self.expect_problem(answer, 422, "invalid-value", "layer_id")
+
     def test_layer_id_taken(self):
         self.layer("holder", 3, 2, layer_id=500)
         with self.unchanged("/v1/layers"):

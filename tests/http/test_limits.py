@@ -1,9 +1,24 @@
 #!/usr/bin/env python3
 """Limits answer clearly: heads, bodies, connections, time for a head, idle time."""
+import resource
 import time
 import unittest
 
-from server import Raw, ServerTest
+from server import Raw, Server, ServerTest
+
+
+def request(method, path, body=""):
+    return f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+
+
+def status_of(raw):
+    """Of the next request's answer; None where the connection was closed instead."""
+    try:
+        raw.send(request("GET", "/v1/health/live"))
+        answer = raw.answer()
+    except ConnectionError:
+        return None
+    return answer and answer.status
 
 
 class Heads(ServerTest):
@@ -61,21 +76,43 @@ class Bodies(ServerTest):
 class Connections(ServerTest):
     flags = ("--max-connections", "8")
 
-    def test_beyond_the_limit_they_are_closed(self):
+    def test_beyond_the_limit_they_are_told_so_and_then_closed(self):
         self.client.close()
-        held = [Raw(self.server) for _ in range(40)]
-        answered = 0
-        for raw in held:
-            try:
-                raw.send("GET /v1/health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-                answer = raw.answer()
-            except OSError:
-                answer = None
-            answered += answer is not None and answer.status == 200
-        self.assertGreaterEqual(answered, 4)
+        held = [Raw(self.server) for _ in range(200)]
+        answered = [status_of(raw) for raw in held]
+        self.assertEqual(answered.count(200), 8)
+        self.assertGreaterEqual(answered.count(503), 32)
+        self.assertEqual(set(answered), {200, 503, None})  # and none waits in vain
+        self.assertEqual(status_of(held[answered.index(200)]), 200)
+        extra = Raw(self.server)
+        extra.send(request("GET", "/v1/health/live"))
+        answer = extra.answer()
+        problem = self.expect_problem(answer, 503, "unavailable", "8 connections")
+        self.assertEqual((answer.header("Connection"), problem["retry_after_ms"]), ("close", 1000))
+        self.assertTrue(extra.is_closed())
+        for raw in held + [extra]:
+            raw.close()
+        end = time.monotonic() + 10  # it notices that they are gone a moment later
+        while self.client.get("/v1/health/live").status != 200:
+            self.client.close()
+            self.assertLess(time.monotonic(), end)
+
+
+class Files(unittest.TestCase):
+    def test_connections_leave_the_engine_the_files_that_it_needs(self):
+        server = Server(limits={resource.RLIMIT_NOFILE: (160, 160)})
+        server.wait_for_log("ulimit -n")
+        held = [Raw(server) for _ in range(160)]  # more than it may have files: beyond the limit they are closed
+        open_ones = [raw for raw in held if status_of(raw) == 200]
+        self.assertGreaterEqual(len(open_ones), 8)
+        raw = open_ones[0]
+        raw.send(request("POST", "/v1/layers", '{"name": "layer", "input_size": 64, "output_size": 10}'))
+        self.assertEqual(raw.answer().status, 201)
+        raw.send(request("POST", "/v1/layers/layer/seeds/0/load?wait=20", '{"artifact_id": "digits-good"}'))
+        self.assertEqual(raw.answer().status, 200)
         for raw in held:
             raw.close()
-        self.assertEqual(self.client.get("/v1/health/live").status, 200)
+        server.stop()
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ class Loss(ServerTest):
         row, rows = bytes(4 * WIDTH), bytes(4 * WIDTH * ROWS)
         self.expect_problem(self.client.post(f"{path}/forward", rows), 504, "deadline", DEVICE)
         while self.client.get(f"/v1/devices/{DEVICE}").json["state"] == "ready":  # it came back before anybody looked
-            self.assertIn(self.client.post(f"{path}/forward", rows).status, (200, 504))
+            self.assertIn(self.client.post(f"{path}/forward", rows).status, (200, 503, 504))  # 503: lost meanwhile, and the move took longer than the deadline
         self.wait_for(path, lambda layer: layer["device"] == "host:0", seconds=60)
         while (answer := self.client.post(f"{path}/forward", row)).status == 504:
             pass  # the host has the same few milliseconds

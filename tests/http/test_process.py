@@ -84,6 +84,16 @@ class Starting(unittest.TestCase):
             later = os.path.join(folder, "later")
             server = Server(artifact_dir=later)  # it may come later, but the log says that it is not there
             server.wait_for_log(later)
+            client = Client(server.port)
+            client.post("/v1/layers", {"name": "layer", "input_size": 64, "output_size": 10})
+            answer = client.post("/v1/layers/layer/seeds/0/load?wait=20", {"artifact_id": "k"})
+            self.assertEqual((answer.status, answer.json["type"]), (503, "/problems/unavailable"))
+            self.assertIn(later, answer.json["detail"])
+            os.mkdir(later)
+            self.assertEqual(client.post("/v1/layers/layer/seeds/0/load?wait=20", {"artifact_id": "k"}).status, 404)
+            artifacts.write(later, k=artifacts.linear())
+            self.assertEqual(client.post("/v1/layers/layer/seeds/0/load?wait=20", {"artifact_id": "k"}).status, 200)
+            client.close()
             server.stop()
 
     def test_a_data_folder_belongs_to_one_process(self):
@@ -112,6 +122,13 @@ class Starting(unittest.TestCase):
             process.terminate()
             process.wait(timeout=20)
             process.stdout.close()
+
+    def test_too_few_open_files(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(["sh", "-c", 'ulimit -n 32; exec "$@"', "sh", BINARY, "serve", "--listen", "127.0.0.1:0", "--data-dir", folder],
+                                  capture_output=True, text=True, timeout=20)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("ulimit -n", done.stderr)
 
     def test_a_device_that_is_not_there(self):
         code, out, error = run("--listen", "127.0.0.1:0", "--device", "nowhere:0")
@@ -180,6 +197,16 @@ class Starting(unittest.TestCase):
         self.assertRegex(server.line, r"^kasmina: listening on http://127\.0\.0\.1:\d+\n$")
         server.stop()
 
+    def test_closed_streams_are_nobody_s_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            process = subprocess.Popen(["sh", "-c", 'exec "$@" 2>&-', "sh", BINARY, "serve", "--listen", "127.0.0.1:0", "--data-dir", folder], stdout=subprocess.PIPE, text=True)
+            self.assertIn("listening", process.stdout.readline())
+            process.terminate()
+            self.assertEqual(process.wait(timeout=20), 0)
+            process.stdout.close()
+            with open(os.path.join(folder, "lock")) as file:
+                self.assertEqual(file.read(), f"{process.pid}\n")
+
     def test_ipv6(self):
         if not socket.has_ipv6 or not os.path.exists("/proc/net/if_inet6"):
             self.skipTest("this machine has no IPv6")
@@ -193,13 +220,25 @@ class Starting(unittest.TestCase):
 
 class Ending(unittest.TestCase):
     def test_signals(self):
-        for sign in (signal.SIGTERM, signal.SIGINT):
+        for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             server = Server()
             idle = [Raw(server) for _ in range(10)]
             self.assertEqual(server.stop(sign), 0)
             for raw in idle:
                 self.assertTrue(raw.is_closed())
                 raw.close()
+
+    def test_a_terminal_that_closes_ends_nothing_under_nohup(self):
+        process = subprocess.Popen(["nohup", BINARY, "serve", "--listen", "127.0.0.1:0", "--data-dir", tempfile.mkdtemp()], stdout=subprocess.PIPE, text=True,
+                                   stderr=subprocess.DEVNULL)
+        port = int(process.stdout.readline().rsplit(":", 1)[1])
+        process.send_signal(signal.SIGHUP)
+        client = Client(port)
+        self.assertEqual(client.get("/v1/health/live").status, 200)
+        client.close()
+        process.terminate()
+        self.assertEqual(process.wait(timeout=20), 0)
+        process.stdout.close()
 
     def test_a_log_that_nobody_reads_holds_up_nothing(self):
         reading, writing = os.pipe()

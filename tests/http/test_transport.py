@@ -232,6 +232,15 @@ class Transport(ServerTest):
         self.assertEqual(raw.answer().status, 400)
         self.assertTrue(raw.is_closed())
 
+    def test_codings_that_are_not_known_are_refused(self):
+        for coding in ("gzip", "xchunked", "gzip, chunked", "chunked, chunked", "identity"):
+            with self.subTest(coding=coding):
+                raw = self.raw(f"POST /v1/layers HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: {coding}\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n" + LIVE)
+                answer = raw.answer()
+                self.assertEqual(answer.status, 400)
+                self.assertIn(coding, answer.json["detail"])
+                self.assertTrue(raw.is_closed())
+
     def test_absolute_and_strange_targets(self):
         for target, status in ((f"http://127.0.0.1:{self.server.port}/v1/health/live", (200, 404)), ("*", (404, 400)), ("/v1/health/live?x=%", (200,)), ("/v1/health/live#x", (200, 404))):
             raw = self.raw(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
