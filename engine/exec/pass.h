@@ -78,6 +78,7 @@ typedef struct kas_batch {
 
 /* chunk.c: computes the submission at hand. On failure the whole pass fails. batch->broken may have grown. */
 kas_status kas_batch_compute(kas_batch *batch) KAS_MUST_USE;
+/* staging.c */
 const kas_workspace *kas_batch_workspace(const kas_batch *batch);
 /* Rows of a pass in the submission at hand. */
 uint32_t kas_batch_rows_of(const kas_batch *batch, const kas_pass *pass);
