@@ -139,6 +139,13 @@ static void drop_body(kas_http_request *request)
     request->discard_body = true;
 }
 
+static void watch_arrival(kas_http_request *request, bool arriving)
+{
+    if (request->arriving == arriving) return;
+    request->arriving = arriving;
+    kas_http_heads_arriving(request, arriving);
+}
+
 /* MHD_NO: the connection is closed, since no answer can be given before the body's end. */
 static enum MHD_Result receive(kas_http_request *request, const char *bytes, size_t size)
 {
@@ -161,6 +168,7 @@ static enum MHD_Result receive(kas_http_request *request, const char *bytes, siz
     }
     memcpy(body->bytes + body->size, bytes, size);
     body->size += size;
+    watch_arrival(request, body->held > 0);
     return MHD_YES;
 }
 
@@ -248,6 +256,7 @@ static enum MHD_Result on_head(kas_http_request *request)
     const char *expect = kas_http_header(request, KAS_FIELD_EXPECT);
     if (!kas_http_heads_received(request)) return turn_away(request);
     kas_http_route_request(request);
+    watch_arrival(request, request->body.held > 0);
     if (!request->fault.problem) return MHD_YES;
     request->discard_body = true;
     if (expect || request->ambiguous || declared_length(request) > discard_max_bytes)
@@ -257,6 +266,7 @@ static enum MHD_Result on_head(kas_http_request *request)
 
 static enum MHD_Result on_complete(kas_http_request *request)
 {
+    watch_arrival(request, false);
     request->counted = true;
     atomic_fetch_add_explicit(&request->server->answering, 1, memory_order_acq_rel);
     if (!request->fault.problem) unpack(request);
@@ -310,6 +320,7 @@ void kas_http_on_completed(void *cls, struct MHD_Connection *connection, void **
               request->http_status, (long long)((kas_monotonic_ns() - request->started_ns) / KAS_NS_PER_US),
               request->request_id, request->trace_id,
               how == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : " (connection ended early)");
+    watch_arrival(request, false);
     kas_http_heads_expect(request);
     kas_http_leave_round(request);
     answer_for_the_record(request);

@@ -170,6 +170,7 @@ struct kas_http_request {
     uint8_t media;  /* kas_http_media of the body */
     uint8_t answer; /* what the client accepts of what the route produces; bits */
     kas_http_body body;
+    bool arriving;     /* the body, and its client is watched meanwhile (heads.h) */
     bool discard_body; /* the answer is known already: what comes is dropped */
     bool ambiguous;    /* where the body ends is told in two ways */
     size_t discarded;  /* bytes */

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """One budget for the bodies and answers that a server holds at once: what would go beyond it is told to come later, and nothing else notices."""
 import gzip
+import socket
 import time
 import unittest
 
@@ -117,12 +118,24 @@ class Budget(ServerTest):
             time.sleep(0.01)
 
     def test_clients_that_go_in_the_middle(self):
+        """Also with their last bytes, which libmicrohttpd overlooks."""
         path = self.large_layer()
         for _ in range(4):
             for raw in [self.admitted(path, 45 * MB) for _ in range(2)]:
+                raw.send(bytes(2 * MB))
                 self.assertIn(self.client.get(f"{path}/weights").status, (200, 503))
                 raw.close()
         self.admitted(path, 90 * MB).close()  # nothing else is held any more
+
+    def test_a_client_that_ends_its_side_with_a_whole_body(self):
+        path = self.large_layer()
+        for number in range(3):
+            values = floats([float(number + 1)] * (4096 * 2048 + 2048))
+            before = self.client.get(path).json["weights_sha256"]
+            raw = self.head("PUT", f"{path}/weights", len(values), "Content-Type: application/octet-stream\r\n")
+            raw.send(values)
+            raw.socket.shutdown(socket.SHUT_WR)
+            self.wait_for(path, lambda layer: layer["weights_sha256"] != before)
 
     def test_answers_of_passes(self):
         self.layer("small", 3, 2)
