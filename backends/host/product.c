@@ -24,7 +24,7 @@ enum {
     PART_PANELS = 4,      /* panels of a part, at most: as many as are computed at once */
     PART_BYTES = 1 << 19, /* of their weights of one block, which stay in the second-level cache */
     READING_ROWS = 4,     /* that take as long as fewer, which wait for their weights */
-    PARTS_PER_THREAD = 4  /* so that a late helper costs little */
+    PARTS_PER_THREAD = 8  /* so that a late helper costs little */
 };
 
 static void copy_columns(const float *from, size_t from_ld, float *to, size_t to_ld, size_t rows,
