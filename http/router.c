@@ -147,8 +147,8 @@ static uint8_t acceptable(const kas_http_request *request, uint8_t produces)
     return found;
 }
 
-/* Memory that a byte of the body takes at most, as a rule, with what it is turned into: values of a tensor
- * are four bytes for two or more of JSON, members of a tree some forty. */
+/* Memory that a byte of the body takes, as a rule, with what it is turned into: a value has two bytes of JSON
+ * or more, and becomes four in a tensor, nearly fifty in a tree. */
 static size_t weight_of(const kas_http_route *route, kas_http_media media)
 {
     if (media == KAS_MEDIA_OCTETS && !route->any_type) return 1;
