@@ -36,6 +36,8 @@ static const cli_option options[] = {
     {"max-body-mb", "MB", "KASMINA_MAX_BODY_MB", "largest body of a request, in MiB (64)"},
     {"max-weights-mb", "MB", "KASMINA_MAX_WEIGHTS_MB", "largest weights of a layer, in MiB (1024)"},
     {"max-artifact-mb", "MB", "KASMINA_MAX_ARTIFACT_MB", "largest artifact, in MiB (256)"},
+    {"max-in-flight-mb", "MB", "KASMINA_MAX_IN_FLIGHT_MB",
+     "bodies and answers that are held at once, all together, in MiB (2048)"},
     {"max-header-kb", "KB", "KASMINA_MAX_HEADER_KB", "largest head of a request, in KiB (16)"},
     {"max-connections", "N", "KASMINA_MAX_CONNECTIONS", "open at the same time (10000)"},
     {"idle-timeout-s", "S", "KASMINA_IDLE_TIMEOUT_S",
@@ -66,7 +68,7 @@ typedef struct number { /* an option that is one: where it goes, in which unit *
 
 static bool read_numbers(const cli_arguments *arguments, serve_settings *out)
 {
-    uint64_t body = 0, weights = 0, header = 0, deadline = 0, grace = 0;
+    uint64_t body = 0, weights = 0, in_flight = 0, header = 0, deadline = 0, grace = 0;
     const number numbers[] = {
         {"threads", 1024, 1, NULL, &out->engine.threads},
         {"http-threads", 1024, 1, NULL, &out->http.threads},
@@ -78,6 +80,7 @@ static bool read_numbers(const cli_arguments *arguments, serve_settings *out)
         {"max-body-mb", 1 << 14, MB, &body, NULL},
         {"max-weights-mb", 1 << 20, MB, &weights, NULL},
         {"max-artifact-mb", 1 << 20, MB, &out->engine.artifact_bytes, NULL},
+        {"max-in-flight-mb", 1 << 20, MB, &in_flight, NULL},
         {"max-header-kb", 1024, 1024, &header, NULL},
         {"max-connections", 1000000, 1, NULL, &out->http.max_connections},
         {"idle-timeout-s", 86400, 1, NULL, &out->http.idle_timeout_s},
@@ -93,6 +96,7 @@ static bool read_numbers(const cli_arguments *arguments, serve_settings *out)
     out->engine.grace_ns = (int64_t)grace;
     out->http.body_bytes = body;
     out->http.weights_bytes = weights;
+    out->http.in_flight_bytes = in_flight;
     out->http.header_bytes = header;
     out->http.artifact_bytes = out->engine.artifact_bytes;
     return true;

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "http/async.h"
+#include "http/budget.h"
 #include "http/handlers.h"
 #include "http/json_tensor.h"
 #include "http/problems.h"
@@ -67,13 +68,18 @@ static void respond_tensor(kas_http_request *request, const forward *work)
     kas_http_respond_json(request, 200, &json);
 }
 
+static bool answers_octets(const kas_http_request *request)
+{
+    const uint8_t form = request->answer & request->media ? request->media : request->answer;
+    return form & KAS_MEDIA_OCTETS;
+}
+
 static void answer(kas_http_request *request)
 {
     forward *work = request->work;
     if (kas_http_failed(request)) return;
     kas_http_add_pass(request, &work->result);
-    uint8_t form = request->answer & request->media ? request->media : request->answer;
-    if (form & KAS_MEDIA_OCTETS)
+    if (answers_octets(request))
         respond_octets(request, work);
     else
         respond_tensor(request, work);
@@ -189,6 +195,8 @@ static bool make_output(kas_http_request *request, forward *work)
     if (!work->pass.input.data) work->pass.input.data = &nothing;
     work->output = kas_http_memory(request, work->output_bytes);
     if (!work->output) return false;
+    if (!answers_octets(request) && !kas_http_hold_answer_text(request, work->rows * work->output_size))
+        return false;
     work->pass.output = *input;
     work->pass.output.data = work->output;
     work->pass.output.shape[input->rank - 1] = work->output_size;

@@ -1,5 +1,7 @@
 #include "http/heads.h"
 
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/alloc.h"
@@ -12,6 +14,8 @@ typedef struct head { /* of one connection */
     int socket;
     bool surplus;           /* beyond the limit when it came */
     _Atomic int64_t due_ns; /* monotonic time at which the head must be in; KAS_NEVER: it is */
+    atomic_bool arriving;   /* a large body is */
+    bool ended;             /* its client's side was, when the thread last looked, in the middle of that */
 } head;
 
 struct kas_http_heads {
@@ -32,6 +36,27 @@ static void shut_late(kas_http_heads *heads, int64_t now_ns)
     }
 }
 
+/* All that came has been read, and nothing more will. */
+static bool has_ended(const head *item)
+{
+    struct pollfd look = {.fd = item->socket, .events = POLLRDHUP};
+    int unread = 0;
+    return poll(&look, 1, 0) == 1 && (look.revents & POLLRDHUP) &&
+           ioctl(item->socket, FIONREAD, &unread) == 0 && unread == 0;
+}
+
+/* libmicrohttpd takes a read that brought less than it asked for as the last of what is there, and so misses
+ * the end that came with it: the body would be kept until the idle time is over. What ended a second ago and
+ * is still waited for was not the end of the body, of which libmicrohttpd tells at once. */
+static void shut_ended(kas_http_heads *heads)
+{
+    for (head *item = heads->first; item; item = item->next) {
+        const bool before = item->ended;
+        item->ended = atomic_load_explicit(&item->arriving, memory_order_relaxed) && has_ended(item);
+        if (before && item->ended) shutdown(item->socket, SHUT_RDWR);
+    }
+}
+
 static void *watch(void *context)
 {
     kas_http_heads *heads = context;
@@ -42,6 +67,7 @@ static void *watch(void *context)
         ++until.tv_sec;
         pthread_cond_timedwait(&heads->wake, &heads->lock, &until);
         shut_late(heads, kas_monotonic_ns());
+        shut_ended(heads);
         kas_http_streams_tick(heads->server);
     }
     pthread_mutex_unlock(&heads->lock);
@@ -154,6 +180,12 @@ bool kas_http_heads_received(kas_http_request *request)
     head *item = head_of(request);
     set_due(item, KAS_NEVER);
     return !item || !item->surplus;
+}
+
+void kas_http_heads_arriving(kas_http_request *request, bool arriving)
+{
+    head *item = head_of(request);
+    if (item) atomic_store_explicit(&item->arriving, arriving, memory_order_relaxed);
 }
 
 void kas_http_heads_expect(kas_http_request *request)

@@ -1,6 +1,7 @@
 /* Clients that open a connection and send a request's head byte by byte, or never: each would hold a
  * connection for good, since every byte restarts the idle time. A head must be complete within a time; a
- * thread looks once a second and shuts the connections that are late. And clients that open too many. */
+ * thread looks once a second and shuts the connections that are late. And clients that open too many, or go
+ * while they send. */
 #ifndef KAS_HTTP_HEADS_H
 #define KAS_HTTP_HEADS_H
 
@@ -22,6 +23,9 @@ enum MHD_Result kas_http_heads_accept(void *server, const struct sockaddr *addre
 
 /* The head is in; false: the connection is beyond the limit. */
 bool kas_http_heads_received(kas_http_request *request);
+/* A body has begun to come in that is large enough to be shut out when its client goes in the middle of it;
+ * or it is in. */
+void kas_http_heads_arriving(kas_http_request *request, bool arriving);
 void kas_http_heads_expect(kas_http_request *request); /* the request has ended; another may come */
 
 #endif

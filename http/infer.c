@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "http/async.h"
+#include "http/budget.h"
 #include "http/handlers.h"
 #include "http/infer_read.h"
 #include "http/problems.h"
@@ -180,7 +181,7 @@ static bool make_memory(kas_http_request *request, inference *work)
     const size_t bytes = work->output_values * sizeof(float);
     if (work->asked.binary_output) return make_binary(request, work, bytes);
     work->output = kas_http_memory(request, bytes);
-    return work->output != NULL;
+    return work->output && kas_http_hold_answer_text(request, work->output_values);
 }
 
 static bool make_output(kas_http_request *request, inference *work)

@@ -81,7 +81,8 @@ static const struct {
     [KAS_PROBLEM_UNAVAILABLE] =
         {"unavailable", "Unavailable", 503,
          "Something that is needed cannot serve now: the layer is out of service, a device or a remote is "
-         "gone, memory is short, too many connections are open, or the server is stopping.",
+         "gone, memory is short, requests and answers under way hold as much of it as they may, too many "
+         "connections are open, or the server is stopping.",
          "Try again after Retry-After; GET /v1/health says what is degraded and why."},
     [KAS_PROBLEM_NO_ROOM] = {"no-room", "No room in the kernel cache", 507,
                              "The kernel does not fit in the cache, and everything in it is in use or "
@@ -334,6 +335,7 @@ void kas_http_respond_problem(kas_http_request *request)
 {
     const kas_http_fault *fault = &request->fault;
     kas_json json;
+    if (can_be_retried(fault->problem)) kas_http_add_header(request, "Retry-After", "%d", RETRY_AFTER_S);
     if (strncmp(request->path, "/v2", 3) == 0 && (!request->path[3] || request->path[3] == '/')) {
         respond_protocol_error(request);
         return;
@@ -341,7 +343,6 @@ void kas_http_respond_problem(kas_http_request *request)
     kas_json_init(&json);
     write_problem(&json, NULL, fault, request->path, request->trace_id);
     if (fault->allowed_methods) add_allow(request, fault->allowed_methods);
-    if (can_be_retried(fault->problem)) kas_http_add_header(request, "Retry-After", "%d", RETRY_AFTER_S);
     if (json.text.failed) {
         kas_json_finish(&json);
         respond_bare(request);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/async.h"
+#include "http/budget.h"
 #include "http/gzip.h"
 #include "http/heads.h"
 #include "http/idempotency.h"
@@ -19,7 +20,10 @@
 #include "http/router.h"
 #include "http/serving.h"
 
-enum { FIRST_BODY_BYTES = 1 << 20 };
+enum {
+    FIRST_BODY_BYTES = 1 << 20,
+    GZIP_RATIO_MAX = 1032, /* no stream of deflate unpacks to more (RFC 1951: 258 bytes of 2 bits) */
+};
 
 static const char hex[] = "0123456789abcdef";
 
@@ -92,18 +96,12 @@ static kas_http_request *begin(kas_http_server *server, struct MHD_Connection *c
 
 /* ---- the body ---- */
 
-static unsigned long long declared_length(const kas_http_request *request)
-{
-    const char *length = kas_http_header(request, KAS_FIELD_CONTENT_LENGTH);
-    return length ? strtoull(length, NULL, 10) : 0;
-}
-
 /* A body whose length is known lies in the request's memory and is received in place. */
 static bool begin_body(kas_http_request *request, size_t first_bytes)
 {
     kas_http_body *body = &request->body;
-    size_t declared = (size_t)declared_length(request); /* within the limit: the head was judged */
-    if (declared > FIRST_BODY_BYTES) return true;       /* not on its word alone */
+    size_t declared = (size_t)body->declared;     /* within the limit: the head was judged */
+    if (declared > FIRST_BODY_BYTES) return true; /* not on its word alone */
     body->capacity = declared > first_bytes ? declared : first_bytes;
     body->bytes = kas_http_scratch_take(&request->scratch, body->capacity);
     return body->bytes != NULL;
@@ -112,10 +110,11 @@ static bool begin_body(kas_http_request *request, size_t first_bytes)
 static bool grow_body(kas_http_request *request, size_t needed)
 {
     kas_http_body *body = &request->body;
-    size_t declared = (size_t)declared_length(request);
+    size_t declared = (size_t)body->declared;
     size_t capacity = body->capacity ? 2 * body->capacity : FIRST_BODY_BYTES;
     if (declared && capacity > declared) capacity = declared;
     if (capacity < needed) capacity = needed;
+    if (!kas_http_hold_body(request, capacity)) return false;
     unsigned char *bytes = kas_alloc_aligned(KAS_CACHE_LINE, kas_align_up(capacity, KAS_CACHE_LINE));
     if (!bytes) return false;
     if (body->size) memcpy(bytes, body->bytes, body->size);
@@ -140,6 +139,13 @@ static void drop_body(kas_http_request *request)
     request->discard_body = true;
 }
 
+static void watch_arrival(kas_http_request *request, bool arriving)
+{
+    if (request->arriving == arriving) return;
+    request->arriving = arriving;
+    kas_http_heads_arriving(request, arriving);
+}
+
 /* MHD_NO: the connection is closed, since no answer can be given before the body's end. */
 static enum MHD_Result receive(kas_http_request *request, const char *bytes, size_t size)
 {
@@ -162,7 +168,28 @@ static enum MHD_Result receive(kas_http_request *request, const char *bytes, siz
     }
     memcpy(body->bytes + body->size, bytes, size);
     body->size += size;
+    watch_arrival(request, body->held > 0);
     return MHD_YES;
+}
+
+/* How large a body may get by unpacking: not before it is unpacked is that known. All of it is counted while
+ * it is being unpacked. */
+static bool hold_unpacked(kas_http_request *request, size_t *limit)
+{
+    kas_http_body *body = &request->body;
+    const size_t most = body->held + kas_http_most(request) / body->weight;
+    if (body->size < *limit / GZIP_RATIO_MAX) *limit = body->size * GZIP_RATIO_MAX;
+    if (*limit > most) *limit = most;
+    return kas_http_hold_body(request, *limit);
+}
+
+static void count_unpacked(kas_http_request *request)
+{
+    kas_http_body *body = &request->body;
+    const size_t needed = body->size > KAS_HTTP_UNCOUNTED ? body->size : 0;
+    if (needed >= body->held) return;
+    kas_http_give_back(request, (body->held - needed) * body->weight);
+    body->held = needed;
 }
 
 static void unpack(kas_http_request *request)
@@ -170,9 +197,10 @@ static void unpack(kas_http_request *request)
     const char *encoding = kas_http_header(request, KAS_FIELD_CONTENT_ENCODING);
     kas_http_body *body = &request->body;
     unsigned char *bytes;
-    size_t size;
+    size_t size, limit = body->limit;
     if (body->size == 0 || !encoding || strcasecmp(encoding, "identity") == 0) return;
-    kas_status status = kas_gunzip(body->bytes, body->size, body->limit, &bytes, &size);
+    if (!hold_unpacked(request, &limit)) return;
+    kas_status status = kas_gunzip(body->bytes, body->size, limit, &bytes, &size);
     if (status) {
         kas_http_fail(request, status);
         return;
@@ -180,6 +208,7 @@ static void unpack(kas_http_request *request)
     kas_free(body->owned);
     body->bytes = body->owned = bytes;
     body->size = body->capacity = size;
+    count_unpacked(request);
 }
 
 static void parse_json(kas_http_request *request)
@@ -213,6 +242,13 @@ static enum MHD_Result turn_away(kas_http_request *request)
     return run(request, NULL);
 }
 
+/* Also where the head was refused before its body was looked at. */
+static unsigned long long declared_length(const kas_http_request *request)
+{
+    const char *length = kas_http_header(request, KAS_FIELD_CONTENT_LENGTH);
+    return length ? strtoull(length, NULL, 10) : 0;
+}
+
 /* The head is in. An answer that is known is given now when the client waits for leave to send the body, or
  * when the body is beyond all measure; else after the body. */
 static enum MHD_Result on_head(kas_http_request *request)
@@ -220,6 +256,7 @@ static enum MHD_Result on_head(kas_http_request *request)
     const char *expect = kas_http_header(request, KAS_FIELD_EXPECT);
     if (!kas_http_heads_received(request)) return turn_away(request);
     kas_http_route_request(request);
+    watch_arrival(request, request->body.held > 0);
     if (!request->fault.problem) return MHD_YES;
     request->discard_body = true;
     if (expect || request->ambiguous || declared_length(request) > discard_max_bytes)
@@ -229,6 +266,7 @@ static enum MHD_Result on_head(kas_http_request *request)
 
 static enum MHD_Result on_complete(kas_http_request *request)
 {
+    watch_arrival(request, false);
     request->counted = true;
     atomic_fetch_add_explicit(&request->server->answering, 1, memory_order_acq_rel);
     if (!request->fault.problem) unpack(request);
@@ -282,6 +320,7 @@ void kas_http_on_completed(void *cls, struct MHD_Connection *connection, void **
               request->http_status, (long long)((kas_monotonic_ns() - request->started_ns) / KAS_NS_PER_US),
               request->request_id, request->trace_id,
               how == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : " (connection ended early)");
+    watch_arrival(request, false);
     kas_http_heads_expect(request);
     kas_http_leave_round(request);
     answer_for_the_record(request);
@@ -295,12 +334,14 @@ void kas_http_on_completed(void *cls, struct MHD_Connection *connection, void **
                               memory_order_relaxed);
     atomic_fetch_sub_explicit(&server->counts.in_progress, 1, memory_order_relaxed);
     const bool counted = request->counted;
+    kas_http_give_back(request, request->held);
     kas_http_requests_give(&server->requests, request);
     if (counted) atomic_fetch_sub_explicit(&server->answering, 1, memory_order_acq_rel);
 }
 
 void *kas_http_memory(kas_http_request *request, size_t size_bytes)
 {
+    if (!kas_http_hold(request, size_bytes)) return NULL;
     void *memory = kas_http_scratch_take(&request->scratch, size_bytes);
     if (!memory) kas_http_fail(request, kas_out_of_memory());
     return memory;

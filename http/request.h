@@ -143,6 +143,9 @@ typedef struct kas_http_body {
     size_t size, capacity;
     void *owned; /* where the bytes lie if they outgrew the request's own memory; to be freed */
     size_t limit;
+    unsigned long long declared; /* by the head; 0: nothing, or nothing is said */
+    size_t held;                 /* bytes that are counted (budget.h) */
+    size_t weight;               /* memory that one of them takes, with what it is turned into */
 } kas_http_body;
 
 struct kas_http_request {
@@ -167,10 +170,13 @@ struct kas_http_request {
     uint8_t media;  /* kas_http_media of the body */
     uint8_t answer; /* what the client accepts of what the route produces; bits */
     kas_http_body body;
+    bool arriving;     /* the body, and its client is watched meanwhile (heads.h) */
     bool discard_body; /* the answer is known already: what comes is dropped */
     bool ambiguous;    /* where the body ends is told in two ways */
     size_t discarded;  /* bytes */
-    json_t *json;      /* the body of a JSON route; owned */
+    size_t held;       /* bytes that it counts, with those for its answer (budget.h) */
+    size_t answer_held;
+    json_t *json; /* the body of a JSON route; owned */
 
     kas_http_step next; /* to run when the connection is resumed */
     bool counted;       /* as in progress */

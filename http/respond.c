@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "http/budget.h"
 #include "http/gzip.h"
 #include "http/idempotency.h"
 #include "http/problems.h"
@@ -112,6 +113,10 @@ void kas_http_respond_bytes(kas_http_request *request, unsigned status, const ch
                             size_t size)
 {
     size_t packed_size;
+    if (!kas_http_count_answer(request, size)) {
+        kas_free(bytes);
+        return;
+    }
     kas_http_answers_keep(request, status, media_type, bytes, size);
     void *packed = pack(request, bytes, size, &packed_size);
     if (packed) kas_free(bytes);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "http/budget.h"
 #include "http/problems.h"
 #include "http/respond.h"
 #include "http/serving.h"
@@ -146,6 +147,14 @@ static uint8_t acceptable(const kas_http_request *request, uint8_t produces)
     return found;
 }
 
+/* Memory that a byte of the body takes, as a rule, with what it is turned into: a value has two bytes of JSON
+ * or more, and becomes four in a tensor, nearly fifty in a tree. */
+static size_t weight_of(const kas_http_route *route, kas_http_media media)
+{
+    if (media == KAS_MEDIA_OCTETS && !route->any_type) return 1;
+    return route->tensor ? 3 : 24;
+}
+
 static void check_body(kas_http_request *request, const kas_http_route *route)
 {
     const char *length = kas_http_header(request, KAS_FIELD_CONTENT_LENGTH);
@@ -155,7 +164,9 @@ static void check_body(kas_http_request *request, const kas_http_route *route)
                                ? (kas_http_media)route->accepts
                                : media_of(route, kas_http_header(request, KAS_FIELD_CONTENT_TYPE));
     request->body.limit = body_limit(request, route, media);
-    if (length && strtoull(length, NULL, 10) > request->body.limit) {
+    request->body.weight = weight_of(route, media);
+    request->body.declared = length ? strtoull(length, NULL, 10) : 0;
+    if (request->body.declared > request->body.limit) {
         kas_http_refuse(request, KAS_PROBLEM_TOO_LARGE, "the body has %s bytes; the limit here is %zu",
                         length, request->body.limit);
         return;
@@ -222,8 +233,11 @@ void kas_http_route_request(kas_http_request *request)
     check_body(request, route);
     if (request->fault.problem) return;
     request->answer = acceptable(request, route->produces);
-    if (route->produces && !request->answer)
+    if (route->produces && !request->answer) {
         kas_http_refuse(request, KAS_PROBLEM_NOT_ACCEPTABLE,
                         "no form of the answer is one that Accept allows: %.200s",
                         kas_http_header(request, KAS_FIELD_ACCEPT));
+        return;
+    }
+    (void)kas_http_hold_body(request, request->body.declared);
 }

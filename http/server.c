@@ -48,6 +48,7 @@ static void fill_defaults(kas_http_options *options)
     DEFAULT(body_bytes, (size_t)64 << 20);
     DEFAULT(weights_bytes, (size_t)1 << 30);
     DEFAULT(artifact_bytes, (size_t)256 << 20);
+    DEFAULT(in_flight_bytes, (size_t)2 << 30);
 }
 
 /* A connection is an open file. The rest of the process keeps some for itself, so that loads and uploads go

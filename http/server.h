@@ -27,6 +27,7 @@ typedef struct kas_http_options { /* zero: the default */
     size_t body_bytes;         /* 64 MiB: of any other body, but for the next two */
     size_t weights_bytes;      /* 1 GiB: of a layer's weights */
     size_t artifact_bytes;     /* 256 MiB: of an uploaded artifact */
+    size_t in_flight_bytes;    /* 2 GiB: of bodies and answers that are held at once, all together */
 } kas_http_options;
 
 /* KAS_INVALID_ARGUMENT: `listen` is not an address, or one that others can reach while nobody is asked for

@@ -30,8 +30,9 @@ struct kas_http_server {
     char id_prefix[17]; /* of request ids: random, so that they differ over restarts */
     _Atomic uint64_t next_id;
     kas_http_counts counts;
-    _Atomic uint64_t answering; /* requests whose body is in and whose answer is not yet sent */
-    _Atomic uint64_t suspended; /* requests that the engine owes an answer */
+    _Atomic uint64_t answering;  /* requests whose body is in and whose answer is not yet sent */
+    _Atomic uint64_t suspended;  /* requests that the engine owes an answer */
+    _Atomic uint64_t held_bytes; /* by requests, of options.in_flight_bytes (budget.h) */
     _Atomic bool stopping;
     kas_http_requests requests;
     kas_http_round *rounds; /* of the serving threads (rounds.h) */

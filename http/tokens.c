@@ -1,6 +1,7 @@
 #include "http/tokens.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -19,6 +20,7 @@ static const char *const role_names[] = {"read", "infer", "operate", "admin"};
 typedef struct token {
     kas_sha256 digest;
     kas_http_role role;
+    size_t line;          /* of the file */
     char name[NAME_SIZE]; /* for the log */
 } token;
 
@@ -47,7 +49,7 @@ static bool parse_line(const char *line, token *out)
 
 static kas_status add_line(kas_http_tokens *tokens, const char *path, size_t number, const char *line)
 {
-    token item;
+    token item = {.line = number};
     line += strspn(line, " \t\r");
     if (!*line || *line == '#') return NULL;
     if (!parse_line(line, &item)) /* without the line's text: it may be a token in the clear */
@@ -82,6 +84,28 @@ static kas_status add_lines(kas_http_tokens *tokens, const char *path, const cha
     return kas_fail(KAS_INVALID_ARGUMENT, CALLER, "%s has no token: nobody could do anything", path);
 }
 
+static int compare(const void *a, const void *b)
+{
+    const token *first = a, *second = b;
+    int order = memcmp(first->digest.bytes, second->digest.bytes, KAS_SHA256_SIZE);
+    return order ? order : (first->line > second->line) - (first->line < second->line);
+}
+
+/* Which of two lines would count, with perhaps another role, is not for the server to choose. */
+static kas_status check_unique(kas_http_tokens *tokens, const char *path)
+{
+    qsort(tokens->tokens, tokens->count, sizeof *tokens->tokens, compare);
+    for (size_t i = 1; i < tokens->count; ++i) {
+        const token *one = &tokens->tokens[i - 1], *other = &tokens->tokens[i];
+        if (kas_sha256_equal(&one->digest, &other->digest))
+            return kas_fail(KAS_INVALID_ARGUMENT, CALLER,
+                            "%s:%zu: this token stands in line %zu already, as %s with the role %s: one of "
+                            "the two must go",
+                            path, other->line, one->line, one->name, role_names[one->role]);
+    }
+    return NULL;
+}
+
 /* Whoever can write the file can make itself an administrator. Reading it gives digests alone. */
 static kas_status check_mode(const char *path)
 {
@@ -103,6 +127,7 @@ kas_status kas_http_tokens_read(const char *path, kas_http_tokens **out)
     kas_status status =
         tokens ? add_lines(tokens, path, (const char *)file.data, file.size) : kas_out_of_memory();
     kas_bytes_free(&file);
+    if (!status) status = check_unique(tokens, path);
     if (!status) {
         *out = tokens;
         return NULL;

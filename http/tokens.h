@@ -7,8 +7,8 @@
 
 typedef struct kas_http_tokens kas_http_tokens; /* immutable once read: any thread */
 
-/* KAS_INVALID_ARGUMENT names the line that makes no sense (a file without a token makes none either), or says
- * that everybody can write the file. */
+/* KAS_INVALID_ARGUMENT names the line that makes no sense (a file without a token makes none either) or the
+ * two that have the same token, or says that everybody can write the file. */
 kas_status kas_http_tokens_read(const char *path, kas_http_tokens **out) KAS_MUST_USE;
 void kas_http_tokens_destroy(kas_http_tokens *tokens); /* accepts NULL */
 

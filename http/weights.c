@@ -1,10 +1,13 @@
 /* /v1/layers/{layer}/weights: safetensors in and out. */
 #include "base/alloc.h"
 #include "http/async.h"
+#include "http/budget.h"
 #include "http/handlers.h"
 #include "http/problems.h"
 #include "http/respond.h"
 #include "http/revisions.h"
+
+enum { HEAD_MAX = 4096 };
 
 static void set_now(kas_http_request *request)
 {
@@ -32,6 +35,13 @@ void kas_http_put_weights(kas_http_request *request)
     kas_http_submit(request, &change, change.at_epoch ? staged : set_now);
 }
 
+/* Of what GET answers: the values, and a head that tells their shapes. */
+static bool hold_weights(kas_http_request *request, const kas_layer_info *layer)
+{
+    const size_t values = ((size_t)layer->input_size + 1) * layer->output_size;
+    return kas_http_hold_answer(request, values * sizeof(float) + HEAD_MAX);
+}
+
 void kas_http_get_weights(kas_http_request *request)
 {
     char etag[KAS_HTTP_ETAG_SIZE];
@@ -39,6 +49,7 @@ void kas_http_get_weights(kas_http_request *request)
     void *bytes;
     size_t size;
     kas_status status = kas_engine_layer(request->engine, request->params[0], &layer);
+    if (!status && !hold_weights(request, &layer)) return;
     if (!status) status = kas_engine_weights(request->engine, request->params[0], &bytes, &size);
     if (status) {
         kas_http_fail(request, status);

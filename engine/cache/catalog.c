@@ -10,6 +10,7 @@ struct kas_catalog {
     pthread_mutex_t lock; /* guards all below */
     const kas_record **records;
     size_t count, capacity;
+    size_t held; /* records that room is held for */
 };
 
 kas_status kas_catalog_create(kas_catalog **out)
@@ -50,20 +51,36 @@ static bool is_at(const kas_catalog *catalog, size_t at, const char *id)
     return at < catalog->count && !strcmp(catalog->records[at]->artifact_id, id);
 }
 
-static kas_status insert_at(kas_catalog *catalog, size_t at, const kas_record *record)
+/* For one more record than there are and than room is held for; lock held. */
+static kas_status make_room(kas_catalog *catalog)
 {
-    if (catalog->count == KAS_CATALOG_MAX)
+    const size_t needed = catalog->count + catalog->held + 1;
+    void *grown = catalog->records;
+    if (needed > KAS_CATALOG_MAX)
         return kas_fail(KAS_NO_ROOM, CALLER, "%d artifacts are known, which is the limit; evict some",
                         KAS_CATALOG_MAX);
-    void *grown = catalog->records;
-    if (!kas_grow(&grown, &catalog->capacity, catalog->count + 1, KAS_CATALOG_MAX, sizeof *catalog->records))
+    if (!kas_grow(&grown, &catalog->capacity, needed, KAS_CATALOG_MAX, sizeof *catalog->records))
         return kas_out_of_memory();
     catalog->records = grown;
+    return NULL;
+}
+
+/* There is room for it; lock held. */
+static void insert_at(kas_catalog *catalog, size_t at, const kas_record *record)
+{
     memmove(catalog->records + at + 1, catalog->records + at,
             (catalog->count - at) * sizeof *catalog->records);
     catalog->records[at] = kas_record_retain(record);
     ++catalog->count;
-    return NULL;
+}
+
+/* Returns the one whose place it took, to be released without the lock; lock held. */
+static const kas_record *replace_at(kas_catalog *catalog, size_t at, const kas_record *record)
+{
+    const kas_record *old = catalog->records[at];
+    if (!record->uploaded && old->uploaded) return NULL;
+    catalog->records[at] = kas_record_retain(record);
+    return old;
 }
 
 kas_status kas_catalog_put(kas_catalog *catalog, const kas_record *record)
@@ -72,15 +89,44 @@ kas_status kas_catalog_put(kas_catalog *catalog, const kas_record *record)
     const kas_record *old = NULL;
     pthread_mutex_lock(&catalog->lock);
     size_t at = lower_bound(catalog, record->artifact_id);
-    if (!is_at(catalog, at, record->artifact_id)) {
-        status = insert_at(catalog, at, record);
-    } else if (record->uploaded || !catalog->records[at]->uploaded) {
-        old = catalog->records[at];
-        catalog->records[at] = kas_record_retain(record);
-    }
+    if (is_at(catalog, at, record->artifact_id))
+        old = replace_at(catalog, at, record);
+    else if (!(status = make_room(catalog)))
+        insert_at(catalog, at, record);
     pthread_mutex_unlock(&catalog->lock);
     kas_record_release(old);
     return status;
+}
+
+kas_status kas_catalog_hold_room(kas_catalog *catalog, const char *artifact_id)
+{
+    pthread_mutex_lock(&catalog->lock);
+    bool known = is_at(catalog, lower_bound(catalog, artifact_id), artifact_id);
+    kas_status status = known ? NULL : make_room(catalog);
+    if (!status) ++catalog->held;
+    pthread_mutex_unlock(&catalog->lock);
+    return status;
+}
+
+void kas_catalog_put_held(kas_catalog *catalog, const kas_record *record)
+{
+    const kas_record *old = NULL;
+    pthread_mutex_lock(&catalog->lock);
+    size_t at = lower_bound(catalog, record->artifact_id);
+    --catalog->held;
+    if (is_at(catalog, at, record->artifact_id))
+        old = replace_at(catalog, at, record);
+    else
+        insert_at(catalog, at, record);
+    pthread_mutex_unlock(&catalog->lock);
+    kas_record_release(old);
+}
+
+void kas_catalog_give_room(kas_catalog *catalog)
+{
+    pthread_mutex_lock(&catalog->lock);
+    --catalog->held;
+    pthread_mutex_unlock(&catalog->lock);
 }
 
 const kas_record *kas_catalog_find(kas_catalog *catalog, const char *artifact_id)

@@ -9,7 +9,8 @@ struct kas_call {
     kas_message message;
     kas_task task;
     kas_engine *engine;
-    kas_call *next; /* in control.waiting */
+    kas_call *next;                /* in control.waiting or control.turns */
+    void (*begin)(kas_call *call); /* at its turn */
     kas_request_kind kind;
     kas_command command;
     kas_reply_fn done;
@@ -62,8 +63,15 @@ void kas_call_set_replicas(kas_call *call);
 void kas_call_preload(kas_call *call);
 void kas_call_put_kernel(kas_call *call);
 void kas_call_validate(kas_call *call);
-/* And what follows when the state has agreed; call->reply holds its answer. */
-void kas_call_keep_kernel(kas_call *call);
-void kas_call_evict_kernel(kas_call *call);
+/* And what follows when the state has answered; call->reply holds its answer. */
+void kas_call_bound(kas_call *call, kas_status status); /* an upload; takes the status */
+void kas_call_evict_kernel(kas_call *call);             /* the state has agreed */
+
+/* What changes the tiers and the catalog together does so one call at a time, in the order in which they ask:
+ * bytes that an id is being given are not removed with the last id that had them before, and nothing comes
+ * between the storing of an upload and its listing. `begin` is called at the call's turn, which lasts until
+ * kas_call_end_turn. On the control thread. */
+void kas_call_take_turn(kas_call *call, void (*begin)(kas_call *call));
+void kas_call_end_turn(kas_call *call);
 
 #endif

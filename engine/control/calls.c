@@ -50,6 +50,18 @@ static void drop_made(kas_call *call)
     if (call->held && call->held->number) kas_held_table_remove(&call->engine->held, call->held->number);
 }
 
+/* The state has answered, or had no memory for it. Takes the status. */
+static void answered(kas_call *call, kas_status status)
+{
+    if (status) drop_made(call);
+    if (call->kind == KAS_REQUEST_PUT_KERNEL)
+        kas_call_bound(call, status);
+    else if (!status && call->kind == KAS_REQUEST_EVICT_KERNEL)
+        kas_call_evict_kernel(call);
+    else
+        kas_call_finish(call, status, &call->reply);
+}
+
 bool kas_call_apply(kas_call *call)
 {
     kas_control *control = &call->engine->control;
@@ -58,8 +70,7 @@ bool kas_call_apply(kas_call *call)
     control->waiting = call;
     kas_status status = kas_control_apply(call->engine, &call->command);
     if (!status) return true;
-    drop_made(call);
-    kas_call_finish(take_waiting(control, call->command.ticket), status, NULL);
+    answered(take_waiting(control, call->command.ticket), status);
     return true;
 }
 
@@ -75,14 +86,35 @@ void kas_call_replied(kas_engine *engine, kas_effect *effect)
         kas_status_free(status);
         return;
     }
-    call->reply.size = sizeof call->reply;
-    if (status) drop_made(call);
-    if (!status && call->kind == KAS_REQUEST_PUT_KERNEL)
-        kas_call_keep_kernel(call);
-    else if (!status && call->kind == KAS_REQUEST_EVICT_KERNEL)
-        kas_call_evict_kernel(call);
-    else
-        kas_call_finish(call, status, &call->reply);
+    answered(call, status);
+}
+
+/* ---- turns ---- */
+
+static void begin_next(kas_control *control)
+{
+    kas_call *call = control->turns;
+    control->turn_taken = call != NULL;
+    if (!call) return;
+    control->turns = call->next;
+    call->begin(call);
+}
+
+void kas_call_take_turn(kas_call *call, void (*begin)(kas_call *call))
+{
+    kas_control *control = &call->engine->control;
+    call->begin = begin;
+    call->next = NULL;
+    kas_call **end = &control->turns;
+    while (*end)
+        end = &(*end)->next;
+    *end = call;
+    if (!control->turn_taken) begin_next(control);
+}
+
+void kas_call_end_turn(kas_call *call)
+{
+    begin_next(&call->engine->control);
 }
 
 void kas_call_prepare(kas_call *call, void (*work)(kas_task *task), bool (*handle)(kas_message *message))
@@ -147,7 +179,11 @@ static kas_status submit_admitted(kas_engine *engine, const kas_request *request
 {
     kas_call *call = kas_calloc(1, sizeof *call);
     if (!call) return kas_out_of_memory();
-    *call = (kas_call){.engine = engine, .done = done, .user = user, .message = {.handle = handle_call}};
+    *call = (kas_call){.engine = engine,
+                       .done = done,
+                       .user = user,
+                       .message = {.handle = handle_call},
+                       .reply = {.size = sizeof call->reply}};
     kas_request_fill(request, call);
     call->command.asked_ns = kas_engine_now(engine);
     if (kas_mailbox_post_caller(&engine->mailbox, &call->message)) return NULL;

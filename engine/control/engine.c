@@ -111,7 +111,6 @@ static void init_parts(kas_engine *engine)
     kas_events_init(&engine->events);
     kas_held_table_init(&engine->held);
     init_state_lock(&engine->state_lock);
-    pthread_mutex_init(&engine->uploads_lock, NULL);
     pthread_mutex_init(&engine->alert_lock, NULL);
     engine->control.reclaim_due_ns = KAS_NEVER;
     engine->data_lock = -1;
@@ -182,7 +181,6 @@ static void finish_parts(kas_engine *engine)
     kas_events_finish(&engine->events);
     kas_mailbox_finish(&engine->mailbox);
     pthread_rwlock_destroy(&engine->state_lock);
-    pthread_mutex_destroy(&engine->uploads_lock);
     pthread_mutex_destroy(&engine->alert_lock);
     kas_devices_finish(&engine->devices);
     kas_lock_file_release(engine->data_lock);

@@ -58,6 +58,8 @@ typedef struct kas_control {
     kas_effects effects; /* of the last command */
     size_t carried;      /* of them: done */
     kas_call *waiting;   /* calls whose command is being applied or carried out */
+    kas_call *turns;     /* calls that wait for their turn (kas_call_take_turn), the next one first */
+    bool turn_taken;
     kas_ticket last_ticket;
     kas_make *makes;
     kas_move *moves;
@@ -100,10 +102,7 @@ struct kas_engine {
     atomic_bool results_armed;   /* the control thread looks for results by itself at results_due_ns */
     atomic_bool trouble;         /* a device hangs or is lost: kas_loss_look */
     int64_t started_ns;          /* monotonic */
-    /* Held while an upload is kept or an artifact removed: the tiers and the catalog change together, so that
-     * bytes which another id has just been given are not removed with the last id that had them before. */
-    pthread_mutex_t uploads_lock;
-    pthread_mutex_t alert_lock; /* guards the alerts */
+    pthread_mutex_t alert_lock;  /* guards the alerts */
     struct {
         char component[32], reason[KAS_DETAIL_SIZE];
         int64_t since_ns;     /* wall, to be shown */

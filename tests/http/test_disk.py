@@ -82,6 +82,21 @@ class Refusing(DiskTest):
         self.assertEqual(self.blobs(), 0)
         self.put("small", artifacts.linear())
 
+    def test_an_id_whose_upload_failed_is_free(self):
+        self.start()
+        before = resource.prlimit(self.server.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.server.process.pid, resource.RLIMIT_FSIZE, (4096, before[1]))
+        self.put("k", artifacts.bulky(1, 100), 507)
+        self.assertEqual(self.client.get("/v1/kernels/k").status, 404)
+        resource.prlimit(self.server.process.pid, resource.RLIMIT_FSIZE, before)
+        self.put("k", artifacts.linear())
+        with self.without_records():
+            self.put("l", artifacts.linear(scale=2), 500)
+        self.put("l", artifacts.linear())
+        self.assertEqual(self.load("l").status, 200)
+        self.put("l", artifacts.linear(scale=2), 409)
+        self.assertEqual(self.blobs(), 1)
+
     def test_what_cannot_be_removed_is_still_there(self):
         self.start()
         self.put("k", artifacts.linear())

@@ -146,6 +146,14 @@ class Starting(unittest.TestCase):
                 with self.subTest(text=text):
                     self.refuses(2, path, "--listen", "127.0.0.1:0", "--token-file", path)
 
+    def test_a_token_twice_in_a_file(self):
+        one, other = "0" * 63 + "a", "f" * 64
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "tokens")
+            with open(path, "w") as file:
+                file.write(f"# who may do what\nread {one} reader\nadmin {other} somebody\n\nadmin {one.upper()} root\n")
+            self.refuses(2, f"{path}:5: this token stands in line 2 already, as reader", "--listen", "127.0.0.1:0", "--token-file", path)
+
     def test_a_token_file_that_everybody_can_write(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "tokens")

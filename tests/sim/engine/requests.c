@@ -91,6 +91,29 @@ static bool is_disputed(const es *w, const es_call *call)
     return false;
 }
 
+static bool is_bound(const es *w, int upload)
+{
+    kas_sha256 checksum;
+    return kas_state_binding(w->engine->state, es_id(ES_REGISTRY_IDS + upload), &checksum);
+}
+
+void es_note_bound(es *w)
+{
+    for (int i = 0; i < ES_UPLOAD_IDS; ++i)
+        w->bound[i] = is_bound(w, i);
+}
+
+/* An id whose upload failed is as if it had never been asked for: other bytes may come. */
+static void check_unbound(es *w, const es_call *call, kas_code code)
+{
+    bool *bound = &w->bound[call->id - ES_REGISTRY_IDS];
+    if (code == KAS_OK)
+        *bound = true;
+    else if (!is_disputed(w, call))
+        ES_REQUIRE(w, *bound || !is_bound(w, call->id - ES_REGISTRY_IDS),
+                   "the upload of %s failed and leaves it bound", es_id(call->id));
+}
+
 /* An upload that was acknowledged stays until it is evicted. */
 static void note_upload(es *w, const es_call *call, kas_code code)
 {
@@ -137,6 +160,7 @@ static void note_reply(void *user, kas_status status, const kas_reply *reply)
         reply->generation > w->layers[call->layer].acknowledged)
         w->layers[call->layer].acknowledged = reply->generation;
     if (changes_upload(call)) note_upload(w, call, code);
+    if (call->kind == KAS_REQUEST_PUT_KERNEL) check_unbound(w, call, code);
     if (!status && call->kind == KAS_REQUEST_VALIDATE) check_validation(w, call);
     kas_validation_finish(&call->validation);
     free(call->bytes.bytes);

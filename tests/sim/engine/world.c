@@ -140,6 +140,7 @@ static void open_engine(es *w, kas_files *files)
                          .self = w};
     kas_status status = kas_engine_create_in(&options, &env, &w->engine);
     ES_REQUIRE(w, !status, "%s", kas_status_message(status));
+    es_note_bound(w);
 }
 
 /* ---- stepping ---- */

@@ -114,6 +114,7 @@ typedef struct es {
     kas_sha256 checksums[ES_CONTENTS];
     char weights_sha256[ES_WEIGHTS][KAS_CHECKSUM_HEX_SIZE];
     int uploaded[ES_UPLOAD_IDS]; /* content that is kept for good; −1: none; −2: not known */
+    bool bound[ES_UPLOAD_IDS];   /* an upload was acknowledged, or its record was there at the start */
     uint64_t last_operation;
     uint32_t watchers;
     uint32_t passes;
@@ -162,7 +163,8 @@ bool es_device_is_fine(void);   /* from now on; whether one has failed */
 void es_make_contents(es *w);
 void es_ask_for_layers(es *w); /* all of them */
 void es_ask(es *w);
-bool es_ask_to_go(es *w); /* for the end: deletes a layer or evicts an artifact; false: nothing is left */
+void es_note_bound(es *w); /* at the start */
+bool es_ask_to_go(es *w);  /* for the end: deletes a layer or evicts an artifact; false: nothing is left */
 uint32_t es_waiting(const es *w);
 
 /* passes.c */
