@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include "backends/host/tile.h"
-#include "base/alloc.h"
 #include "kernels/dialect.h"
 
 enum {

@@ -11,6 +11,8 @@
  * for each tile. */
 #include "backends/host/tile.h"
 
+#include <assert.h>
+
 #include "kernels/dialect.h"
 
 enum {
@@ -169,7 +171,8 @@ static bool compute_panel(const host_tile *t, size_t rows)
     _Static_assert((int)TILE_ROWS <= (int)HEIGHT_MAX, "a height without a case");
 #define HEIGHT(n)                                                                                            \
     case n:                                                                                                  \
-        return TILE_ROWS >= n ? compute(t, n, 1) : true
+        if (TILE_ROWS >= n) return compute(t, n, 1);                                                         \
+        break
     switch (rows) {
         HEIGHT(1);
         HEIGHT(2);
@@ -183,10 +186,10 @@ static bool compute_panel(const host_tile *t, size_t rows)
         HEIGHT(10);
         HEIGHT(11);
         HEIGHT(12);
-    default:
-        __builtin_unreachable();
     }
 #undef HEIGHT
+    assert(!"a height that tiles do not have");
+    __builtin_unreachable();
 }
 
 bool PACKED(compute_tile)(const host_tile *t, size_t rows, size_t panels)
