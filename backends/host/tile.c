@@ -169,6 +169,7 @@ size_t PACKED(panels_at_once)(size_t rows, size_t panels)
 static bool compute_panel(const host_tile *t, size_t rows)
 {
     _Static_assert((int)TILE_ROWS <= (int)HEIGHT_MAX, "a height without a case");
+    assert(rows > 0 && rows <= TILE_ROWS);
 #define HEIGHT(n)                                                                                            \
     case n:                                                                                                  \
         if (TILE_ROWS >= n) return compute(t, n, 1);                                                         \
@@ -188,7 +189,6 @@ static bool compute_panel(const host_tile *t, size_t rows)
         HEIGHT(12);
     }
 #undef HEIGHT
-    assert(!"a height that tiles do not have");
     __builtin_unreachable();
 }
 
